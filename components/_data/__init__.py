@@ -1,0 +1,1 @@
+"""Examples as Parquet and Arrow: reading, writing and the canonical TFX record batches."""

@@ -1,0 +1,1 @@
+"""What every stage and every author needs: names, errors, the command line, outputs. Standard library only."""

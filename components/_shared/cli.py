@@ -1,0 +1,75 @@
+"""What every `python -m components.<stage>` shares: argument types, logging and exit codes."""
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from components._shared.errors import SluiceError
+
+logger = logging.getLogger("sluice")
+
+
+def make_parser(description: str) -> argparse.ArgumentParser:
+    """Returns a parser that shows defaults in its help and knows `--executor_input`, which every stage takes."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument(
+        "--executor_input", default="", metavar="JSON", help="KFP's executor input; leave it out when running by hand"
+    )
+    return parser
+
+
+def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], None]) -> NoReturn:
+    """Parses the command line, runs the stage and exits: 0 done, 2 the user must act, 3 refused, 1 a bug with a traceback."""
+    args = parser.parse_args()
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
+    )
+    for name, value in (("TF_CPP_MIN_LOG_LEVEL", "2"), ("TF_ENABLE_ONEDNN_OPTS", "0")):
+        os.environ.setdefault(name, value)
+    try:
+        main(args)
+    except SluiceError as error:
+        logger.error("%s", error)
+        sys.exit(error.exit_code)
+    sys.exit(0)
+
+
+def integer(text: str) -> int:
+    """Parses an integer; Kubeflow sends integral numbers as `5` or `5.0`."""
+    value = float(text)
+    if not value.is_integer():
+        raise argparse.ArgumentTypeError(f"must be a whole number. Received: {text}")
+    return int(value)
+
+
+def boolean(text: str) -> bool:
+    """Parses `true` or `false`, in any case."""
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"must be true or false. Received: {text}")
+    return text.lower() == "true"
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Parses a JSON object."""
+    return _json_of(text, dict, "object")
+
+
+def json_list(text: str) -> list[Any]:
+    """Parses a JSON list."""
+    return _json_of(text, list, "list")
+
+
+def _json_of(text: str, kind: type, name: str) -> Any:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f"must be a JSON {name}: {error}. Received: {text[:200]}") from error
+    if not isinstance(value, kind):
+        raise argparse.ArgumentTypeError(f"must be a JSON {name}. Received: {text[:200]}")
+    return value

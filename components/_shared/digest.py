@@ -1,0 +1,45 @@
+"""Content digests: the same bytes under the same names give the same digest, on any machine."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from components._shared.artifacts import ASSETS_EXTRA_DIR, RELEASE_DIR
+
+_CHUNK = 1 << 20
+
+
+def digest_file(path: str | Path) -> str:
+    """Returns `sha256:<hex>` of one file's bytes."""
+    with Path(path).open("rb") as file:
+        hasher = hashlib.sha256()
+        while chunk := file.read(_CHUNK):
+            hasher.update(chunk)
+    return f"sha256:{hasher.hexdigest()}"
+
+
+def digest_parts(parts: Iterable[str]) -> str:
+    """Returns `sha256:<hex>` of a sequence of strings, each with its length, so that no two sequences collide by joining."""
+    hasher = hashlib.sha256()
+    for part in parts:
+        data = part.encode()
+        hasher.update(len(data).to_bytes(8, "big") + data)
+    return f"sha256:{hasher.hexdigest()}"
+
+
+def digest_tree(root: str | Path, *, exclude: tuple[str, ...] = ()) -> str:
+    """Returns `sha256:<hex>` of a folder: relative POSIX paths and contents of its files, in sorted order.
+
+    Args:
+        root: The folder.
+        exclude: Relative POSIX paths of folders to leave out, with all that is below them.
+    """
+    root = Path(root)
+    names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    kept = [name for name in names if not any(name == top or name.startswith(f"{top}/") for top in exclude)]
+    return digest_parts(part for name in kept for part in (name, digest_file(root / name)))
+
+
+def digest_model(model_dir: str | Path) -> str:
+    """Returns the digest of a SavedModel as trained: what push_model adds in assets.extra/sluice does not count."""
+    return digest_tree(model_dir, exclude=(f"{ASSETS_EXTRA_DIR}/{RELEASE_DIR}",))

@@ -1,0 +1,140 @@
+"""The policy of the gates: one frozen dataclass per gate, as project.yaml gives them and as stages receive them.
+
+The pipeline's configuration validates these same classes through pydantic; the stages, which have no pydantic, read
+them back with `read_policy`. There is one definition of every bound.
+"""
+
+import dataclasses
+import json
+from typing import Any
+
+from components._shared.digest import digest_parts
+from components._shared.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Gate:
+    """What every gate has.
+
+    Attributes:
+        off: The author's reason for switching the gate off; empty leaves it on.
+    """
+
+    off: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataGate(_Gate):
+    """Bounds on the data.
+
+    Attributes:
+        min_rows: Least number of rows, by split.
+    """
+
+    min_rows: dict[str, int] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PerformanceGate(_Gate):
+    """How the thresholds of the evaluation configuration are judged.
+
+    Attributes:
+        min_slice_size: Slices with fewer rows are reported, not judged.
+    """
+
+    min_slice_size: int = 100
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FairnessGate(_Gate):
+    """Bounds on the differences between groups at the decision threshold.
+
+    Attributes:
+        protected: Features whose values are the groups.
+        decision_threshold: Predictions above it count as positive, in [0, 1].
+        max_true_positive_rate_difference: Greatest allowed difference between any two groups, in [0, 1].
+        max_false_positive_rate_difference: Greatest allowed difference between any two groups, in [0, 1].
+        min_group_size: Groups with fewer rows are reported, not judged.
+    """
+
+    protected: tuple[str, ...] = ()
+    decision_threshold: float = 0.5
+    max_true_positive_rate_difference: float = 0.1
+    max_false_positive_rate_difference: float = 0.1
+    min_group_size: int = 100
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RegressionGate(_Gate):
+    """The comparison with the live version; its bounds are the change thresholds of the evaluation configuration."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServingGate(_Gate):
+    """Bounds on how the exported model answers.
+
+    Attributes:
+        max_p99_ms: Greatest 99th percentile of the latency in milliseconds, by batch size (as text, for JSON).
+        max_size_mb: Greatest size of the SavedModel on disk in megabytes (10^6 bytes).
+        requests: Timed requests per batch size.
+    """
+
+    max_p99_ms: dict[str, float] = dataclasses.field(default_factory=lambda: {"1": 100.0})
+    max_size_mb: float = 500.0
+    requests: int = 300
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ParityGate(_Gate):
+    """Agreement of the serving signatures with the evaluation's predictions.
+
+    Attributes:
+        tolerance: Greatest allowed absolute difference of a prediction.
+        rows: Number of test rows that are compared.
+    """
+
+    tolerance: float = 1e-5
+    rows: int = 2000
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Policy:
+    """All gates of a project."""
+
+    data: DataGate = DataGate()
+    performance: PerformanceGate = PerformanceGate()
+    fairness: FairnessGate = FairnessGate()
+    regression: RegressionGate = RegressionGate()
+    serving: ServingGate = ServingGate()
+    parity: ParityGate = ParityGate()
+
+
+def policy_to_json(policy: Policy) -> dict[str, Any]:
+    """Returns the policy as a JSON object, with tuples as lists."""
+    return json.loads(json.dumps(dataclasses.asdict(policy)))
+
+
+def read_policy(document: dict[str, Any]) -> Policy:
+    """Reads a policy from the JSON object that the pipeline passes.
+
+    Raises:
+        UserError: If a gate or a bound is unknown.
+    """
+    kinds = {field.name: type(field.default) for field in dataclasses.fields(Policy)}
+    if unknown := set(document) - set(kinds):
+        raise UserError("A policy holds only known gates.", received=sorted(unknown), remedy=f"Known: {sorted(kinds)}.")
+    return Policy(**{name: _read_gate(name, kinds[name], values) for name, values in document.items()})
+
+
+def _read_gate(name: str, kind: type, values: dict[str, Any]) -> Any:
+    known = {field.name for field in dataclasses.fields(kind)}
+    if unknown := set(values) - known:
+        raise UserError(
+            f"The gate {name!r} has only known settings.", received=sorted(unknown), remedy=f"Known: {sorted(known)}."
+        )
+    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+def hash_policy(document: dict[str, Any], eval_config: dict[str, Any]) -> str:
+    """Returns `sha256:<hex>` over everything that decides: the gates' bounds and the evaluation's configuration."""
+    return digest_parts([json.dumps([document, eval_config], sort_keys=True)])

@@ -1,0 +1,1 @@
+"""SavedModels, signatures and feature specs, shared by the stages that hold TensorFlow."""

@@ -1,0 +1,1 @@
+"""Merges every report into one fail-closed decision."""

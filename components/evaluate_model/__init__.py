@@ -1,0 +1,1 @@
+"""Evaluates candidate and baseline with TFMA on the test split."""

@@ -1,0 +1,1 @@
+"""Copies the live version into an artifact, with its statistics and evaluation."""

@@ -1,0 +1,1 @@
+"""Takes the curated schema of a project into the pipeline."""

@@ -1,0 +1,1 @@
+"""Reads the input files, types, deduplicates, orders and splits the rows, and writes Parquet examples."""

@@ -1,0 +1,62 @@
+"""The interface of push_model: what Kubeflow sees. The program is `python -m components.push_model`."""
+
+from kfp import dsl
+
+from components._shared.images import IMAGE
+
+
+@dsl.container_component
+def push_model(
+    model: dsl.Input[dsl.Model],
+    decision: dsl.Input[dsl.Artifact],
+    examples: dsl.Input[dsl.Dataset],
+    statistics: dsl.Input[dsl.Artifact],
+    schema: dsl.Input[dsl.Artifact],
+    evaluation: dsl.Input[dsl.Artifact],
+    serving_dir: str,
+    strict: bool,
+    pushed: dsl.Output[dsl.Artifact],
+    pushed_version: dsl.OutputPath(str),
+) -> dsl.ContainerSpec:
+    """Pushes an approved model into the serving directory and records it in the ledger; never cached.
+
+    Args:
+        model: The candidate.
+        decision: The decision; nothing is pushed unless it approves this very model.
+        examples: The examples, whose manifest goes along with the release.
+        statistics: Statistics that go along with the release.
+        schema: The schema that goes along with the release.
+        evaluation: The evaluation whose summary goes along with the release.
+        serving_dir: Base path of the model in the serving directory.
+        strict: Whether a "no" exits with 3 instead of ending green without a push.
+        pushed: What was pushed where, or why nothing was.
+        pushed_version: The pushed version; empty when nothing was pushed.
+    """
+    return dsl.ContainerSpec(
+        image=IMAGE,
+        command=["python", "-m", "components.push_model"],
+        args=[
+            "--model",
+            model.path,
+            "--decision",
+            decision.path,
+            "--examples",
+            examples.path,
+            "--statistics",
+            statistics.path,
+            "--schema",
+            schema.path,
+            "--evaluation",
+            evaluation.path,
+            "--serving_dir",
+            serving_dir,
+            "--strict",
+            strict,
+            "--pushed",
+            pushed.path,
+            "--pushed_version",
+            pushed_version,
+            "--executor_input",
+            dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,
+        ],
+    )

@@ -1,0 +1,1 @@
+"""Finds the live version of the model."""

@@ -1,0 +1,1 @@
+"""Finds the input files of the requested spans."""

@@ -1,0 +1,1 @@
+"""Trains the model and exports it with its transform graph."""

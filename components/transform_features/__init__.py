@@ -1,0 +1,1 @@
+"""Fits the transform graph on the training split and applies it."""

@@ -1,0 +1,1 @@
+"""Validates statistics against the schema, and against the baseline for drift."""

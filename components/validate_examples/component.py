@@ -1,0 +1,54 @@
+"""The interface of validate_examples: what Kubeflow sees. The program is `python -m components.validate_examples`."""
+
+from kfp import dsl
+
+from components._shared.images import IMAGE
+
+
+@dsl.container_component
+def validate_examples(
+    examples: dsl.Input[dsl.Dataset],
+    statistics: dsl.Input[dsl.Artifact],
+    schema: dsl.Input[dsl.Artifact],
+    baseline: dsl.Input[dsl.Model],
+    policy: dict,
+    policy_hash: str,
+    anomalies: dsl.Output[dsl.Artifact],
+    report: dsl.Output[dsl.HTML],
+) -> dsl.ContainerSpec:
+    """Validates the statistics against the schema, and against the baseline's for drift; reports, and never stops the run itself.
+
+    Args:
+        examples: The examples, for their data version.
+        statistics: One statistics proto per split.
+        schema: The schema.
+        baseline: The live version with its training statistics, or an artifact that says that none is live.
+        policy: The gates' bounds.
+        policy_hash: Hash of the policy.
+        anomalies: Anomalies by split as protos and as text, and the data gate's report.
+        report: The anomalies as a page.
+    """
+    return dsl.ContainerSpec(
+        image=IMAGE,
+        command=["python", "-m", "components.validate_examples"],
+        args=[
+            "--examples",
+            examples.path,
+            "--statistics",
+            statistics.path,
+            "--schema",
+            schema.path,
+            "--baseline",
+            baseline.path,
+            "--policy",
+            policy,
+            "--policy_hash",
+            policy_hash,
+            "--anomalies",
+            anomalies.path,
+            "--report",
+            report.path,
+            "--executor_input",
+            dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,
+        ],
+    )

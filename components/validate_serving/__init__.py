@@ -1,0 +1,1 @@
+"""Checks that the exported model loads and answers as evaluated."""

@@ -1,0 +1,58 @@
+"""The interface of validate_serving: what Kubeflow sees. The program is `python -m components.validate_serving`."""
+
+from kfp import dsl
+
+from components._shared.images import IMAGE
+
+
+@dsl.container_component
+def validate_serving(
+    model: dsl.Input[dsl.Model],
+    baseline: dsl.Input[dsl.Model],
+    examples: dsl.Input[dsl.Dataset],
+    schema: dsl.Input[dsl.Artifact],
+    evaluation: dsl.Input[dsl.Artifact],
+    policy: dict,
+    policy_hash: str,
+    serving_report: dsl.Output[dsl.Artifact],
+    report: dsl.Output[dsl.HTML],
+) -> dsl.ContainerSpec:
+    """Checks that the exported model loads and answers as it was evaluated.
+
+    Args:
+        model: The candidate.
+        baseline: The live version, for the evidence.
+        examples: The raw examples.
+        schema: The schema.
+        evaluation: The evaluation with its predictions.
+        policy: The gates' bounds.
+        policy_hash: Hash of the policy.
+        serving_report: Measurements and the gates' report.
+        report: Signatures, parity and latency as a page.
+    """
+    return dsl.ContainerSpec(
+        image=IMAGE,
+        command=["python", "-m", "components.validate_serving"],
+        args=[
+            "--model",
+            model.path,
+            "--baseline",
+            baseline.path,
+            "--examples",
+            examples.path,
+            "--schema",
+            schema.path,
+            "--evaluation",
+            evaluation.path,
+            "--policy",
+            policy,
+            "--policy_hash",
+            policy_hash,
+            "--serving_report",
+            serving_report.path,
+            "--report",
+            report.path,
+            "--executor_input",
+            dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,
+        ],
+    )

@@ -1,0 +1,1 @@
+"""Pipelines, their configuration, the compiler, the local runner and the command line."""
