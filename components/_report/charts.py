@@ -19,4 +19,4 @@ def to_svg(chart: alt.TopLevelMixin) -> markupsafe.Markup:
         labelColor=_GREY, titleColor=_GREY, gridColor=_GREY, gridOpacity=0.2, domainColor=_GREY, tickColor=_GREY
     )
     styled = styled.configure_legend(labelColor=_GREY, titleColor=_GREY).configure_title(color=_GREY)
-    return markupsafe.Markup(vl_convert.vegalite_to_svg(styled.to_json()))
+    return markupsafe.Markup(vl_convert.vegalite_to_svg(styled.to_json()))  # noqa: S704

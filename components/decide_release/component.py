@@ -19,7 +19,7 @@ def decide_release(
     report: dsl.Output[dsl.HTML],
     summary: dsl.Output[dsl.Markdown],
 ) -> dsl.ContainerSpec:
-    """Merges every report into one fail-closed decision, bound to the model's digest; never cached, since evidence is checked anew.
+    """Merges every report into one fail-closed decision, bound to the model's digest; never cached.
 
     Args:
         model: The candidate.

@@ -16,7 +16,7 @@ def validate_examples(
     anomalies: dsl.Output[dsl.Artifact],
     report: dsl.Output[dsl.HTML],
 ) -> dsl.ContainerSpec:
-    """Validates the statistics against the schema, and against the baseline's for drift; reports, and never stops the run itself.
+    """Validates the statistics against the schema, and against the baseline's for drift; only reports.
 
     Args:
         examples: The examples, for their data version.
