@@ -1,0 +1,72 @@
+# `make demo` and `make test` do all the set-up that they need. `make help` lists the rest.
+
+# Without bytecode TensorFlow takes three times as long to import.
+unexport PYTHONDONTWRITEBYTECODE
+
+# TFDV 1.21 has Linux wheels for glibc 2.39 and later only; older systems run the TFX 1.16 line.
+GLIBC := $(shell getconf GNU_LIBC_VERSION 2>/dev/null | cut -d' ' -f2)
+OLD_GLIBC := $(if $(GLIBC),$(shell printf '%s\n2.38.999\n' '$(GLIBC)' | sort -CV && echo yes))
+LINE := $(if $(OLD_GLIBC),tfx-1.16,tfx-1.21)
+PYTHON ?= $(if $(OLD_GLIBC),python3.11,python3.13)
+UV := .uv/bin/uv
+BIN := .venv/bin
+READY := .venv/.$(LINE).ready
+PROJECT ?= projects/flights
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench lock golden clean
+
+help: ## Lists the commands
+	@grep -hE '^[a-z]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(READY) ## Makes .venv from the lock file, with bytecode compiled
+
+demo: $(READY) ## Trains on real flights, judges the model and pushes it into projects/flights/served
+	@$(BIN)/python $(PROJECT)/prepare_data.py
+	@$(BIN)/sluice run $(PROJECT)
+
+test: $(READY) ## Runs the whole test suite
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(READY) ## Checks style, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY) ## Formats the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## Measures wall time, CPU seconds and peak memory per stage
+	@$(BIN)/python $(PROJECT)/prepare_data.py
+	$(BIN)/python -m pipelines.bench $(PROJECT) --spans 1-12 --json bench.json
+
+golden: $(READY) ## Writes the compiled pipeline that the tests compare with
+	$(BIN)/sluice compile $(PROJECT) -o tests/pipelines/golden/flights-training.yaml
+
+lock: $(UV) ## Resolves both dependency lines and writes their lock files
+	$(call compile,tfx-1.16,--python-version 3.11 --python-platform x86_64-manylinux_2_28)
+	$(call compile,tfx-1.21,--python-version 3.13 --python-platform x86_64-manylinux_2_39)
+	$(UV) pip compile -q requirements/uv.in --generate-hashes --no-header -o requirements/uv.lock
+
+clean: ## Removes environments, runs, served models and prepared data
+	rm -rf .venv .uv runs build dist *.egg-info $(PROJECT)/served $(PROJECT)/data
+
+define compile
+$(UV) pip compile -q setup.cfg --all-extras --generate-hashes --no-header --upgrade $(2) \
+	-c requirements/$(1).constraints --override requirements/$(1).overrides -o requirements/$(1).lock
+endef
+
+$(UV): requirements/uv.lock
+	@command -v $(PYTHON) >/dev/null || { echo "Sluice needs $(PYTHON) with venv on this system. Remedy: install it, or run make PYTHON=/path/to/it."; exit 2; }
+	@[ "$$(uname -m)" = x86_64 ] || command -v c++ >/dev/null || { echo "Without an x86-64 wheel pyfarmhash is compiled. Remedy: install a C++ compiler (Debian: apt-get install g++ $(PYTHON)-dev)."; exit 2; }
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.lock
+	@touch $@
+
+$(READY): $(UV) requirements/$(LINE).lock setup.cfg pyproject.toml
+	$(UV) venv -q --allow-existing --python $(PYTHON) .venv
+	$(UV) pip sync -q --python .venv --require-hashes --compile-bytecode requirements/$(LINE).lock
+	$(UV) pip install -q --python .venv --no-deps --no-build-isolation --editable .
+	@touch $@
