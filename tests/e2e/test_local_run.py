@@ -1,0 +1,179 @@
+"""The main job from end to end: files in, a judged model out, and nothing pushed when something is wrong."""
+
+import concurrent.futures
+import json
+import random
+import shutil
+import signal
+import time
+
+import pyarrow.parquet as pq
+import pytest
+
+REPORTING = (
+    "generate_statistics",
+    "validate_examples",
+    "train_model",
+    "evaluate_model",
+    "validate_serving",
+    "decide_release",
+)
+RELEASED = ("schema.pbtxt", "evaluation.json", "decision.json", "manifest.json", "model_card.md")
+
+
+def tree(folder):
+    """Returns path → bytes of what a server reads: the integer folders."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.relative_to(folder).parts[0].isdigit())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def latest_run(folder):
+    return max((folder / "runs").iterdir(), key=lambda path: path.stat().st_mtime)
+
+
+def find_artifact(run, name):
+    return next(path for path in sorted(run.rglob(name)) if path.is_file())
+
+
+@pytest.fixture
+def copied(released, tmp_path):
+    """A private copy of the project with version 1 live, to damage."""
+    _, project, _ = released
+    return shutil.copytree(project, tmp_path / "flights")
+
+
+def test_first_run_pushes_version_1(released):
+    _, project, result = released
+    assert result.returncode == 0, result.stderr
+    assert (project / "served" / "flights" / "1" / "saved_model.pb").exists()
+
+
+def test_first_run_says_what_happened(released):
+    _, _, result = released
+    shown = result.stdout + result.stderr
+    for word in ("push_model", "performance", "auc", "index.html", "sluice releases"):
+        assert word in shown
+
+
+def test_run_folder_links_every_page(released):
+    folder, _, _ = released
+    index = (latest_run(folder) / "index.html").read_text()
+    for stage in (
+        "generate_statistics",
+        "validate_examples",
+        "train_model",
+        "evaluate_model",
+        "validate_serving",
+        "decide_release",
+    ):
+        assert f'href="{stage}' in index
+        assert list(latest_run(folder).glob(f"{stage}*.html"))
+
+
+def test_release_carries_its_evidence(released):
+    _, project, _ = released
+    release = project / "served" / "flights" / "1" / "assets.extra" / "sluice"
+    names = {path.relative_to(release).as_posix() for path in release.rglob("*") if path.is_file()}
+    wanted = {
+        "schema.pbtxt",
+        "evaluation.json",
+        "decision.json",
+        "manifest.json",
+        "model_card.md",
+        "statistics/Split-train/FeatureStats.pb",
+    }
+    assert wanted <= names
+
+
+def test_ledger_verifies(released, sluice):
+    folder, project, _ = released
+    result = sluice("releases", project, "--verify", "--json", cwd=folder)
+    assert result.returncode == 0, result.stderr
+
+
+def test_second_run_compares_with_the_live_version(copied, sluice, write_span, tmp_path):
+    write_span(copied, 3)
+    result = sluice("run", copied, "--isolation", "fork", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    decision = json.loads(find_artifact(latest_run(tmp_path), "decision.json").read_text())
+    regression = next(gate for gate in decision["gates"] if gate["gate"] == "regression")
+    assert decision["baseline_version"] == "1"
+    assert regression["verdict"] in ("passed", "failed")
+    assert (copied / "served" / "flights" / "2").exists() == decision["approved"]
+
+
+def test_order_of_rows_and_files_changes_nothing(released, sluice, make_project, make_flights, write_span, tmp_path):
+    folder, _, _ = released
+    project = make_project(tmp_path)
+    for month in (1, 2):
+        rows = list(make_flights(month))
+        random.Random(0).shuffle(rows)
+        write_span(project, month, rows)
+    result = sluice("run", project, "--isolation", "fork", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    for name in ("manifest.json", "evaluation.json"):
+        ours, theirs = (json.loads(find_artifact(latest_run(where), name).read_text()) for where in (tmp_path, folder))
+        assert ours["data_version"] == theirs["data_version"]
+        assert ours.get("metrics") == theirs.get("metrics")
+
+
+@pytest.mark.parametrize(
+    ("damage", "code", "words"),
+    [
+        ("drop_column", 3, ["distance", "transform_features"]),
+        ("text_in_column", 2, ["distance", "flights.csv", "far"]),
+        ("empty_file", 2, ["span-2", "flights.csv"]),
+        ("missing_span", 2, ["7"]),
+    ],
+)
+def test_broken_data_stops_with_one_message(damage, code, words, copied, sluice, make_flights, write_span, columns, tmp_path):
+    before = tree(copied / "served" / "flights")
+    spans = ["--spans", "1-7"] if damage == "missing_span" else []
+    if damage == "drop_column":
+        for month in (1, 2):
+            write_span(copied, month, columns=[name for name in columns if name != "distance"])
+    if damage == "text_in_column":
+        write_span(copied, 2, [{**row, "distance": "far"} for row in make_flights(2)])
+    if damage == "empty_file":
+        (copied / "data" / "span-2" / "flights.csv").write_text("")
+    result = sluice("run", copied, "--isolation", "fork", *spans, cwd=tmp_path)
+    assert result.returncode == code, result.stderr
+    assert all(word in result.stderr + result.stdout for word in words)
+    assert "Traceback" not in result.stderr
+    assert tree(copied / "served" / "flights") == before
+
+
+def test_killed_run_leaves_nothing_and_the_next_one_completes(copied, start_sluice, sluice, write_span, tmp_path):
+    before = tree(copied / "served" / "flights")
+    write_span(copied, 3)
+    process = start_sluice("run", copied, "--isolation", "fork", cwd=tmp_path)
+    _wait_for(lambda: any(tmp_path.glob("runs/*/logs/train_model.log")))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert tree(copied / "served" / "flights") == before
+    assert sluice("run", copied, "--isolation", "fork", cwd=tmp_path).returncode == 0
+
+
+def test_two_runs_at_once_push_at_most_one_version_each(copied, sluice, write_span, tmp_path):
+    write_span(copied, 3)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda _: sluice("run", copied, "--isolation", "fork", cwd=tmp_path), range(2)))
+    versions = sorted(int(path.name) for path in (copied / "served" / "flights").iterdir() if path.name.isdigit())
+    assert versions == list(range(1, len(versions) + 1))
+    assert len(versions) == 2
+    assert sorted(result.returncode for result in results)[0] == 0
+    assert sluice("releases", copied, "--verify", cwd=tmp_path).returncode == 0
+
+
+def test_predictions_stand_beside_the_test_rows(released):
+    folder, _, _ = released
+    predictions = pq.read_table(find_artifact(latest_run(folder), "predictions.parquet"))
+    manifest = json.loads(find_artifact(latest_run(folder), "manifest.json").read_text())
+    assert predictions.num_rows == manifest["splits"]["test"]["rows"]
+
+
+def _wait_for(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.05)
