@@ -1,6 +1,8 @@
-"""Reads and writes Examples artifacts: Parquet shards by split, and a manifest."""
+"""Reads and writes Examples artifacts: Parquet shards by split, and a manifest that is written last."""
 
 import json
+import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,29 +12,67 @@ import pyarrow.parquet as pq
 
 from components._shared.artifacts import MANIFEST_FILE, split_dir
 from components._shared.errors import UserError
+from components._shared.outputs import write_json
 
+FORMAT = "sluice/examples/1"
 ROW_GROUP_ROWS = 65_536
+
+_RUN_AGAIN = "Run ingest_examples again."
+
+
+def clear_examples(examples: str | Path) -> None:
+    """Removes what an earlier run left behind, the manifest first, so that old and new shards never mix."""
+    examples = Path(examples)
+    (examples / MANIFEST_FILE).unlink(missing_ok=True)
+    for folder in examples.glob(split_dir("*")):
+        shutil.rmtree(folder)
+
+
+def write_manifest(examples: str | Path, manifest: dict[str, Any]) -> None:
+    """Writes the manifest, which says that the artifact is complete: call it last."""
+    write_json(Path(examples) / MANIFEST_FILE, {"format": FORMAT, **manifest})
 
 
 def read_manifest(examples: str | Path) -> dict[str, Any]:
-    """Returns the manifest of an Examples artifact."""
-    return json.loads((Path(examples) / MANIFEST_FILE).read_text(encoding="utf-8"))
+    """Returns the manifest of an Examples artifact.
+
+    Raises:
+        UserError: If it is missing, which means that the artifact is not complete, or is no manifest of this format.
+    """
+    path = Path(examples) / MANIFEST_FILE
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError("Complete examples hold a manifest.", received=f"{path}: {error}", remedy=_RUN_AGAIN) from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise UserError(f"The manifest has the format {FORMAT!r}.", received=str(path), remedy=_RUN_AGAIN)
+    return manifest
 
 
 def write_split(examples: str | Path, split: str, table: pa.Table) -> Path:
-    """Writes one split as a single Parquet shard and returns its path."""
+    """Writes one split as a single Parquet shard, whole or not at all, and returns its path."""
     folder = Path(examples) / split_dir(split)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "part-00000.parquet"
-    pq.write_table(table, path, compression="zstd", row_group_size=ROW_GROUP_ROWS)
+    temporary = folder / f".{path.name}.{os.getpid()}.tmp"
+    try:
+        pq.write_table(table, temporary, compression="zstd", row_group_size=ROW_GROUP_ROWS)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
     return path
 
 
 def read_split(examples: str | Path, split: str, columns: Sequence[str] | None = None) -> pa.Table:
     """Returns all rows of one split, in the order of the shards.
 
+    Args:
+        examples: The artifact's folder.
+        split: The split's name.
+        columns: Columns to read, in this order; all when None.
+
     Raises:
-        UserError: If the split has no shard, or a shard cannot be read.
+        UserError: If the split has no shard, a shard cannot be read, or a column is not there.
     """
     return pa.concat_tables([_read_shard(path, columns) for path in _shards(examples, split)])
 
@@ -40,30 +80,47 @@ def read_split(examples: str | Path, split: str, columns: Sequence[str] | None =
 def iterate_split(
     examples: str | Path, split: str, columns: Sequence[str] | None = None, batch_rows: int = ROW_GROUP_ROWS
 ) -> Iterator[pa.Table]:
-    """Yields the rows of one split in order, at most `batch_rows` at a time, without holding the split in memory."""
+    """Yields the rows that read_split returns, at most `batch_rows` at a time, without holding the split in memory.
+
+    Raises:
+        UserError: As read_split.
+    """
     for path in _shards(examples, split):
         try:
             with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(batch_size=batch_rows, columns=columns):
-                    yield pa.Table.from_batches([batch])
-        except (pa.ArrowInvalid, OSError) as error:
+                names = _check_columns(path, file, columns)
+                for batch in file.iter_batches(batch_size=batch_rows, columns=names):
+                    yield pa.Table.from_batches([batch]).select(names)
+        except (pa.ArrowException, OSError) as error:
             raise _corrupt(path, error) from error
 
 
 def _shards(examples: str | Path, split: str) -> list[Path]:
     folder = Path(examples) / split_dir(split)
-    shards = sorted(folder.glob("*.parquet"))
+    shards = sorted(path for path in folder.glob("*.parquet") if not path.name.startswith("."))
     if not shards:
-        raise UserError("A split holds at least one Parquet shard.", received=str(folder), remedy="Run ingest_examples again.")
+        raise UserError("A split holds at least one Parquet shard.", received=str(folder), remedy=_RUN_AGAIN)
     return shards
 
 
 def _read_shard(path: Path, columns: Sequence[str] | None) -> pa.Table:
     try:
-        return pq.read_table(path, columns=columns)
-    except (pa.ArrowInvalid, OSError) as error:
+        # ParquetFile and not read_table, which takes a folder such as `span=1` above the file for a column.
+        with pq.ParquetFile(path) as file:
+            names = _check_columns(path, file, columns)
+            return file.read(columns=names).select(names)
+    except (pa.ArrowException, OSError) as error:
         raise _corrupt(path, error) from error
 
 
+def _check_columns(path: Path, file: pq.ParquetFile, columns: Sequence[str] | None) -> list[str]:
+    """Returns the columns to read; Parquet readers leave out silently what is not there."""
+    present = file.schema_arrow.names
+    names = list(present if columns is None else columns)
+    if missing := [name for name in names if name not in present]:
+        raise UserError("The examples hold every column that is asked for.", received=f"{path} without {', '.join(missing)}")
+    return names
+
+
 def _corrupt(path: Path, error: Exception) -> UserError:
-    return UserError("A shard is a whole Parquet file.", received=f"{path}: {error}", remedy="Run ingest_examples again.")
+    return UserError("A shard is a whole Parquet file.", received=f"{path}: {error}", remedy=_RUN_AGAIN)

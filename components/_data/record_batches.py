@@ -37,9 +37,11 @@ def canonical_type(kind: pa.DataType) -> pa.DataType:
 
 def _combine(column: pa.ChunkedArray) -> pa.Array:
     combined = column.combine_chunks()
-    if isinstance(combined, pa.ChunkedArray):  # pyarrow returns chunks where a single one would be too large, or none exist
-        return combined.chunk(0) if combined.num_chunks else pa.array([], combined.type)
-    return combined
+    if not isinstance(combined, pa.ChunkedArray):
+        return combined
+    if combined.num_chunks > 1:  # keeping the first chunk alone would lose rows
+        raise ValueError(f"A record batch holds at most 2 GB per column. Received: {column.nbytes} bytes. Use smaller batches.")
+    return combined.chunk(0) if combined.num_chunks else pa.array([], combined.type)
 
 
 def _to_list(values: pa.Array) -> pa.Array:

@@ -1,5 +1,6 @@
 """Reads the curated TFDV schema, with nothing heavier than its protobuf."""
 
+from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ def read_schema(path: str | Path) -> schema_pb2.Schema:
     """Reads a schema from its text file, or from the folder of a schema artifact.
 
     Raises:
-        UserError: If it is not there, is no Schema proto, or names no feature.
+        UserError: If it is not there, is no Schema proto, names no feature, or names one twice.
     """
     path = Path(path)
     file = path / SCHEMA_FILE if path.is_dir() else path
@@ -29,6 +30,9 @@ def read_schema(path: str | Path) -> schema_pb2.Schema:
         raise UserError("The schema is a TFDV Schema in text form.", received=f"{file}: {error}") from error
     if not schema.feature:
         raise UserError("The schema names at least one feature.", received=str(file))
+    counts = Counter(feature.name for feature in schema.feature)
+    if repeated := sorted(name for name, count in counts.items() if count > 1):
+        raise UserError("The schema names each feature once.", received=f"{file}: {', '.join(repeated)}")
     return schema
 
 
@@ -54,5 +58,8 @@ def serving_features(schema: schema_pb2.Schema) -> list[schema_pb2.Feature]:
 
 
 def is_required(feature: schema_pb2.Feature) -> bool:
-    """Returns whether every row must hold the feature (presence.min_fraction = 1)."""
-    return feature.presence.min_fraction == 1.0
+    """Returns whether every row must hold exactly one value: `presence.min_fraction` is 1, and `shape {}` is given.
+
+    TFT makes such a feature dense (FixedLen) and every other one sparse (VarLen).
+    """
+    return feature.presence.min_fraction == 1.0 and feature.HasField("shape") and not feature.shape.dim

@@ -30,14 +30,19 @@ def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], No
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
     )
-    for name, value in (("TF_CPP_MIN_LOG_LEVEL", "2"), ("TF_ENABLE_ONEDNN_OPTS", "0")):
-        os.environ.setdefault(name, value)
+    prepare_environment()
     try:
         main(args)
     except SluiceError as error:
         logger.error("%s", error)
         sys.exit(error.exit_code)
     sys.exit(0)
+
+
+def prepare_environment() -> None:
+    """Sets what TensorFlow reads when it is imported: no chatter, and arithmetic that is the same on every CPU."""
+    for name, value in (("TF_CPP_MIN_LOG_LEVEL", "2"), ("TF_ENABLE_ONEDNN_OPTS", "0")):
+        os.environ.setdefault(name, value)
 
 
 def integer(text: str) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from components._shared.artifacts import ASSETS_EXTRA_DIR, RELEASE_DIR
+from components._shared.errors import UserError
 
 _CHUNK = 1 << 20
 
@@ -43,3 +44,37 @@ def digest_tree(root: str | Path, *, exclude: tuple[str, ...] = ()) -> str:
 def digest_model(model_dir: str | Path) -> str:
     """Returns the digest of a SavedModel as trained: what push_model adds in assets.extra/sluice does not count."""
     return digest_tree(model_dir, exclude=(f"{ASSETS_EXTRA_DIR}/{RELEASE_DIR}",))
+
+
+def digest_contents(digests: Iterable[str]) -> str:
+    """Returns `sha256:<hex>` of a set of contents, given their digests: order and names do not count, repetitions do."""
+    return digest_parts(sorted(digests))
+
+
+def check_hash(path: str | Path, expected: str, what: str) -> None:
+    """Checks that a project's file is still the one that the pipeline was compiled with.
+
+    Args:
+        path: The file.
+        expected: Its `sha256:<hex>` at compile time.
+        what: What the file is to its author, such as "schema" or "preprocessing code"; begins the message.
+
+    Raises:
+        UserError: If no digest was given, or the file cannot be read or has changed.
+    """
+    if not expected:
+        raise UserError(
+            f"The {what} comes with its digest, so that a changed file is noticed.",
+            received=f"no digest for {path}",
+            remedy="Compile the pipeline again.",
+        )
+    try:
+        actual = digest_file(path)
+    except OSError as error:
+        raise UserError(f"The {what} is a readable file.", received=f"{path}: {error.strerror}") from error
+    if actual != expected:
+        raise UserError(
+            f"The {what} is the file that the pipeline was compiled with.",
+            received=f"{path} with {actual} instead of {expected}",
+            remedy="Compile the pipeline again, or restore the file.",
+        )

@@ -1,0 +1,209 @@
+"""The push protocol: at every instant, each version in the serving directory is complete, approved and told by the ledger.
+
+Under the lock of the serving directory:
+
+1. Settle what an interrupted push has left: an intent without outcome becomes `pushed` if its version is in place with the
+   right digest, else `abandoned`; staging folders go.
+2. If this very model was pushed under this very decision, that is the answer.
+3. Stage: copy to `.staging-…`, which servers skip; set modes; sync.
+4. Claim: append `push_intent` with a number that no intent and no folder ever had.
+5. Abandon the claim if the version that the decision compared with is not live any more.
+6. Rename the staging folder to the number. This is the commit: one step, whole or not at all.
+7. Append `pushed`.
+
+The copy is made before the claim so that the claim can name the digest of what will be in place; it gives nobody a right to
+the number. A process that dies before 6 leaves the serving directory as it was; after 6, step 1 of the next push, or anybody
+who reads the ledger, finds the version complete.
+"""
+
+import dataclasses
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from components._release.durable import ensure_folder, sync_folder
+from components._release.ledger import (
+    ABANDONED,
+    LEDGER_DIR,
+    PUSH_INTENT,
+    PUSHED,
+    Entry,
+    append_entry,
+    read_ledger,
+    remove_leftovers,
+)
+from components._release.lock import LOCK_SECONDS, hold_lock
+from components._release.releases import Release, list_releases, releases_of, untrusted_versions
+from components._release.store import (
+    explain_write_errors,
+    has_digest,
+    move_into_place,
+    next_version,
+    remove_stale_staging,
+    stage_version,
+)
+from components._shared.digest import digest_model, digest_tree
+from components._shared.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A model that a decision has approved.
+
+    Attributes:
+        model: Its SavedModel.
+        model_digest: The digest that the decision approves.
+        decision_digest: Digest of the decision itself.
+        baseline_version: The live version that the decision compared with; empty for none.
+        baseline_digest: Digest of that version's folder; empty if the decision does not say.
+        attachments: What the release carries in `assets.extra/sluice/`, by relative POSIX path.
+        record: What the ledger keeps beyond versions and digests; `reason` says why the model was approved.
+    """
+
+    model: Path
+    model_digest: str
+    decision_digest: str
+    baseline_version: str
+    baseline_digest: str
+    attachments: Mapping[str, bytes]
+    record: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a push did.
+
+    Attributes:
+        pushed: Whether the candidate is a version of the serving directory now.
+        version: Its number; empty when nothing was pushed.
+        pushed_digest: Digest of the version's folder; empty when nothing was pushed.
+        reason: What happened, in a sentence.
+        head: Hash of the ledger's last entry that speaks of it; noted elsewhere, it shows later whether the ledger was
+            cut off.
+    """
+
+    pushed: bool
+    version: str
+    pushed_digest: str
+    reason: str
+    head: str
+
+
+def push(base: Path, candidate: Candidate, *, lock_seconds: float = LOCK_SECONDS) -> Outcome:
+    """Pushes an approved model into a serving directory, exactly once however often it is tried.
+
+    Args:
+        base: The serving directory; it is made if it is not there.
+        candidate: The model.
+        lock_seconds: How long to wait for another push.
+
+    Raises:
+        UserError: If the ledger is broken, the disk is full or read-only, another push does not end, or the model changes
+            while it is copied. The live version is untouched, and a retry goes on from there.
+    """
+    with explain_write_errors(base):
+        ensure_folder(base)
+        with hold_lock(base, lock_seconds):
+            recover(base)
+            releases = list_releases(base)
+            for name in untrusted_versions(base, releases):
+                logger.warning("%s is no version that the ledger knows; it is never taken for the live one", base / name)
+            return _find_earlier_push(base, candidate, releases) or _push_new(base, candidate)
+
+
+def recover(base: Path) -> None:
+    """Settles what interrupted pushes have left; call it under the lock."""
+    if (base / LEDGER_DIR).is_dir():
+        # What is read here may have been written by a process that died before it was durable.
+        sync_folder(base / LEDGER_DIR)
+    sync_folder(base)
+    remove_leftovers(base)
+    list_releases(base)  # refuses a ledger that cannot be trusted before anything is added to it
+    for intent in _open_intents(read_ledger(base)):
+        claim = intent.payload
+        if has_digest(base, claim["version"], claim["pushed_digest"]):
+            logger.warning("Version %d was in place when its push was interrupted; recording it", claim["version"])
+            _settle(base, intent, PUSHED, recovered=True)
+        else:
+            logger.warning("The push of version %d was interrupted before it was in place; abandoning it", claim["version"])
+            _settle(base, intent, ABANDONED, reason="The push was interrupted before the version was in place.")
+    remove_stale_staging(base)
+
+
+def _find_earlier_push(base: Path, candidate: Candidate, releases: Sequence[Release]) -> Outcome | None:
+    identity = (candidate.model_digest, candidate.decision_digest)
+    found = [item for item in releases if item.state == PUSHED and (item.model_digest, item.decision_digest) == identity]
+    if not found:
+        return None
+    release = found[-1]
+    state = "and is live" if release.live else "and is not live any more"
+    reason = f"This decision was carried out before: the model is version {release.version} {state}."
+    head = next(entry.hash for entry in read_ledger(base) if entry.sequence == release.sequence)
+    return Outcome(pushed=True, version=str(release.version), pushed_digest=release.pushed_digest, reason=reason, head=head)
+
+
+def _push_new(base: Path, candidate: Candidate) -> Outcome:
+    with stage_version(base, _next_version(base, read_ledger(base)), candidate.model, candidate.attachments) as staging:
+        if (digest := digest_model(staging)) != candidate.model_digest:
+            raise UserError("The model does not change while it is pushed.", received=digest, remedy="Push again.")
+        intent = _claim(base, candidate, digest_tree(staging))
+        version = intent.payload["version"]
+        if stale := _why_stale(base, candidate, intent):
+            entry = _settle(base, intent, ABANDONED, reason=stale)
+            return Outcome(pushed=False, version="", pushed_digest="", reason=stale, head=entry.hash)
+        move_into_place(staging, base / str(version))
+    sync_folder(base)
+    entry = _settle(base, intent, PUSHED, recovered=False)
+    reason = str(candidate.record.get("reason", ""))
+    return Outcome(
+        pushed=True, version=str(version), pushed_digest=intent.payload["pushed_digest"], reason=reason, head=entry.hash
+    )
+
+
+def _claim(base: Path, candidate: Candidate, pushed_digest: str) -> Entry:
+    def make_payload(entries: list[Entry]) -> dict[str, Any]:
+        return {
+            **candidate.record,
+            "version": _next_version(base, entries),
+            "model_digest": candidate.model_digest,
+            "pushed_digest": pushed_digest,
+            "decision_digest": candidate.decision_digest,
+            "expects_live": candidate.baseline_version,
+        }
+
+    return append_entry(base, PUSH_INTENT, make_payload)
+
+
+def _settle(base: Path, intent: Entry, kind: str, **details: Any) -> Entry:
+    """Appends the outcome of an intent, with all that the intent says, so that one entry tells everything."""
+    return append_entry(base, kind, lambda _: {**intent.payload, **details, "intent": intent.sequence})
+
+
+def _open_intents(entries: Sequence[Entry]) -> list[Entry]:
+    settled = {entry.payload["version"] for entry in entries if entry.kind in (PUSHED, ABANDONED)}
+    return [entry for entry in entries if entry.kind == PUSH_INTENT and entry.payload["version"] not in settled]
+
+
+def _why_stale(base: Path, candidate: Candidate, intent: Entry) -> str:
+    before = [entry for entry in read_ledger(base) if entry.sequence < intent.sequence]
+    live = next((release for release in releases_of(before, base) if release.live), None)
+    live_now = str(live.version) if live else ""
+    if live_now != candidate.baseline_version:
+        return (
+            f"Stale baseline: the decision compared the model with {_name(candidate.baseline_version)}, "
+            f"but {_name(live_now)} is live now. Run the pipeline again."
+        )
+    if live and candidate.baseline_digest and live.pushed_digest != candidate.baseline_digest:
+        return f"Stale baseline: version {live_now} is live, but not the one that the decision compared with."
+    return ""
+
+
+def _name(version: str) -> str:
+    return f"version {version}" if version else "no version"
+
+
+def _next_version(base: Path, entries: Sequence[Entry]) -> int:
+    return next_version(base, [entry.payload["version"] for entry in entries if entry.kind == PUSH_INTENT])

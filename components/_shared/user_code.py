@@ -1,0 +1,97 @@
+"""Loads a function from a project's own Python file, and reports its errors by the user's file and line."""
+
+import contextlib
+import importlib.util
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from components._shared.digest import check_hash
+from components._shared.errors import SluiceError, UserError
+
+
+def load_function(project_dir: str | Path, file: str, name: str, expected_hash: str) -> Callable[..., Any]:
+    """Returns a function of a project's Python file.
+
+    The file is imported under a private name and may import its neighbours: their folder is on `sys.path` meanwhile, and
+    they are forgotten afterwards, so that two projects in one process do not meet.
+
+    Args:
+        project_dir: Folder of the project.
+        file: Name of the file in it, such as "features.py".
+        name: Name of the function, such as "preprocessing_fn".
+        expected_hash: Digest that the file must have.
+
+    Raises:
+        UserError: If the file is not there, has another digest, cannot be imported, or has no such function.
+    """
+    path = Path(project_dir).absolute() / file
+    if not path.is_file():
+        raise UserError(f"The project has a file {file}.", received=str(path), remedy="Check project_dir.")
+    check_hash(path, expected_hash, file)
+    with user_errors(path.parent, f"{file} can be imported"):
+        module = _import(path)
+    function = getattr(module, name, None)
+    if not callable(function):
+        found = sorted(key for key, value in vars(module).items() if callable(value) and not key.startswith("_"))
+        raise UserError(f"{file} defines the function {name}.", received=found, remedy=f"Define {name} in {path}.")
+    return function
+
+
+@contextlib.contextmanager
+def user_errors(project_dir: str | Path, rule: str) -> Iterator[None]:
+    """Turns an exception that passed through a project's file into a UserError with file, line and cause.
+
+    Exceptions that never touched the project keep their traceback: they are bugs of ours.
+
+    Args:
+        project_dir: Folder of the project.
+        rule: What must hold, without the full stop.
+
+    Raises:
+        UserError: In place of the user's exception.
+    """
+    try:
+        yield
+    except SluiceError:
+        raise
+    except Exception as error:
+        place = _place(error, Path(project_dir).absolute())
+        if place is None:
+            raise
+        last_line = str(error).strip().splitlines()[-1:] or [""]
+        received = f"{place}: {type(error).__name__}: {last_line[0].strip()}"
+        raise UserError(f"{rule}.", received=received, remedy="Mend that line and run again.") from error
+
+
+def _import(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"_sluice_project_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    before = set(sys.modules)
+    sys.path.insert(0, str(path.parent))
+    sys.modules[spec.name] = module  # dataclasses and pickle look a module up by its name
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(path.parent))
+        for name in set(sys.modules) - before:
+            if path.parent in Path(getattr(sys.modules[name], "__file__", None) or "/").parents:
+                del sys.modules[name]
+    return module
+
+
+def _place(error: Exception, folder: Path) -> str | None:
+    """Returns `file, line n: source` of the innermost frame in the folder; TensorFlow hides some frames in the message."""
+    if isinstance(error, SyntaxError) and error.filename and folder in Path(error.filename).parents:
+        return f"{Path(error.filename).name}, line {error.lineno}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if folder in Path(frame.filename).parents]
+    if frames:
+        return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}: {frames[-1].line}"
+    quoted = re.findall(rf'File "{re.escape(str(folder))}/([^"]+)", line (\d+)', str(error))
+    return f"{quoted[-1][0]}, line {quoted[-1][1]}" if quoted else None

@@ -1,0 +1,117 @@
+"""Exports a Keras model with its transform graph as one SavedModel that takes raw rows.
+
+Loading it needs TensorFlow alone. The signatures:
+
+serving_default     one dense tensor of shape [None] per SERVING feature, markers for missing values → probability
+examples            serialized tf.Examples → probability
+transform_features  serialized tf.Examples → transformed features, without the label
+"""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import pyarrow as pa
+import tensorflow as tf
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tensorflow_serving.apis import prediction_log_pb2
+
+from components._data.schema import is_required, serving_features
+from components._shared.artifacts import ASSETS_EXTRA_DIR, SIGNATURE_EXAMPLES, SIGNATURE_RAW, SIGNATURE_TRANSFORM, WARMUP_FILE
+from components._tf.saved_model import MISSING, PREDICTION_KEY, dtype_of, raw_specs, raw_tensors, serialize_examples
+from components._tf.transform_graph import TransformGraph
+
+EXAMPLES_INPUT = "examples"
+WARMUP_BATCHES = (1, 16, 128)
+
+
+class ServingModel(tf.Module):
+    """A transform graph and a model, one after the other; what it holds is saved with it."""
+
+    def __init__(self, model: keras.Model, graph: TransformGraph, features: list[str]) -> None:
+        """Keeps the parts.
+
+        Args:
+            model: Takes a dict of the features; one output per row.
+            graph: The transform graph.
+            features: Names of the transformed features that the model takes.
+        """
+        super().__init__()
+        self.model = model
+        self.graph = graph
+        self._features = list(features)
+
+    def transform(self, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Returns the transformed features of raw tensors of shape [batch], without the label."""
+        transformed = self.graph(raw)
+        return {name: transformed[name] for name in self._features}
+
+    def predict(self, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Returns the prediction for raw tensors of shape [batch]: float32 of shape [batch]."""
+        return {PREDICTION_KEY: tf.squeeze(self.model(self.transform(raw), training=False), axis=-1)}
+
+
+def export_model(serving: ServingModel, schema: schema_pb2.Schema, path: str | Path) -> None:
+    """Writes a SavedModel.
+
+    Args:
+        serving: The model with its graph.
+        schema: The schema of the raw rows; its SERVING features are the inputs.
+        path: Folder to write to.
+    """
+    parsing = parsing_spec(schema)
+    serialized = tf.TensorSpec([None], tf.string, name=EXAMPLES_INPUT)
+    signatures = {
+        SIGNATURE_RAW: tf.function(lambda **raw: serving.predict(raw)).get_concrete_function(**raw_specs(schema)),
+        SIGNATURE_EXAMPLES: tf.function(
+            lambda examples: serving.predict(tf.io.parse_example(examples, parsing))
+        ).get_concrete_function(serialized),
+        SIGNATURE_TRANSFORM: tf.function(
+            lambda examples: serving.transform(tf.io.parse_example(examples, parsing))
+        ).get_concrete_function(serialized),
+    }
+    tf.saved_model.save(serving, str(path), signatures=signatures)
+
+
+def parsing_spec(schema: schema_pb2.Schema) -> dict[str, tf.io.FixedLenFeature]:
+    """Returns how a request's tf.Examples are parsed: as the raw tensors, with a marker where an optional feature is missing."""
+    spec = {}
+    for feature in serving_features(schema):
+        dtype = dtype_of(feature)
+        spec[feature.name] = tf.io.FixedLenFeature([], dtype, None if is_required(feature) else MISSING[dtype])
+    return spec
+
+
+def write_warmup(path: str | Path, rows: pa.Table, schema: schema_pb2.Schema) -> int:
+    """Writes requests that TF Serving sends through both prediction signatures before it calls a version available.
+
+    The file is an uncompressed TFRecord of PredictionLogs; TF Serving refuses a version with more than 1000 of them.
+
+    Args:
+        path: Folder of the SavedModel.
+        rows: Raw rows to make requests of; at least one.
+        schema: The schema of the rows.
+
+    Returns:
+        The number of requests.
+    """
+    file = Path(path) / ASSETS_EXTRA_DIR / WARMUP_FILE
+    file.parent.mkdir()
+    logs = []
+    for size in sorted({min(size, rows.num_rows) for size in WARMUP_BATCHES}):
+        batch = rows.slice(0, size)
+        logs.append(_predict_log(SIGNATURE_RAW, raw_tensors(batch, schema)))
+        logs.append(_predict_log(SIGNATURE_EXAMPLES, {EXAMPLES_INPUT: tf.constant(serialize_examples(batch, schema))}))
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for log in logs:
+            writer.write(log.SerializeToString())
+    return len(logs)
+
+
+def _predict_log(signature: str, inputs: dict[str, tf.Tensor]) -> Any:
+    log = prediction_log_pb2.PredictionLog()
+    request = log.predict_log.request
+    request.model_spec.signature_name = signature
+    for name, tensor in inputs.items():
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(tensor.numpy(), dtype=tensor.dtype))
+    return log

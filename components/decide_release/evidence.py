@@ -1,0 +1,115 @@
+"""What this stage finds out for itself about model, data and live version, and whether it agrees."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from components._shared.artifacts import BASELINE_FILE, EVALUATION_FILE, MANIFEST_FILE, SERVING_MODEL_DIR, TRAINING_FILE
+from components._shared.digest import digest_model
+from components._shared.gates import Evidence, GateResult, Verdict
+
+AGREE = "Model, data, policy and live version are the ones that every stage worked on."
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Facts:
+    """The documents of the run, read anew.
+
+    Attributes:
+        evidence: What every report must be about; a field is empty when it is not known.
+        pushed_digest: Digest of the live version's folder; empty when none is live.
+        manifest: The examples' manifest; empty when it cannot be read.
+        training: The model's training.json; empty when it cannot be read.
+        evaluation: The evaluation's summary; empty when it cannot be read.
+        problems: What does not fit together, in sentences.
+    """
+
+    evidence: Evidence
+    pushed_digest: str
+    manifest: dict[str, Any]
+    training: dict[str, Any]
+    evaluation: dict[str, Any]
+    problems: tuple[str, ...]
+
+
+def find_facts(*, model: str, baseline: str, examples: str, evaluation: str, policy_hash: str) -> Facts:
+    """Reads the documents and computes the model's digest; what is wrong becomes a problem, never an exception.
+
+    Args:
+        model: Folder of the candidate.
+        baseline: Folder of the live version.
+        examples: Folder of the examples.
+        evaluation: Folder of the evaluation.
+        policy_hash: Hash of the policy.
+    """
+    problems: list[str] = []
+    manifest = _read(Path(examples) / MANIFEST_FILE, ("data_version",), problems)
+    training = _read(Path(model) / TRAINING_FILE, ("data_version", "model_digest"), problems)
+    live = _read(Path(baseline) / BASELINE_FILE, ("version", "model_digest", "pushed_digest"), problems)
+    digest = _digest(Path(model) / SERVING_MODEL_DIR, problems)
+    found = Evidence(
+        model_digest=digest,
+        data_version=manifest.get("data_version", ""),
+        policy_hash=policy_hash,
+        baseline_version=live.get("version", ""),
+    )
+    if not policy_hash:
+        problems.append("The policy has no hash.")
+    _compare("The model was trained on other data", training, "data_version", found.data_version, problems)
+    _compare("The model is not the one that was trained", training, "model_digest", digest, problems)
+    if bool(live.get("version")) != bool(live.get("pushed_digest")):
+        problems.append(f"{BASELINE_FILE} names a live version without its digest, or a digest without a version.")
+    return Facts(
+        evidence=found,
+        pushed_digest=live.get("pushed_digest", ""),
+        manifest=manifest,
+        training=training,
+        evaluation=_read(Path(evaluation) / EVALUATION_FILE, (), problems),
+        problems=tuple(problems),
+    )
+
+
+def judge_facts(facts: Facts) -> GateResult:
+    """Returns the gate of this stage: everything belongs to one run."""
+    if facts.problems:
+        return GateResult(gate="evidence", verdict=Verdict.FAILED, reason=" ".join(facts.problems))
+    return GateResult(gate="evidence", verdict=Verdict.PASSED, reason=AGREE)
+
+
+def _read(path: Path, texts: tuple[str, ...], problems: list[str]) -> dict[str, Any]:
+    """Returns a JSON object whose named fields are texts, or nothing at all."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except FileNotFoundError:
+        problems.append(f"{path.name} is missing.")
+        return {}
+    except (OSError, ValueError) as error:
+        problems.append(f"{path.name} cannot be read: {error}.")
+        return {}
+    if not isinstance(document, dict):
+        problems.append(f"{path.name} is no JSON object.")
+        return {}
+    if wrong := [name for name in texts if not isinstance(document.get(name), str)]:
+        problems.append(f"{path.name} has no {' and no '.join(wrong)}.")
+        return {}
+    return document
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _digest(folder: Path, problems: list[str]) -> str:
+    try:
+        if (folder / "saved_model.pb").is_file():
+            return digest_model(folder)
+        problems.append(f"The model holds no SavedModel in {SERVING_MODEL_DIR}.")
+    except OSError as error:
+        problems.append(f"The model cannot be read: {error}.")
+    return ""
+
+
+def _compare(what: str, training: dict[str, Any], field: str, actual: str, problems: list[str]) -> None:
+    if training and training[field] != actual:
+        problems.append(f"{what}: {TRAINING_FILE} says {training[field] or 'nothing'}, found {actual or 'nothing'}.")

@@ -1,0 +1,131 @@
+"""Merges every report into one fail-closed decision, bound to the model's digest."""
+
+import dataclasses
+import logging
+from pathlib import Path
+from typing import Any
+
+from components._report.page import render_page
+from components._shared.artifacts import BLESSED_FILE, DECISION_FILE, NOT_BLESSED_FILE
+from components._shared.gates import Verdict
+from components._shared.outputs import write_json, write_text
+from components._shared.policy import read_policy
+from components.decide_release.evidence import Facts, find_facts, judge_facts
+from components.decide_release.judgement import Judged, judge_gates, may_pass
+from components.decide_release.required import reports_of
+from components.decide_release.summary import render_summary
+
+logger = logging.getLogger("sluice.decide_release")
+
+FORMAT = "sluice/decision/1"
+
+
+def decide_release(
+    *,
+    model: str,
+    baseline: str,
+    examples: str,
+    anomalies: str,
+    evaluation: str,
+    serving_report: str,
+    policy: dict[str, Any],
+    policy_hash: str,
+    decision: str,
+    report: str,
+    summary: str,
+) -> dict[str, Any]:
+    """Says yes when every required gate lets the model through and all of them speak of this very model, else no.
+
+    Args:
+        model: Folder of the candidate.
+        baseline: Folder of the live version the candidate was compared with.
+        examples: Folder of the examples.
+        anomalies: Folder with the report of the data gate.
+        evaluation: Folder with the report of the performance, fairness and regression gates.
+        serving_report: Folder with the report of the serving and parity gates.
+        policy: The gates' bounds.
+        policy_hash: Hash of the policy.
+        decision: Folder to write the decision to.
+        report: File to write the page to.
+        summary: File to write the Markdown summary to.
+
+    Returns:
+        The decision as it is written to decision.json.
+
+    Raises:
+        UserError: If the policy names an unknown gate or bound.
+    """
+    _clear(Path(decision))  # first: an older blessing must not outlive an error
+    bounds = read_policy(policy)
+    facts = find_facts(model=model, baseline=baseline, examples=examples, evaluation=evaluation, policy_hash=policy_hash)
+    reports = reports_of(anomalies=anomalies, evaluation=evaluation, serving_report=serving_report)
+    own = Judged(stage="decide_release", result=judge_facts(facts))
+    gates = (*judge_gates(reports, facts.evidence, bounds), own)
+    document = _document(gates, facts)
+    _write(document, gates, facts, Path(decision), Path(report), Path(summary))
+    return document
+
+
+def _document(gates: tuple[Judged, ...], facts: Facts) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "approved": all(may_pass(gate) for gate in gates),
+        "reason": _reason(gates),
+        **dataclasses.asdict(facts.evidence),
+        "baseline_pushed_digest": facts.pushed_digest,
+        "gates": [
+            {"stage": gate.stage, "evidence_file": gate.evidence_file, **dataclasses.asdict(gate.result)} for gate in gates
+        ],
+        "lineage": _lineage(facts),
+    }
+
+
+def _reason(gates: tuple[Judged, ...]) -> str:
+    names = {
+        verdict: [gate.result.gate.replace("_", " ") for gate in gates if gate.result.verdict is verdict] for verdict in Verdict
+    }
+    if failed := [gate for gate in gates if not may_pass(gate)]:
+        others = f" Also failed: {', '.join(names[Verdict.FAILED][1:])}." if len(failed) > 1 else ""
+        first = failed[0].result
+        return f"Not released: the gate {first.gate.replace('_', ' ')} says no. {first.reason}{others}"
+    sentence = f"Approved: the gates {', '.join(names[Verdict.PASSED])} passed."
+    if names[Verdict.NOT_APPLICABLE]:
+        sentence += f" Not applicable: {', '.join(names[Verdict.NOT_APPLICABLE])}."
+    if names[Verdict.SWITCHED_OFF]:
+        sentence += f" Switched off: {', '.join(names[Verdict.SWITCHED_OFF])}."
+    return sentence
+
+
+def _lineage(facts: Facts) -> dict[str, Any]:
+    manifest, training = facts.manifest, facts.training
+    return {
+        **{name: manifest.get(name) for name in ("spans", "fingerprint", "rows", "split_rule")},
+        **{name: training.get(name) for name in ("features_hash", "schema_hash", "model_hash")},
+        **{name: training.get(name) for name in ("hyperparameters", "seed", "epochs_run")},
+        "metrics": _candidate_metrics(facts.evaluation),
+    }
+
+
+def _candidate_metrics(evaluation: dict[str, Any]) -> dict[str, Any]:
+    metrics = evaluation.get("metrics")
+    candidate = metrics.get("candidate") if isinstance(metrics, dict) else None
+    return candidate if isinstance(candidate, dict) else {}
+
+
+def _clear(folder: Path) -> None:
+    for name in (BLESSED_FILE, NOT_BLESSED_FILE, DECISION_FILE):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _write(
+    document: dict[str, Any], gates: tuple[Judged, ...], facts: Facts, decision: Path, report: Path, summary: Path
+) -> None:
+    title = "Release approved" if document["approved"] else "Release refused"
+    page = render_page(
+        Path(__file__).parent / "report.html.j2", title=title, decision=document, gates=gates, evidence=facts.evidence
+    )
+    write_text(report, page)
+    write_text(summary, render_summary(document, title))
+    write_json(decision / DECISION_FILE, document)
+    write_text(decision / (BLESSED_FILE if document["approved"] else NOT_BLESSED_FILE), "")  # last: nothing counts without it
+    logger.info("%s", document["reason"])

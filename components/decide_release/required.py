@@ -1,0 +1,53 @@
+"""Which gates a release needs, and who reports them."""
+
+import dataclasses
+from pathlib import Path
+
+from components._shared.policy import Policy
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RequiredGate:
+    """A gate without which nothing is released.
+
+    Attributes:
+        gate: Name of the gate.
+        stage: The one stage whose word counts.
+        artifact: The artifact in which that stage leaves its report.
+        after_training: Whether the report knows the model; one made before training names none.
+    """
+
+    gate: str
+    stage: str
+    artifact: str
+    after_training: bool = True
+
+
+REQUIRED = (
+    RequiredGate(gate="data", stage="validate_examples", artifact="anomalies", after_training=False),
+    RequiredGate(gate="performance", stage="evaluate_model", artifact="evaluation"),
+    RequiredGate(gate="fairness", stage="evaluate_model", artifact="evaluation"),
+    RequiredGate(gate="regression", stage="evaluate_model", artifact="evaluation"),
+    RequiredGate(gate="serving", stage="validate_serving", artifact="serving_report"),
+    RequiredGate(gate="parity", stage="validate_serving", artifact="serving_report"),
+)
+
+
+def why_not_applicable(gate: str, policy: Policy, baseline_version: str) -> str:
+    """Returns why a gate may say that it does not apply, as a sentence; empty when it may not.
+
+    Args:
+        gate: Name of the gate.
+        policy: The gates' bounds.
+        baseline_version: The live version; empty when none is live.
+    """
+    if gate == "regression" and not baseline_version:
+        return "No version is live to compare with."
+    if gate == "fairness" and not policy.fairness.protected:
+        return "The policy names no protected feature."
+    return ""
+
+
+def reports_of(*, anomalies: str, evaluation: str, serving_report: str) -> dict[str, Path]:
+    """Returns the folder of each artifact that holds a report, by the artifact's name."""
+    return {"anomalies": Path(anomalies), "evaluation": Path(evaluation), "serving_report": Path(serving_report)}

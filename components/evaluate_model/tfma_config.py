@@ -1,0 +1,155 @@
+"""Reads the user's tfma.EvalConfig and prepares the one that TFMA runs with.
+
+Three things are added to what the user wrote: the two models as materialized predictions, the confusion counts at the decision
+threshold (they give each slice's size, the confusion matrix and the fairness rates), and the slices of protected features.
+
+One thing is read differently: in TFMA a metric's plain `threshold` applies to every slice, also to a slice without a single
+positive row. Here it applies to all rows together; slices have `per_slice_thresholds` and `cross_slice_thresholds`.
+"""
+
+import copy
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from google.protobuf import json_format
+from tensorflow_model_analysis.metrics import metric_specs
+from tensorflow_model_analysis.proto import config_pb2
+from tensorflow_model_analysis.utils import config_util
+
+from components._shared.errors import UserError
+
+CANDIDATE, BASELINE = "candidate", "baseline"
+PREDICTION_KEYS = {CANDIDATE: "__candidate__", BASELINE: "__baseline__"}
+"""Columns of predictions beside the features; named so that no feature is in their way."""
+CONFUSION_METRIC = "confusion_at_decision_threshold"
+
+
+def parse_eval_config(document: dict[str, Any], label: str) -> config_pb2.EvalConfig:
+    """Returns the user's configuration, checked.
+
+    Args:
+        document: A tfma.EvalConfig in JSON form.
+        label: Name of the label in the examples.
+
+    Raises:
+        UserError: If a key or value is unknown to TFMA, the label is another, there is not exactly one model, a metric does
+            not exist, or a threshold bounds nothing.
+    """
+    try:
+        config = json_format.ParseDict(_unwrap(document), config_pb2.EvalConfig())
+    except json_format.ParseError as error:
+        remedy = "Mend that key under `evaluation` in project.yaml."
+        raise UserError("The evaluation's configuration is a tfma.EvalConfig.", received=error, remedy=remedy) from error
+    models = [model for model in config.model_specs if not model.is_baseline]
+    if len(models) != 1:
+        raise UserError("evaluation.model_specs names one model.", received=len(models), remedy="Write `- label_key: <label>`.")
+    if models[0].label_key != label:
+        raise UserError("evaluation.model_specs[0].label_key is the label of the examples.", received=models[0].label_key)
+    for where, threshold in _thresholds(config):
+        _check_threshold(where, threshold)
+    try:
+        config_util.verify_eval_config(config)
+        for spec in config.metrics_specs:
+            metric_specs.to_computations([spec], eval_config=config)
+    except (ValueError, TypeError, NotImplementedError, AttributeError, ImportError) as error:
+        rule = "evaluation.metrics_specs holds metrics that TFMA knows, with their settings."
+        raise UserError(rule, received=error) from error
+    return config
+
+
+def prepare_eval_config(
+    config: config_pb2.EvalConfig, *, with_baseline: bool, decision_threshold: float, protected: Sequence[str]
+) -> config_pb2.EvalConfig:
+    """Returns the configuration that TFMA runs with; see the module's text.
+
+    Args:
+        config: What `parse_eval_config` returns.
+        with_baseline: Whether there are predictions of a baseline; without them change thresholds are taken out.
+        decision_threshold: Predictions above it count as positive.
+        protected: Features whose values become slices.
+    """
+    prepared = copy.deepcopy(config)
+    models = [model for model in prepared.model_specs if not model.is_baseline]
+    models[0].name, models[0].prediction_key = "", PREDICTION_KEYS[CANDIDATE]
+    del prepared.model_specs[:]
+    prepared.model_specs.extend(models)
+    for spec in prepared.metrics_specs:
+        del spec.model_names[:]
+        _bind_plain_thresholds(spec)
+    _add_slices(prepared, [[], *([name] for name in protected)])
+    counts = prepared.metrics_specs.add()
+    settings = json.dumps({"name": CONFUSION_METRIC, "thresholds": [decision_threshold]})
+    counts.metrics.add(class_name="ConfusionMatrixAtThresholds", config=settings)
+    counts.example_weights.unweighted = True
+    prepared = config_util.update_eval_config_with_defaults(prepared, has_baseline=with_baseline, rubber_stamp=True)
+    for model in prepared.model_specs:
+        model.prediction_key = PREDICTION_KEYS[model.name or CANDIDATE]
+    return prepared
+
+
+def has_change_threshold(config: config_pb2.EvalConfig) -> bool:
+    """Returns whether any metric is bounded against the baseline."""
+    return config_util.has_change_threshold(config)
+
+
+def _unwrap(value: Any) -> Any:
+    """Writes wrapped numbers, `{"value": 0.5}` as in TFMA's own examples, as JSON has them: `0.5`."""
+    if isinstance(value, list):
+        return [_unwrap(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"value"} and isinstance(value["value"], bool | int | float):
+        return value["value"]
+    return {key: _unwrap(item) for key, item in value.items()}
+
+
+def _add_slices(config: config_pb2.EvalConfig, wanted: list[list[str]]) -> None:
+    plain = [spec for spec in config.slicing_specs if not spec.feature_values and not spec.slice_keys_sql]
+    present = [sorted(spec.feature_keys) for spec in plain]
+    for keys in wanted:
+        if keys not in present:
+            config.slicing_specs.add(feature_keys=keys)
+
+
+def _bind_plain_thresholds(spec: config_pb2.MetricsSpec) -> None:
+    """Turns each plain threshold into one on the slice of all rows."""
+    for metric in spec.metrics:
+        if metric.threshold.ByteSize():
+            metric.per_slice_thresholds.add(slicing_specs=[config_pb2.SlicingSpec()], threshold=metric.threshold)
+        metric.ClearField("threshold")
+    for name, threshold in spec.thresholds.items():
+        bound = spec.per_slice_thresholds[name].thresholds
+        bound.add(slicing_specs=[config_pb2.SlicingSpec()], threshold=threshold)
+    spec.thresholds.clear()
+
+
+def _thresholds(config: config_pb2.EvalConfig) -> Iterator[tuple[str, config_pb2.MetricThreshold]]:
+    for spec in config.metrics_specs:
+        for metric in spec.metrics:
+            if metric.HasField("threshold"):
+                yield metric.class_name, metric.threshold
+            for item in (*metric.per_slice_thresholds, *metric.cross_slice_thresholds):
+                yield metric.class_name, item.threshold
+        yield from spec.thresholds.items()
+        for by_name in (spec.per_slice_thresholds, spec.cross_slice_thresholds):
+            for name, items in by_name.items():
+                yield from ((name, item.threshold) for item in items.thresholds)
+
+
+def _check_threshold(where: str, threshold: config_pb2.MetricThreshold) -> None:
+    """Refuses what TFMA would accept and never say no to."""
+    value, change = threshold.value_threshold, threshold.change_threshold
+    if not threshold.HasField("value_threshold") and not threshold.HasField("change_threshold"):
+        raise UserError(f"A threshold of {where} has a value_threshold or a change_threshold.", received="neither")
+    if threshold.HasField("value_threshold") and not (value.HasField("lower_bound") or value.HasField("upper_bound")):
+        raise UserError(f"A value_threshold of {where} has a lower_bound or an upper_bound.", received="neither")
+    if not threshold.HasField("change_threshold"):
+        return
+    if change.direction not in (config_pb2.HIGHER_IS_BETTER, config_pb2.LOWER_IS_BETTER):
+        raise UserError(
+            f"A change_threshold of {where} has a direction, HIGHER_IS_BETTER or LOWER_IS_BETTER.",
+            received=config_pb2.MetricDirection.Name(change.direction),
+        )
+    if not (change.HasField("absolute") or change.HasField("relative")):
+        raise UserError(f"A change_threshold of {where} is absolute or relative.", received="neither")

@@ -1,0 +1,110 @@
+"""Computes TFDV statistics of every split, batch by batch in one process."""
+
+import dataclasses
+import logging
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+from tensorflow_data_validation import StatsOptions
+from tensorflow_data_validation.statistics import stats_impl
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+
+from components._data.examples import iterate_split, read_manifest
+from components._data.record_batches import to_record_batch
+from components._data.schema import read_schema
+from components._data.statistics import write_statistics
+from components._report.page import render_page
+from components._shared.artifacts import SPLITS, TRAIN
+from components._shared.folders import whole_folder
+from components._shared.outputs import write_text
+from components.generate_statistics.summary import summarize_split
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StatisticsResult:
+    """What was computed.
+
+    Attributes:
+        rows: Number of rows, by split.
+        features: Number of features in the training split.
+        data_version: Data version of the examples.
+    """
+
+    rows: dict[str, int]
+    features: int
+    data_version: str
+
+
+def generate_statistics(*, examples: str, schema: str, statistics: str, report: str) -> StatisticsResult:
+    """Computes the statistics of the train, eval and test split, and a page that shows them.
+
+    Args:
+        examples: Folder of the examples.
+        schema: Folder of the schema; it tells categorical integers from numbers.
+        statistics: Folder to write `Split-<split>/FeatureStats.pb` into.
+        report: File to write the page to.
+
+    Raises:
+        UserError: If a split has no shard, a shard cannot be read, or the schema is none.
+    """
+    with whole_folder(statistics) as folder:
+        curated = read_schema(schema)
+        data_version = read_manifest(examples)["data_version"]
+        computed = {split: _compute_split(examples, split, curated) for split in SPLITS}
+        write_text(report, _render(computed, curated, data_version))
+        for split, proto in computed.items():
+            write_statistics(folder, split, proto)
+    rows = {split: proto.datasets[0].num_examples for split, proto in computed.items()}
+    return StatisticsResult(rows=rows, features=len(computed[TRAIN].datasets[0].features), data_version=data_version)
+
+
+def compute_statistics(
+    tables: Iterable[pa.Table], schema: schema_pb2.Schema, name: str
+) -> statistics_pb2.DatasetFeatureStatisticsList:
+    """Returns the TFDV statistics of a sequence of tables, seen as one data set.
+
+    TFDV's own combiners run here without a Beam pipeline around them, so values, histograms and top values are TFDV's. Its
+    in-memory combiners count unique and most frequent values with sketches: exact up to 16,384 distinct values for the
+    first, up to 1,024 for the second.
+
+    Args:
+        tables: Rows with the same columns throughout; only one table is held at a time.
+        schema: The curated schema.
+        name: Name of the data set, such as the split's.
+    """
+    generators = stats_impl.get_generators(StatsOptions(schema=schema), in_memory=True)
+    accumulators = [generator.create_accumulator() for generator in generators]
+    for table in tables:
+        batch = to_record_batch(table)
+        accumulators = [
+            generator.add_input(accumulator, batch) for generator, accumulator in zip(generators, accumulators, strict=True)
+        ]
+    proto = stats_impl.extract_statistics_output(accumulators, generators)
+    proto.datasets[0].name = name
+    return proto
+
+
+def _compute_split(examples: str, split: str, schema: schema_pb2.Schema) -> statistics_pb2.DatasetFeatureStatisticsList:
+    start = time.perf_counter()
+    proto = compute_statistics(iterate_split(examples, split), schema, split)
+    rows, seconds = proto.datasets[0].num_examples, time.perf_counter() - start
+    logger.info("Split %s: %d rows, %d features, %.2f s.", split, rows, len(proto.datasets[0].features), seconds)
+    return proto
+
+
+def _render(
+    computed: dict[str, statistics_pb2.DatasetFeatureStatisticsList], schema: schema_pb2.Schema, data_version: str
+) -> str:
+    summaries = [summarize_split(proto.datasets[0]) for proto in computed.values()]
+    present = {name for summary in summaries for name in summary.names}
+    return render_page(
+        Path(__file__).parent / "report.html.j2",
+        title="Statistics of the examples",
+        data_version=data_version,
+        splits=summaries,
+        absent=[feature.name for feature in schema.feature if feature.name not in present],
+    )

@@ -1,0 +1,42 @@
+"""The program of ingest_examples."""
+
+import argparse
+
+from components._shared import cli, outputs
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the stage's flags."""
+    parser = cli.make_parser(
+        "Reads the input files, types, deduplicates, orders and splits the rows, and writes Parquet examples."
+    )
+    parser.add_argument("--schema", required=True, help="folder of the schema artifact")
+    parser.add_argument("--files", required=True, type=cli.json_list, help="input files, as resolve_inputs lists them")
+    parser.add_argument("--fingerprint", required=True, help="digest over the contents of the files")
+    parser.add_argument("--spans", required=True, type=cli.json_list, help="numbers of the spans, for the manifest")
+    parser.add_argument("--source", required=True, type=cli.json_object, help="format, null values, row key and label")
+    parser.add_argument("--splits", required=True, type=cli.json_object, help="key, salt and the share of each split")
+    parser.add_argument("--examples", required=True, help="folder of the examples to write")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Runs the stage."""
+    from components.ingest_examples.executor import ingest_examples
+
+    result = ingest_examples(
+        schema=args.schema,
+        files=args.files,
+        fingerprint=args.fingerprint,
+        spans=args.spans,
+        source=args.source,
+        splits=args.splits,
+        examples=args.examples,
+    )
+    rows = {f"rows_{split}": count for split, count in result.rows.items()}
+    metadata = {"data_version": result.data_version, "spans": result.spans, **rows}
+    outputs.write_metadata(args.executor_input, {"examples": metadata})
+
+
+if __name__ == "__main__":
+    cli.run(build_parser(), main)

@@ -1,0 +1,141 @@
+"""Turns input files into Examples: typed, deduplicated, in hash order, split, and versioned by content."""
+
+import dataclasses
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from components._data.content import digest_table
+from components._data.examples import FORMAT, clear_examples, write_manifest, write_split
+from components._data.schema import arrow_types, read_schema
+from components._shared.artifacts import SPLITS
+from components._shared.digest import digest_parts
+from components._shared.errors import UserError
+from components.ingest_examples.config import Source, Splits, read_source, read_splits
+from components.ingest_examples.inputs import InputFile, plan_columns, read_input_list
+from components.ingest_examples.keys import assign_splits, hash_keys, order_rows
+from components.ingest_examples.rows import Rows, check_keys, derive_label, drop_without_label
+from components.ingest_examples.tables import read_names, read_table
+
+logger = logging.getLogger(__name__)
+
+_TYPE_NAMES = {pa.int64(): "INT", pa.float32(): "FLOAT", pa.string(): "BYTES"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class IngestedExamples:
+    """What was written.
+
+    Attributes:
+        data_version: `sha256:<hex>` of the content: rows, types and split rule.
+        rows: Number of rows of each split.
+        spans: Numbers of the spans.
+    """
+
+    data_version: str
+    rows: dict[str, int]
+    spans: list[int]
+
+
+def ingest_examples(
+    *,
+    schema: str,
+    files: list[dict[str, Any]],
+    fingerprint: str,
+    spans: list[int],
+    source: dict[str, Any],
+    splits: dict[str, Any],
+    examples: str,
+) -> IngestedExamples:
+    """Reads the input files and writes Parquet examples with their manifest.
+
+    Args:
+        schema: The schema, which pins columns and types.
+        files: The files with path, span, size and sha256.
+        fingerprint: Digest over the contents of the files.
+        spans: Numbers of the spans.
+        source: Settings of config.Source.
+        splits: Settings of config.Splits.
+        examples: Folder of the artifact to write.
+
+    Raises:
+        UserError: If a setting is wrong, a file has changed, or the data cannot become examples.
+    """
+    reading = read_source(source)
+    rule = read_splits(splits, reading.row_key)
+    features = arrow_types(read_schema(schema))
+    numbers = [int(span) for span in spans]  # Kubeflow sends whole numbers as 5.0
+    clear_examples(examples)
+    rows = _read_rows(read_input_list(files, fingerprint, numbers), features, reading, rule)
+    positions, counts = _choose_rows(rows)
+    tables = _split(rows.table, positions, [name for name in features if name in rows.table.column_names], rule)
+    for name, table in tables.items():
+        write_split(examples, name, table)
+    manifest = _describe(rows, tables, rule) | {"spans": numbers, "fingerprint": fingerprint, "rows": counts}
+    write_manifest(examples, manifest)
+    logger.info("Kept %(kept)d of %(read)d rows: %(duplicates)d duplicates, %(without_label)d without a label", counts)
+    sizes = {name: table.num_rows for name, table in tables.items()}
+    return IngestedExamples(data_version=manifest["data_version"], rows=sizes, spans=numbers)
+
+
+def _read_rows(inputs: list[InputFile], features: Mapping[str, pa.DataType], source: Source, rule: Splits) -> Rows:
+    names = {file.path: read_names(file.path, source) for file in inputs}
+    types = plan_columns(names, features, source, rule)
+    tables = [read_table(file.path, source, types) for file in inputs]
+    table, label = pa.concat_tables(tables), source.label
+    if label.column:
+        table = table.append_column(label.name, derive_label(table, label, features[label.name]))
+    rows = Rows(table=table, inputs=inputs, counts=[part.num_rows for part in tables], source=source)
+    check_keys(rows, tuple(dict.fromkeys((*source.row_key, *rule.key))))
+    return rows
+
+
+def _choose_rows(rows: Rows) -> tuple[np.ndarray, dict[str, int]]:
+    """Returns the positions of the rows to keep, in hash order, and how many rows were dropped for what.
+
+    The latest row of a key wins before rows without a label are dropped: a later row may take a label back, or bring it.
+    """
+    row_key = rows.source.row_key
+    hashes = hash_keys(rows.table, row_key or rows.table.column_names)
+    latest = order_rows(hashes, unique=bool(row_key))
+    kept = drop_without_label(rows, latest)
+    counts = {"read": len(hashes), "duplicates": len(hashes) - len(latest), "without_label": len(latest) - len(kept)}
+    return kept, counts | {"kept": len(kept)}
+
+
+def _split(table: pa.Table, positions: np.ndarray, columns: list[str], rule: Splits) -> dict[str, pa.Table]:
+    # Without any key, rows of equal content share a split, so that none is both trained and tested on.
+    hashes = hash_keys(table, rule.key or table.column_names, rule.salt)[positions]
+    index = assign_splits(hashes, [getattr(rule, name) for name in SPLITS])
+    content = table.select(columns).combine_chunks()  # taking from many chunks is slow
+    tables = {name: content.take(pa.array(positions[index == number])) for number, name in enumerate(SPLITS)}
+    if empty := [name for name in SPLITS if tables[name].num_rows == 0]:
+        keys = len(np.unique(hashes[:, 0]))
+        raise UserError(
+            "Every split holds rows.",
+            received=f"none for {', '.join(empty)} from {len(positions)} rows with {keys} values of the split key",
+            remedy="Read more data, or choose a split key with more values or larger shares in `splits`.",
+        )
+    return tables
+
+
+def _describe(rows: Rows, tables: Mapping[str, pa.Table], rule: Splits) -> dict[str, Any]:
+    columns = {field.name: _TYPE_NAMES[field.type] for field in tables[SPLITS[0]].schema}
+    split_rule = {"key": list(rule.key), "salt": rule.salt, **{name: float(getattr(rule, name)) for name in SPLITS}}
+    contents = [part for name in SPLITS for part in (name, digest_table(tables[name]))]
+    return {
+        "data_version": digest_parts([FORMAT, json.dumps(list(columns.items())), json.dumps(split_rule), *contents]),
+        "splits": {name: {"rows": tables[name].num_rows, "shards": [f"Split-{name}/part-00000.parquet"]} for name in SPLITS},
+        "columns": columns,
+        "label": rows.source.label.name,
+        "files": [
+            {"path": str(file.path), "span": file.span, "size": file.size, "sha256": file.sha256, "rows": count}
+            for file, count in zip(rows.inputs, rows.counts, strict=True)
+        ],
+        "split_rule": split_rule,
+        "row_key": list(rows.source.row_key),
+    }

@@ -1,0 +1,123 @@
+"""The input files: what was resolved, whether it is still the same, and which of their columns are read."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from components._shared.digest import digest_contents, digest_file
+from components._shared.errors import UserError
+from components.ingest_examples.config import Source, Splits
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InputFile:
+    """One input file, as resolve_inputs found it.
+
+    Attributes:
+        path: The file.
+        span: Number of its span.
+        size: Size in bytes.
+        sha256: `sha256:<hex>` of its bytes.
+    """
+
+    path: Path
+    span: int
+    size: int
+    sha256: str
+
+
+def read_input_list(files: list[dict[str, Any]], fingerprint: str, spans: list[int]) -> list[InputFile]:
+    """Returns the input files from the oldest to the latest, by span and then by path, after checking their bytes.
+
+    Raises:
+        UserError: If there is none, one has changed since it was resolved, or fingerprint or spans are those of other files.
+    """
+    if not files:
+        raise UserError("There is at least one input file.", received="an empty list")
+    try:
+        inputs = [
+            InputFile(path=Path(file["path"]), span=int(file["span"]), size=int(file["size"]), sha256=str(file["sha256"]))
+            for file in files
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError("Every input file has path, span, size and sha256.", received=files) from error
+    if digest_contents(file.sha256 for file in inputs) != fingerprint:
+        raise UserError("The fingerprint is that of the files.", received=fingerprint, remedy="Run resolve_inputs again.")
+    if {file.span for file in inputs} != set(spans):
+        raise UserError("The spans are those of the files.", received=spans, remedy="Run resolve_inputs again.")
+    for file in inputs:
+        _check_unchanged(file)
+    return sorted(inputs, key=lambda file: (file.span, str(file.path)))
+
+
+def _check_unchanged(file: InputFile) -> None:
+    try:
+        digest = digest_file(file.path)
+    except OSError as error:
+        raise UserError("Every input file can be read.", received=f"{file.path}: {error.strerror}") from error
+    if digest != file.sha256:
+        raise UserError(
+            "An input file stays as it is while the pipeline runs.",
+            received=f"{file.path} with {digest} instead of {file.sha256}",
+            remedy="Run the pipeline again.",
+        )
+
+
+def plan_columns(
+    names: Mapping[Path, list[str]], features: Mapping[str, pa.DataType], source: Source, splits: Splits
+) -> dict[str, pa.DataType]:
+    """Returns the columns to read with their types: the schema's that are there, then what keys and label need besides.
+
+    Args:
+        names: The columns of every file.
+        features: Type of every feature of the schema.
+        source: Row key and label.
+        splits: Split key.
+
+    Raises:
+        UserError: If a file names a column twice, or a column is missing from some files, or one that keys or label need
+            from all of them.
+    """
+    for path, columns in names.items():
+        if repeated := [name for name, count in Counter(columns).items() if count > 1]:
+            raise UserError("A file names each column once.", received=f"{path} with {', '.join(repeated)} repeated")
+    label = source.label
+    if label.name not in features:
+        raise UserError("The schema names the label.", received=label.name, remedy="Add it to schema.pbtxt, or mend its name.")
+    wanted = {name: kind for name, kind in features.items() if not (label.column and name == label.name)}
+    needed = dict.fromkeys((*source.row_key, *splits.key), pa.string())
+    needed |= {label.column: pa.float64()} if label.column else {label.name: features[label.name]}
+    present = {name for name in (*wanted, *needed) if _is_present(name, names)}
+    if missing := [name for name in needed if name not in present]:
+        raise UserError(
+            "The row key, the split key and the label are columns of the data.",
+            received=f"no column {', '.join(missing)} in {_name_files(names)}",
+            remedy="Deliver the column, or mend `source` and `splits` in project.yaml.",
+        )
+    if label.column and any(label.name in columns for columns in names.values()):
+        raise UserError(
+            f"A label derived from {label.column!r} is not a column of the data as well.",
+            received=label.name,
+            remedy="Leave out `column` and `above`, or rename one of the two.",
+        )
+    return {name: kind for name, kind in {**needed, **wanted}.items() if name in present}
+
+
+def _is_present(name: str, names: Mapping[Path, list[str]]) -> bool:
+    without = [path for path, columns in names.items() if name not in columns]
+    if without and len(without) < len(names):
+        raise UserError(
+            "A column is in all input files or in none.",
+            received=f"no column {name} in {_name_files(without)}",
+            remedy="Deliver these files again, or leave them out.",
+        )
+    return not without
+
+
+def _name_files(paths: Iterable[Path]) -> str:
+    names = [str(path) for path in paths]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,0 +1,94 @@
+"""Reads one input file, CSV or Parquet, into a table whose types the schema pins."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from components._shared.errors import UserError
+from components.ingest_examples.config import CSV, Source
+from components.ingest_examples.failures import explain_cast, explain_csv, no_rows, open_text
+
+_BLOCK_BYTES = 4 << 20
+
+
+def read_names(path: Path, source: Source) -> list[str]:
+    """Returns the columns of a file.
+
+    Raises:
+        UserError: If the file is empty, or no file of the source's format.
+    """
+    names = _csv_names(path, source.delimiter) if source.format == CSV else _parquet_names(path)
+    if not names:
+        raise UserError("Every input file names its columns.", received=f"{path}, which is empty")
+    return names
+
+
+def read_table(path: Path, source: Source, types: Mapping[str, pa.DataType]) -> pa.Table:
+    """Returns the rows of a file in their order.
+
+    Args:
+        path: The file.
+        source: How to read it.
+        types: Columns to read, all of them in the file, with their types: int64, float32, float64 or string.
+
+    Raises:
+        UserError: If a value is not of its column's type, a row has too few or too many fields, or there is no row.
+    """
+    table = _read_csv(path, source, types) if source.format == CSV else _read_parquet(path, types)
+    if table.num_rows == 0:
+        raise no_rows(path)
+    return table
+
+
+def _csv_names(path: Path, delimiter: str) -> list[str]:
+    try:
+        with open_text(path) as text:
+            return next((record for record in csv.reader(text, delimiter=delimiter) if record), [])
+    except (UnicodeDecodeError, csv.Error, OSError) as error:
+        raise explain_csv(path, delimiter, (), {}, error) from error
+
+
+def _parquet_names(path: Path) -> list[str]:
+    try:
+        return list(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError) as error:
+        raise UserError("Every input file is a Parquet file.", received=f"{path}: {error}") from error
+
+
+def _read_csv(path: Path, source: Source, types: Mapping[str, pa.DataType]) -> pa.Table:
+    # Read as float64 and rounded once to float32, so that CSV and Parquet give the same bits.
+    wide = {name: pa.float64() if pa.types.is_float32(kind) else kind for name, kind in types.items()}
+    try:
+        table = pa_csv.read_csv(
+            path,
+            read_options=pa_csv.ReadOptions(block_size=_BLOCK_BYTES),
+            parse_options=pa_csv.ParseOptions(delimiter=source.delimiter, newlines_in_values=True),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=wide, include_columns=list(wide), null_values=source.null_values, strings_can_be_null=True
+            ),
+        )
+    except (pa.ArrowException, OSError) as error:
+        raise explain_csv(path, source.delimiter, source.null_values, wide, error) from error
+    return table.cast(pa.schema(list(types.items())))
+
+
+def _read_parquet(path: Path, types: Mapping[str, pa.DataType]) -> pa.Table:
+    try:
+        with pq.ParquetFile(path) as file:
+            table = file.read(columns=list(types)).select(list(types))
+    except (pa.ArrowException, OSError) as error:
+        raise UserError("Every input file is a whole Parquet file.", received=f"{path}: {error}") from error
+    return pa.table({name: _cast(path, name, table[name], kind) for name, kind in types.items()})
+
+
+def _cast(path: Path, name: str, column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    try:
+        return column.cast(kind)
+    except pa.ArrowException as error:
+        raise explain_cast(path, name, column, kind) from error

@@ -1,0 +1,54 @@
+"""The program of push_model: `python -m components.push_model`."""
+
+import argparse
+import os
+
+from components._shared import cli, outputs
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
+    parser = cli.make_parser("Pushes an approved model into the serving directory and records it in the ledger.")
+    parser.add_argument("--model", required=True, help="folder of the candidate")
+    parser.add_argument("--decision", required=True, help="folder of the decision; only its yes to this very model pushes")
+    parser.add_argument("--examples", required=True, help="folder of the examples, whose manifest goes along")
+    parser.add_argument("--statistics", required=True, help="folder of the statistics, which go along")
+    parser.add_argument("--schema", required=True, help="folder of the schema, which goes along")
+    parser.add_argument("--evaluation", required=True, help="folder of the evaluation, whose summary goes along")
+    parser.add_argument("--serving_dir", required=True, help="base path of the model in the serving directory")
+    parser.add_argument("--strict", required=True, type=cli.boolean, help='true: a "no" exits with 3; false: it exits with 0')
+    parser.add_argument("--pushed", required=True, help="folder for pushed.json: what was pushed where, or why nothing was")
+    parser.add_argument("--pushed_version", required=True, help="file for the pushed version; empty text when none was")
+    parser.epilog = "environment: SLUICE_IMAGE and SLUICE_RUN_ID, if set, are recorded in the ledger as image and run"
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Runs the stage."""
+    from components.push_model.executor import push_model
+
+    result = push_model(
+        model=args.model,
+        decision=args.decision,
+        examples=args.examples,
+        statistics=args.statistics,
+        schema=args.schema,
+        evaluation=args.evaluation,
+        serving_dir=args.serving_dir,
+        strict=args.strict,
+        pushed=args.pushed,
+        image=os.environ.get("SLUICE_IMAGE", ""),
+        run_id=os.environ.get("SLUICE_RUN_ID", ""),
+    )
+    outputs.write_parameter(args.pushed_version, result.version)
+    metadata = {
+        "pushed": int(result.pushed),
+        "pushed_destination": result.destination,
+        "pushed_version": result.version,
+        "reason": result.reason,
+    }
+    outputs.write_metadata(args.executor_input, {"pushed": metadata})
+
+
+if __name__ == "__main__":
+    cli.run(build_parser(), main)

@@ -1,0 +1,166 @@
+"""Reads the decision and what goes along with a release, and says why they do not allow a push, if they do not."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from components._shared.artifacts import (
+    BLESSED_FILE,
+    DECISION_FILE,
+    EVALUATION_FILE,
+    MANIFEST_FILE,
+    NOT_BLESSED_FILE,
+    SCHEMA_FILE,
+    STATISTICS_FILE,
+    TRAINING_FILE,
+)
+from components._shared.errors import UserError
+from components._shared.gates import Verdict
+
+DECISION_FORMAT = "sluice/decision/1"
+
+_DECISION_FIELDS = {
+    "approved": bool,
+    "reason": str,
+    "model_digest": str,
+    "data_version": str,
+    "policy_hash": str,
+    "baseline_version": str,
+    "gates": list,
+    "lineage": dict,
+}
+_PASSING = (Verdict.PASSED, Verdict.NOT_APPLICABLE, Verdict.SWITCHED_OFF)
+
+
+class UntrustedDecisionError(Exception):
+    """The decision is not there, or contradicts itself; its message is a sentence. It counts as a "no"."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Decision:
+    """A decision as it was read, once: what is judged, recorded and released are the same bytes.
+
+    Attributes:
+        document: The JSON object.
+        data: The bytes of its file.
+        digest: `sha256:<hex>` of those bytes.
+    """
+
+    document: dict[str, Any]
+    data: bytes
+    digest: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What a release carries: files by their relative path, and those that are JSON parsed as well."""
+
+    files: dict[str, bytes]
+    manifest: dict[str, Any]
+    training: dict[str, Any]
+    evaluation: dict[str, Any]
+
+
+def read_decision(folder: str | Path) -> Decision:
+    """Reads a decision and checks that it agrees with itself.
+
+    Raises:
+        UntrustedDecisionError: If it does not, or cannot be read.
+    """
+    folder = Path(folder)
+    try:
+        data = (folder / DECISION_FILE).read_bytes()
+        document = _parse_object(data)
+    except (OSError, ValueError) as error:
+        raise UntrustedDecisionError(f"The decision cannot be read: {error}.") from error
+    if document.get("format") != DECISION_FORMAT:
+        raise UntrustedDecisionError(f"The decision does not have the format {DECISION_FORMAT!r}.")
+    if wrong := [name for name, kind in _DECISION_FIELDS.items() if type(document.get(name)) is not kind]:
+        raise UntrustedDecisionError(f"The decision lacks {', '.join(wrong)}.")
+    blessings = ((folder / BLESSED_FILE).exists(), (folder / NOT_BLESSED_FILE).exists())
+    if blessings != (document["approved"], not document["approved"]):
+        raise UntrustedDecisionError(f"{DECISION_FILE} and the file {BLESSED_FILE} or {NOT_BLESSED_FILE} disagree.")
+    if document["approved"] and (failed := _gates_that_do_not_pass(document["gates"])):
+        raise UntrustedDecisionError(f"The decision approves although these gates did not pass: {', '.join(failed)}.")
+    return Decision(document=document, data=data, digest=f"sha256:{hashlib.sha256(data).hexdigest()}")
+
+
+def read_evidence(*, model: str, examples: str, statistics: str, schema: str, evaluation: str) -> Evidence:
+    """Reads what goes along with a release.
+
+    Raises:
+        UserError: If a part of it is missing or cannot be read.
+    """
+    files = {
+        SCHEMA_FILE: _read(Path(schema) / SCHEMA_FILE),
+        EVALUATION_FILE: _read(Path(evaluation) / EVALUATION_FILE),
+        MANIFEST_FILE: _read(Path(examples) / MANIFEST_FILE),
+        TRAINING_FILE: _read(Path(model) / TRAINING_FILE),
+    }
+    splits = sorted(Path(statistics).glob(f"Split-*/{STATISTICS_FILE}"))
+    if not splits:
+        raise UserError("A release carries the statistics of its data.", received=f"no {STATISTICS_FILE} in {statistics}")
+    files |= {f"statistics/{path.parent.name}/{path.name}": _read(path) for path in splits}
+    documents = [_parse_file(name, files[name]) for name in (MANIFEST_FILE, TRAINING_FILE, EVALUATION_FILE)]
+    return Evidence(files=files, manifest=documents[0], training=documents[1], evaluation=documents[2])
+
+
+def find_contradiction(decision: dict[str, Any], evidence: Evidence, model_digest: str) -> str:
+    """Returns why the decision is not about this model and these files, as a sentence; empty if it is.
+
+    Args:
+        decision: The decision.
+        evidence: What would go along with the release.
+        model_digest: Digest of the model, computed from its files.
+    """
+    claims = (
+        ("decision", "model", decision["model_digest"], model_digest),
+        ("training record", "model", evidence.training.get("model_digest"), model_digest),
+        ("evaluation", "model", evidence.evaluation.get("model_digest"), model_digest),
+        ("training record", "data", evidence.training.get("data_version"), decision["data_version"]),
+        ("evaluation", "data", evidence.evaluation.get("data_version"), decision["data_version"]),
+        ("manifest", "data", evidence.manifest.get("data_version"), decision["data_version"]),
+    )
+    for who, what, said, expected in claims:
+        if not expected or said != expected:
+            return f"The {who} is about another {what}: {said or 'none'} instead of {expected or 'any'}."
+    return ""
+
+
+def _gates_that_do_not_pass(gates: list[Any]) -> list[str]:
+    if not gates:
+        return ["(there is none)"]
+    return [_name(gate) for gate in gates if not isinstance(gate, dict) or gate.get("verdict") not in _PASSING]
+
+
+def _name(gate: Any) -> str:
+    return str(gate.get("gate", "?")) if isinstance(gate, dict) else "?"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"A release carries {path.name}.", received=error, remedy="Run the stage that writes it again."
+        ) from error
+
+
+def _parse_file(name: str, data: bytes) -> dict[str, Any]:
+    try:
+        return _parse_object(data)
+    except ValueError as error:
+        raise UserError(f"{name} is a JSON object.", received=error, remedy="Run the stage that writes it again.") from error
+
+
+def _parse_object(data: bytes) -> dict[str, Any]:
+    document = json.loads(data, parse_constant=_refuse_constant)
+    if not isinstance(document, dict):
+        raise ValueError(f"it must be an object, not a {type(document).__name__}")
+    return document
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")

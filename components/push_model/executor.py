@@ -1,0 +1,164 @@
+"""Pushes an approved model into the serving directory, or says why not."""
+
+import dataclasses
+import logging
+from pathlib import Path
+from typing import Any
+
+from components._release.push import Candidate, push
+from components._release.store import serving_base
+from components._shared.artifacts import DECISION_FILE, PUSHED_FILE, SCHEMA_FILE, SERVING_MODEL_DIR
+from components._shared.digest import digest_file, digest_model
+from components._shared.errors import Refusal, UserError
+from components._shared.outputs import write_json
+from components.push_model.evidence import (
+    Decision,
+    Evidence,
+    UntrustedDecisionError,
+    find_contradiction,
+    read_decision,
+    read_evidence,
+)
+from components.push_model.model_card import render_model_card
+
+logger = logging.getLogger(__name__)
+
+PUSHED_FORMAT = "sluice/pushed/1"
+MODEL_CARD_FILE = "model_card.md"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PushResult:
+    """What was pushed where, or why nothing was.
+
+    Attributes:
+        pushed: Whether the model is a version of the serving directory now.
+        reason: What happened, in a sentence.
+        version: The version; empty when nothing was pushed.
+        destination: Path of the version; empty when nothing was pushed.
+        model_digest: Digest of the model as trained; empty when nothing was pushed.
+        pushed_digest: Digest of the version's whole folder; empty when nothing was pushed.
+        ledger_head: Hash of the ledger's entry about it; empty when the ledger was not touched.
+    """
+
+    pushed: bool
+    reason: str
+    version: str = ""
+    destination: str = ""
+    model_digest: str = ""
+    pushed_digest: str = ""
+    ledger_head: str = ""
+
+
+def push_model(
+    *,
+    model: str,
+    decision: str,
+    examples: str,
+    statistics: str,
+    schema: str,
+    evaluation: str,
+    serving_dir: str,
+    strict: bool,
+    pushed: str,
+    image: str = "",
+    run_id: str = "",
+) -> PushResult:
+    """Pushes the model if the decision approves this very model and its baseline is still live.
+
+    Args:
+        model: The model artifact.
+        decision: The decision artifact; one that is missing, unreadable or about something else is a "no".
+        examples: The examples artifact, for its manifest.
+        statistics: The statistics artifact.
+        schema: The schema artifact.
+        evaluation: The evaluation artifact.
+        serving_dir: Base path of the model in the serving directory.
+        strict: Whether a "no" raises.
+        pushed: Folder for `pushed.json`.
+        image: Reference of the image that this runs in, for the ledger.
+        run_id: Name of the pipeline's run, for the ledger.
+
+    Raises:
+        Refusal: On a "no", if strict.
+        UserError: If the release cannot be put together or the serving directory cannot be written.
+    """
+    base = serving_base(serving_dir)
+    outcome = _prepare(Path(model), decision, examples, statistics, schema, evaluation, {"image": image, "run": run_id})
+    result = PushResult(pushed=False, reason=outcome) if isinstance(outcome, str) else _push(base, outcome)
+    write_json(Path(pushed) / PUSHED_FILE, {"format": PUSHED_FORMAT, **dataclasses.asdict(result)})
+    if result.pushed:
+        logger.info("Version %s is in %s. %s", result.version, base, result.reason)
+    elif strict:
+        raise Refusal(f"Nothing was pushed. {result.reason}")
+    else:
+        logger.warning("Nothing was pushed. %s", result.reason)
+    return result
+
+
+def _prepare(
+    model: Path, decision: str, examples: str, statistics: str, schema: str, evaluation: str, origin: dict[str, str]
+) -> Candidate | str:
+    """Returns the candidate, or why it must not be pushed."""
+    try:
+        verdict = read_decision(decision)
+    except UntrustedDecisionError as error:
+        return str(error)
+    if not verdict.document["approved"]:
+        return f"The decision says no: {verdict.document['reason']}"
+    saved_model = model / SERVING_MODEL_DIR
+    if not (saved_model / "saved_model.pb").is_file():
+        raise UserError("A model artifact holds a SavedModel.", received=str(saved_model), remedy="Run train_model again.")
+    evidence = read_evidence(model=str(model), examples=examples, statistics=statistics, schema=schema, evaluation=evaluation)
+    if contradiction := find_contradiction(verdict.document, evidence, digest_model(saved_model)):
+        return contradiction
+    return Candidate(
+        model=saved_model,
+        model_digest=verdict.document["model_digest"],
+        decision_digest=verdict.digest,
+        baseline_version=verdict.document["baseline_version"],
+        baseline_digest=str(verdict.document.get("baseline_pushed_digest") or ""),
+        attachments=_attach(verdict, evidence),
+        record={**_record(verdict.document, evidence, digest_file(Path(schema) / SCHEMA_FILE)), **origin},
+    )
+
+
+def _attach(decision: Decision, evidence: Evidence) -> dict[str, bytes]:
+    card = render_model_card(
+        decision=decision.document, manifest=evidence.manifest, training=evidence.training, evaluation=evidence.evaluation
+    )
+    return {**evidence.files, DECISION_FILE: decision.data, MODEL_CARD_FILE: card.encode()}
+
+
+def _record(decision: dict[str, Any], evidence: Evidence, schema_hash: str) -> dict[str, Any]:
+    """Returns what the ledger keeps of a push: enough to tell where the model came from without its folder."""
+    lineage, training = decision["lineage"], evidence.training
+
+    def find(name: str) -> Any:
+        return lineage.get(name, training.get(name))
+
+    return {
+        "reason": decision["reason"],
+        "data_version": decision["data_version"],
+        "spans": find("spans"),
+        "fingerprint": lineage.get("fingerprint", evidence.manifest.get("fingerprint")),
+        "policy_hash": decision["policy_hash"],
+        "code": {"features_hash": find("features_hash"), "model_hash": find("model_hash"), "schema_hash": schema_hash},
+        "parameters": {name: find(name) for name in ("hyperparameters", "seed", "epochs_run")},
+        "metrics": lineage.get("metrics") or {},
+        "gates": [{name: gate.get(name) for name in ("stage", "gate", "verdict", "reason")} for gate in decision["gates"]],
+        "approver": None,
+    }
+
+
+def _push(base: Path, candidate: Candidate) -> PushResult:
+    outcome = push(base, candidate)
+    return PushResult(
+        pushed=outcome.pushed,
+        reason=outcome.reason,
+        version=outcome.version,
+        destination=str(base / outcome.version) if outcome.pushed else "",
+        model_digest=candidate.model_digest if outcome.pushed else "",
+        pushed_digest=outcome.pushed_digest,
+        ledger_head=outcome.head,
+    )

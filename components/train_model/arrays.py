@@ -1,0 +1,133 @@
+"""Transformed examples in memory, and the order in which training sees them."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+
+from components._data.examples import read_split
+from components._shared.errors import UserError
+from components._tf.transform_graph import FeatureSpec
+
+MOST_STEPS_PER_EXECUTION = 50
+EVALUATION_ROWS = 8192
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Arrays:
+    """One split: features by name, each of shape [rows, ...], and the label, float32 of shape [rows]."""
+
+    features: dict[str, np.ndarray]
+    label: np.ndarray
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.label)
+
+
+def read_arrays(transformed_examples: str, split: str, feature_spec: dict[str, FeatureSpec], label: str) -> Arrays:
+    """Reads one split of the transformed examples.
+
+    Args:
+        transformed_examples: Folder of the transformed examples.
+        split: Name of the split.
+        feature_spec: The transformed features, without the label.
+        label: Name of the label.
+
+    Raises:
+        UserError: If the split is empty, a label is not finite, or all labels are the same.
+    """
+    table = read_split(transformed_examples, split, [*feature_spec, label])
+    features = {name: _to_array(table[name]) for name in feature_spec}
+    arrays = Arrays(features=features, label=_to_array(table[label]).astype(np.float32))
+    _check_label(arrays.label, split, label)
+    return arrays
+
+
+def _to_array(column: pa.ChunkedArray) -> np.ndarray:
+    if not pa.types.is_fixed_size_list(column.type):
+        return column.to_numpy()
+    width = column.type.list_size
+    return np.concatenate([chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, width) for chunk in column.chunks])
+
+
+def _check_label(values: np.ndarray, split: str, label: str) -> None:
+    if not len(values):
+        raise UserError(f"The split {split!r} has rows.", received=0, remedy="Read more data, or change the splits' shares.")
+    if not np.isfinite(values).all():
+        bad = np.count_nonzero(~np.isfinite(values))
+        raise UserError(
+            f"Every row has a finite label {label!r}.", received=f"{bad} of {len(values)} rows of {split!r} without"
+        )
+    if values.min() == values.max():
+        raise UserError(
+            f"The label {label!r} has at least two values in the split {split!r}.",
+            received=f"only {values[0]:g} in {len(values)} rows",
+            remedy="Read more data, or check how the label is made in project.yaml.",
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How an epoch is cut into steps: `steps` of `batch_size` rows, of which one call runs `steps_per_execution`."""
+
+    batch_size: int
+    steps: int
+    steps_per_execution: int
+
+
+def plan_epoch(rows: int, batch_size: int) -> Plan:
+    """Returns a plan whose calls all run the same number of steps; it leaves out less than one step per call."""
+    batch_size = min(batch_size, rows)
+    whole = rows // batch_size
+    executions = math.ceil(whole / MOST_STEPS_PER_EXECUTION)
+    per_execution = whole // executions
+    return Plan(batch_size=batch_size, steps=executions * per_execution, steps_per_execution=per_execution)
+
+
+def training_batches(arrays: Arrays, plan: Plan, seed: int) -> tf.data.Dataset:
+    """Returns endless batches in an order that a seed and the epoch fix: one permutation per epoch, no work per row.
+
+    The rows that fill no whole step are other ones in every epoch.
+    """
+    features, label = _tensors(arrays)
+
+    def permute(epoch: tf.Tensor) -> tf.data.Dataset:
+        order = tf.random.experimental.stateless_shuffle(tf.range(arrays.rows), seed=tf.stack([tf.cast(seed, tf.int64), epoch]))
+        order = order[: plan.steps * plan.batch_size]
+        return tf.data.Dataset.from_tensor_slices(tf.reshape(order, [plan.steps, plan.batch_size]))
+
+    batches = tf.data.Dataset.counter().flat_map(permute)
+    gathered = batches.map(
+        lambda rows: ({name: tf.gather(values, rows) for name, values in features.items()}, tf.gather(label, rows)),
+        num_parallel_calls=2,
+        deterministic=True,
+    )
+    return _without_autotune(gathered.prefetch(2))
+
+
+def evaluation_batches(arrays: Arrays) -> tf.data.Dataset:
+    """Returns every row once, in order, in large batches."""
+    features, label = _tensors(arrays)
+    starts = tf.data.Dataset.range(0, arrays.rows, EVALUATION_ROWS)
+    batches = starts.map(
+        lambda start: (
+            {name: values[start : start + EVALUATION_ROWS] for name, values in features.items()},
+            label[start : start + EVALUATION_ROWS],
+        )
+    )
+    return _without_autotune(batches)
+
+
+def _without_autotune(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Returns batches whose parallelism stays as written; closing an iterator may wait seconds for the tuning thread."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)
+
+
+def _tensors(arrays: Arrays) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    return {name: tf.constant(values) for name, values in arrays.features.items()}, tf.constant(arrays.label)

@@ -1,0 +1,144 @@
+"""Trains the project's model on the transformed examples and exports it with its transform graph."""
+
+import dataclasses
+import logging
+from typing import Any
+
+import keras
+
+from components._data.examples import read_manifest
+from components._data.schema import read_schema
+from components._shared.artifacts import EVAL, SERVING_MODEL_DIR, TRAIN, TRAINING_FILE
+from components._shared.digest import digest_model
+from components._shared.errors import UserError
+from components._shared.folders import whole_folder
+from components._shared.outputs import write_json, write_text
+from components._shared.user_code import load_function, user_errors
+from components._tf.saved_model import PREDICTION_KEY
+from components._tf.transform_graph import FeatureSpec, TransformGraph, read_feature_spec
+from components.train_model.arrays import Arrays, read_arrays
+from components.train_model.fit import Settings, build, fit
+from components.train_model.page import render
+from components.train_model.saving import save_model
+
+logger = logging.getLogger("sluice.train_model")
+
+MODEL_FILE = "model.py"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingResult:
+    """What was trained.
+
+    Attributes:
+        metrics: Loss and metrics of the best epoch; `eval_` before a name stands for the eval split.
+        best_epoch: The epoch whose weights were kept, from 1.
+        epochs_run: Number of epochs run.
+        model_digest: Digest of the SavedModel.
+        data_version: Data version of the examples.
+    """
+
+    metrics: dict[str, float]
+    best_epoch: int
+    epochs_run: int
+    model_digest: str
+    data_version: str
+
+
+def train_model(
+    *,
+    examples: str,
+    transformed_examples: str,
+    transform_graph: str,
+    schema: str,
+    project_dir: str,
+    model_hash: str,
+    epochs: int,
+    batch_size: int,
+    patience: int,
+    seed: int,
+    hyperparameters: dict[str, Any],
+    model: str,
+    metrics: str,
+    report: str,
+) -> TrainingResult:
+    """Fits the model of the project's build_model, keeps the weights of the best epoch and exports it.
+
+    The same transformed examples, settings and seed give the same weights on the same machine.
+
+    Args:
+        examples: Folder of the raw examples.
+        transformed_examples: Folder of the transformed train and eval splits, in the order of the examples.
+        transform_graph: Folder of the transform graph.
+        schema: Folder of the schema of the raw examples.
+        project_dir: Folder of the project, with `model.py`.
+        model_hash: Digest that model.py must have.
+        epochs: Greatest number of passes over the training split.
+        batch_size: Rows per step.
+        patience: Epochs without a better eval loss before training stops.
+        seed: Seed of weights and row order, in [0, 2^32).
+        hyperparameters: Passed on to build_model.
+        model: Folder to write the SavedModel and `training.json` to.
+        metrics: File to write the best epoch's metrics to.
+        report: File to write the training curves to.
+
+    Raises:
+        UserError: If a setting, model.py or the data is not as it should be, or the loss becomes NaN.
+    """
+    settings = Settings(epochs=epochs, batch_size=batch_size, patience=patience, seed=seed)
+    manifest = read_manifest(examples)
+    label = manifest["label"]
+    feature_spec = _read_features(transform_graph, label)
+    splits = {split: read_arrays(transformed_examples, split, feature_spec, label) for split in (TRAIN, EVAL)}
+    _check_rows(manifest, splits)
+    keras.utils.set_random_seed(seed)
+    build_model = load_function(project_dir, MODEL_FILE, "build_model", model_hash)
+    with user_errors(project_dir, "build_model builds a model that can be fitted"):
+        built = build(build_model, feature_spec, hyperparameters)
+        fitted = fit(built, train=splits[TRAIN], evaluation=splits[EVAL], settings=settings)
+    logger.info("Kept the weights of epoch %d of %d", fitted.best_epoch, fitted.epochs)
+
+    with whole_folder(model) as folder:
+        save_model(
+            model=fitted.model,
+            graph=TransformGraph(transform_graph),
+            schema=read_schema(schema),
+            examples=examples,
+            evaluation=splits[EVAL],
+            path=folder / SERVING_MODEL_DIR,
+        )
+        training = {
+            **{key: manifest[key] for key in ("data_version", "label", "spans", "split_rule")},
+            **{"features": sorted(feature_spec), "outputs": [PREDICTION_KEY]},
+            **{"model_hash": model_hash, "hyperparameters": hyperparameters, **dataclasses.asdict(settings)},
+            **{"epochs_run": fitted.epochs, "best_epoch": fitted.best_epoch, "history": fitted.history},
+            "model_digest": digest_model(folder / SERVING_MODEL_DIR),
+        }
+        write_json(folder / TRAINING_FILE, training)
+        write_json(metrics, fitted.best())
+        write_text(report, render(fitted, training, {split: arrays.rows for split, arrays in splits.items()}))
+    return TrainingResult(
+        metrics=fitted.best(),
+        best_epoch=fitted.best_epoch,
+        epochs_run=fitted.epochs,
+        model_digest=training["model_digest"],
+        data_version=manifest["data_version"],
+    )
+
+
+def _read_features(transform_graph: str, label: str) -> dict[str, FeatureSpec]:
+    spec = read_feature_spec(transform_graph)
+    if label not in spec:
+        raise UserError(f"The transformed examples hold the label {label!r}.", received=sorted(spec))
+    return {name: feature for name, feature in spec.items() if name != label}
+
+
+def _check_rows(manifest: dict[str, Any], splits: dict[str, Arrays]) -> None:
+    for split, arrays in splits.items():
+        expected = manifest["splits"][split]["rows"]
+        if arrays.rows != expected:
+            raise UserError(
+                "The transformed examples were made from these examples.",
+                received=f"{arrays.rows} transformed rows of {expected} in the split {split!r}",
+                remedy="Run transform_features again.",
+            )

@@ -1,0 +1,156 @@
+"""Builds the project's model and fits it: seeded, stopped early on the eval split, with the best weights kept."""
+
+import dataclasses
+import logging
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from components._shared.errors import UserError
+from components._tf.transform_graph import FeatureSpec
+from components.train_model.arrays import Arrays, evaluation_batches, plan_epoch, training_batches
+
+logger = logging.getLogger("sluice.train_model")
+
+_MONITOR = "val_loss"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to fit.
+
+    Attributes:
+        epochs: Greatest number of passes over the training split, at least 1.
+        batch_size: Rows per step, at least 1.
+        patience: Epochs without a better eval loss before training stops, at least 0.
+        seed: Seed of weights and row order, in [0, 2^32).
+    """
+
+    epochs: int
+    batch_size: int
+    patience: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        for name, least, most in (
+            ("epochs", 1, 2**31),
+            ("batch_size", 1, 2**31),
+            ("patience", 0, 2**31),
+            ("seed", 0, 2**32 - 1),
+        ):
+            if not least <= getattr(self, name) <= most:
+                raise UserError(f"{name} is at least {least} and at most {most}.", received=getattr(self, name))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fit:
+    """A fitted model with its history.
+
+    Attributes:
+        model: The model with the weights of the best epoch.
+        history: By name of the loss or metric, and the same with `eval_` before it, one value per epoch.
+        best_epoch: The epoch with the least eval loss, from 1.
+        rows_per_second: Training speed of each epoch; the first one holds the tracing of the graph.
+    """
+
+    model: keras.Model
+    history: dict[str, list[float]]
+    best_epoch: int
+    rows_per_second: list[float]
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs run."""
+        return len(self.history["loss"])
+
+    def best(self) -> dict[str, float]:
+        """Returns loss and metrics of the best epoch."""
+        return {name: values[self.best_epoch - 1] for name, values in self.history.items()}
+
+
+def build(
+    build_model: Callable[..., Any], feature_spec: dict[str, FeatureSpec], hyperparameters: dict[str, Any]
+) -> keras.Model:
+    """Calls the project's build_model.
+
+    Raises:
+        UserError: If it returns no compiled keras.Model with one output per row.
+    """
+    model = build_model(feature_spec, hyperparameters)
+    if not isinstance(model, keras.Model) or not model.compiled:
+        received = "a model that is not compiled" if isinstance(model, keras.Model) else type(model).__name__
+        raise UserError(
+            "build_model returns a compiled keras.Model.", received=received, remedy="Call model.compile(...) in it."
+        )
+    if model.inputs and tuple(model.output_shape) != (None, 1):
+        raise UserError("The model has one output per row, of shape [None, 1].", received=model.output_shape)
+    return model
+
+
+def fit(model: keras.Model, *, train: Arrays, evaluation: Arrays, settings: Settings) -> Fit:
+    """Fits a compiled model in place.
+
+    Args:
+        model: The model.
+        train: The split that it fits.
+        evaluation: The split that selects the epoch.
+        settings: How to fit.
+
+    Raises:
+        UserError: If the loss becomes NaN or infinite.
+    """
+    plan = plan_epoch(train.rows, settings.batch_size)
+    model.steps_per_execution = plan.steps_per_execution
+    clock = _Clock(plan.steps * plan.batch_size)
+    stopper = keras.callbacks.EarlyStopping(monitor=_MONITOR, mode="min", patience=settings.patience, restore_best_weights=True)
+    record = model.fit(
+        training_batches(train, plan, settings.seed),
+        steps_per_epoch=plan.steps,
+        validation_data=evaluation_batches(evaluation),
+        epochs=settings.epochs,
+        callbacks=[keras.callbacks.TerminateOnNaN(), clock, stopper],
+        shuffle=False,  # the batches come in a new order each epoch
+        verbose=0,
+    )
+    history = {_name(key): [float(value) for value in values] for key, values in record.history.items()}
+    _check_finite(history)
+    eval_loss = history["eval_loss"]
+    return Fit(model=model, history=history, best_epoch=eval_loss.index(min(eval_loss)) + 1, rows_per_second=clock.speeds)
+
+
+def _name(key: str) -> str:
+    return f"eval_{key.removeprefix('val_')}" if key.startswith("val_") else key
+
+
+def _check_finite(history: dict[str, list[float]]) -> None:
+    losses = [*history.get("loss", []), *history.get("eval_loss", [])]
+    if not losses or not all(math.isfinite(loss) for loss in losses) or "eval_loss" not in history:
+        raise UserError(
+            "The loss stays finite.",
+            received=f"loss {history.get('loss')}, eval_loss {history.get('eval_loss')}",
+            remedy="Lower the learning rate, or look for extreme values in the transformed features.",
+        )
+
+
+class _Clock(keras.callbacks.Callback):
+    """Logs each epoch and times its training part; Keras has no hook for it but a callback."""
+
+    def __init__(self, rows: int) -> None:
+        super().__init__()
+        self.rows, self.started, self.speeds = rows, 0.0, list[float]()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Starts the clock."""
+        self.started = time.perf_counter()
+
+    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Stops the clock: the training part is over."""
+        self.speeds.append(self.rows / (time.perf_counter() - self.started))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Logs loss and metrics."""
+        values = ", ".join(f"{_name(key)} {value:.4f}" for key, value in (logs or {}).items())
+        logger.info("Epoch %d: %s (%s rows/s)", epoch + 1, values, f"{self.speeds[-1]:,.0f}")

@@ -1,0 +1,72 @@
+"""Fits the transform graph: TFT's analyzers on Beam over the training split."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.compute as pc
+import tensorflow as tf
+import tensorflow_transform.beam as tft_beam
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx_bsl.tfxio.tensor_adapter import TensorAdapterConfig
+
+from components._data.examples import iterate_split
+from components._data.record_batches import to_record_batch
+from components._data.schema import is_required, read_schema
+from components._shared.artifacts import TRAIN
+from components._tf.saved_model import ARROW_TYPES, MISSING, dtype_of, typed_column
+
+
+def analyze(*, examples: str, schema: str, preprocessing_fn: Callable[..., Any], transform_graph: str | Path) -> None:
+    """Computes every `tft` analyzer over the training split and writes the transform graph in TFT's layout.
+
+    Args:
+        examples: Folder of the examples.
+        schema: Folder of the schema.
+        preprocessing_fn: The project's function.
+        transform_graph: Folder to write to.
+    """
+    config = _adapter_config(read_schema(schema))
+    with tempfile.TemporaryDirectory(prefix="sluice-transform-") as scratch:
+        # The runner is named: Beam's default may download another one. Paths go through Create, since what a function
+        # closes over is pickled into every stage.
+        with beam.Pipeline(runner=FnApiRunner()) as pipeline, tft_beam.Context(temp_dir=scratch):
+            batches = pipeline | beam.Create([(examples, schema)]) | beam.FlatMap(_read_training_batches)
+            transform_fn = (batches, config) | tft_beam.AnalyzeDataset(preprocessing_fn)
+            _ = transform_fn | tft_beam.WriteTransformFn(str(transform_graph))
+
+
+def _adapter_config(schema: schema_pb2.Schema) -> TensorAdapterConfig:
+    """Returns how record batches become tensors: required features dense of shape [batch], others sparse, as in TFX."""
+    representations = {}
+    for feature in schema.feature:
+        representation = schema_pb2.TensorRepresentation()
+        if is_required(feature):
+            representation.dense_tensor.column_name = feature.name
+            representation.dense_tensor.shape.SetInParent()
+        else:
+            representation.varlen_sparse_tensor.column_name = feature.name
+        representations[feature.name] = representation
+    columns = [(feature.name, pa.large_list(ARROW_TYPES[dtype_of(feature)])) for feature in schema.feature]
+    return TensorAdapterConfig(pa.schema(columns), representations)
+
+
+def _read_training_batches(paths: tuple[str, str]) -> Iterator[pa.RecordBatch]:
+    examples, schema_path = paths
+    schema = read_schema(schema_path)
+    for table in iterate_split(examples, TRAIN, [feature.name for feature in schema.feature]):
+        columns = {feature.name: _without_markers(typed_column(table, feature), feature) for feature in schema.feature}
+        yield to_record_batch(pa.table(columns))
+
+
+def _without_markers(column: pa.ChunkedArray, feature: schema_pb2.Feature) -> pa.ChunkedArray:
+    """Returns the column with what serving takes for a missing value as null, so that training sees the same."""
+    if is_required(feature):
+        return column
+    dtype = dtype_of(feature)
+    marked = pc.is_nan(column) if dtype == tf.float32 else pc.equal(column, pa.scalar(MISSING[dtype], column.type))
+    return pc.if_else(marked, pa.scalar(None, column.type), column)

@@ -1,0 +1,92 @@
+"""Fits the transform graph on the training split and applies it to train and eval."""
+
+import dataclasses
+import logging
+
+import keras  # noqa: F401  Keras 3 comes first: TFT asks for the legacy Keras where none is imported yet.
+
+from components._data.examples import read_manifest
+from components._data.schema import read_schema
+from components._shared.artifacts import EVAL, TRAIN
+from components._shared.errors import UserError
+from components._shared.folders import whole_folder
+from components._shared.user_code import load_function, user_errors
+from components._tf.transform_graph import TransformGraph, read_feature_spec
+from components.transform_features.analysis import analyze
+from components.transform_features.application import apply_to_split
+from components.transform_features.gate import honour_data_gate
+
+logger = logging.getLogger("sluice.transform_features")
+
+FEATURES_FILE = "features.py"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TransformResult:
+    """What was written.
+
+    Attributes:
+        rows: Number of transformed rows by split.
+        features: Names of the transformed features, without the label.
+    """
+
+    rows: dict[str, int]
+    features: tuple[str, ...]
+
+
+def transform_features(
+    *,
+    examples: str,
+    schema: str,
+    anomalies: str,
+    project_dir: str,
+    features_hash: str,
+    transform_graph: str,
+    transformed_examples: str,
+) -> TransformResult:
+    """Fits the graph of the project's preprocessing_fn on the training split and applies it to train and eval.
+
+    The test split stays raw: the exported model transforms it itself, as it will in serving.
+
+    Args:
+        examples: Folder of the examples.
+        schema: Folder of the schema.
+        anomalies: Folder of the anomalies with the data gate's report.
+        project_dir: Folder of the project, with `features.py`.
+        features_hash: Digest that features.py must have.
+        transform_graph: Folder to write the graph to, in TFT's layout.
+        transformed_examples: Folder to write Parquet shards to, in the order of the examples.
+
+    Raises:
+        Refusal: If the data gate did not let the examples through.
+        UserError: If features.py or the data is not as it should be.
+    """
+    manifest = read_manifest(examples)
+    honour_data_gate(anomalies, manifest["data_version"])
+    raw_schema = read_schema(schema)
+    preprocessing_fn = load_function(project_dir, FEATURES_FILE, "preprocessing_fn", features_hash)
+    with whole_folder(transform_graph) as graph_dir, whole_folder(transformed_examples) as transformed_dir:
+        with user_errors(project_dir, "preprocessing_fn builds the transform graph"):
+            analyze(examples=examples, schema=schema, preprocessing_fn=preprocessing_fn, transform_graph=graph_dir)
+        features = _feature_names(graph_dir, manifest["label"])
+        logger.info("Fitted the transform graph: %d features", len(features))
+        graph = TransformGraph(graph_dir)
+        rows = {
+            split: apply_to_split(graph=graph, examples=examples, split=split, schema=raw_schema, output=transformed_dir)
+            for split in (TRAIN, EVAL)
+        }
+    logger.info("Transformed %s", ", ".join(f"{count:,} rows of {split}" for split, count in rows.items()))
+    return TransformResult(rows=rows, features=features)
+
+
+def _feature_names(graph_dir: object, label: str) -> tuple[str, ...]:
+    names = tuple(sorted(read_feature_spec(str(graph_dir))))
+    if label not in names:
+        raise UserError(
+            f"preprocessing_fn passes the label {label!r} through.",
+            received=list(names),
+            remedy=f'Add "{label}": inputs["{label}"] to its outputs.',
+        )
+    if len(names) == 1:
+        raise UserError("preprocessing_fn returns at least one feature besides the label.", received=list(names))
+    return tuple(name for name in names if name != label)

@@ -1,0 +1,82 @@
+"""What the stage and its fresh process tell each other, as files in one folder.
+
+job.json       the job
+rows.parquet   the raw rows to send
+answers.npz    one float array per way of asking (see `ANSWERS`), and `latency_<batch size>` in milliseconds
+measured.json  all else that was seen; written last, so without it the process did not come to its end
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from components._shared import outputs
+
+JOB_FILE, ROWS_FILE, ANSWERS_FILE, MEASURED_FILE = "job.json", "rows.parquet", "answers.npz", "measured.json"
+
+RAW, REST, EXAMPLES = "raw tensors", "JSON", "tf.Example"
+ANSWERS = {
+    RAW: "serving_default, raw tensors",
+    REST: "serving_default, values sent and answered as JSON, as REST clients do",
+    EXAMPLES: "examples, serialized tf.Example",
+}
+"""The ways of asking for a prediction whose answers must agree with the evaluation's."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+    """What the fresh process has to do.
+
+    Attributes:
+        model: Folder of the SavedModel.
+        schema: The schema: its file, or the folder of its artifact.
+        batch_sizes: Rows per request of the timed requests.
+        requests: Timed requests per batch size.
+        timeout_seconds: When the process ends itself.
+    """
+
+    model: str
+    schema: str
+    batch_sizes: tuple[int, ...]
+    requests: int
+    timeout_seconds: float
+
+
+def write_job(folder: Path, task: Job) -> None:
+    """Writes the job into its folder."""
+    outputs.write_json(folder / JOB_FILE, dataclasses.asdict(task))
+
+
+def read_job(folder: Path) -> Job:
+    """Reads the job of a folder."""
+    document = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))
+    return Job(**{**document, "batch_sizes": tuple(document["batch_sizes"])})
+
+
+@dataclasses.dataclass(kw_only=True)
+class Measured:
+    """What the fresh process saw; filled in as it goes.
+
+    Attributes:
+        tensorflow: Version of the runtime.
+        seconds: Durations: import, load, warmup.
+        memory: Megabytes: after_import_mb, peak_mb.
+        first_request_ms: Milliseconds of the very first request after loading; None when it was not answered.
+        signatures: For each signature its inputs and outputs, as "dtype [shape]" by name.
+        warmup_records: Records in the warm-up file; None when it could not be read.
+        without_optional: Rows that were sent with every optional feature missing; None when no feature is optional.
+        non_finite: Numbers that are not finite in all the answers, by what was asked.
+        out_of_range: Probabilities outside [0, 1], by what was asked.
+        problems: What went wrong, in sentences, by check.
+    """
+
+    tensorflow: str = ""
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+    memory: dict[str, float] = dataclasses.field(default_factory=dict)
+    first_request_ms: float | None = None
+    signatures: dict[str, dict[str, dict[str, str]]] = dataclasses.field(default_factory=dict)
+    warmup_records: int | None = None
+    without_optional: int | None = None
+    non_finite: dict[str, int] = dataclasses.field(default_factory=dict)
+    out_of_range: dict[str, int] = dataclasses.field(default_factory=dict)
+    problems: dict[str, list[str]] = dataclasses.field(default_factory=dict)

@@ -1,0 +1,120 @@
+"""The `sluice` command line; also `python -m pipelines`."""
+
+# Whatever a command needs is imported inside it, so that help and small commands answer at once.
+# ruff: noqa: PLC0415
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from components._shared.errors import SluiceError
+from components._shared.images import IMAGE
+
+_RUN, _RELEASES = "Build and run", "What was released"
+
+
+class _Group(TyperGroup):
+    """Turns an error that the user can mend into one message and an exit code, without a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SluiceError as error:
+            console = Console(stderr=True)
+            console.print("[bold red]Error:[/]", end=" ")
+            console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+            raise typer.Exit(error.exit_code) from error
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    # Both spellings of an option are known: stages and pipelines use underscores, command lines dashes.
+    context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": lambda name: name.replace("_", "-")},
+    help="Train on new data, prove the result safe, and only then let it through to TF Serving.",
+    epilog="""[bold]Examples[/]
+
+sluice run projects/flights --spans 1-9
+
+sluice releases projects/flights --verify
+
+sluice compile projects/flights -o training.yaml""",
+)
+
+ProjectPath = Annotated[Path, typer.Argument(metavar="PROJECT", help="Folder of the project, which holds project.yaml.")]
+ServingDir = Annotated[
+    Path | None, typer.Option("--serving-dir", metavar="DIR", help="Base path of the model.", show_default="the project's")
+]
+
+
+@app.command(rich_help_panel=_RUN)
+def run(  # its options
+    project: ProjectPath,
+    spans: Annotated[
+        str | None, typer.Option(metavar="SPANS", help="Spans to read: all, 5, or 1-9.", show_default="the project's")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another pipeline parameter; may be repeated.")
+    ] = None,
+    serving_dir: ServingDir = None,
+    runs_dir: Annotated[Path, typer.Option("--runs-dir", metavar="DIR", help="Where run folders are made.")] = Path("runs"),
+    isolation: Annotated[
+        str,
+        typer.Option(metavar="process|fork", help="A fresh process per stage, or forks of one that has imported TensorFlow."),
+    ] = "process",
+    standby: Annotated[
+        bool, typer.Option("--standby/--no-standby", help="Let the next stage do its imports while another one runs.")
+    ] = True,
+) -> None:
+    """Run the training pipeline on this machine, and push the model if every gate lets it through."""
+    from pipelines.config import load_project
+    from pipelines.run import run_project
+    from pipelines.summary import print_summary
+
+    loaded = load_project(project)
+    settings = [*(set_ or []), *([f"spans={spans}"] if spans is not None else [])]
+    done = run_project(
+        loaded, runs_dir=runs_dir, serving_dir=serving_dir, settings=settings, isolation=isolation, standby=standby
+    )
+    print_summary(done, loaded, Console())
+    raise typer.Exit(done.exit_code)
+
+
+@app.command(name="compile", rich_help_panel=_RUN)
+def compile_(
+    project: ProjectPath,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")] = Path("training.yaml"),
+    image: Annotated[str, typer.Option(metavar="REF", help="Image of every stage; for a release, with its digest.")] = IMAGE,
+) -> None:
+    """Compile the training pipeline into YAML for Kubeflow."""
+    from pipelines.compiler import compile_training_pipeline
+    from pipelines.config import load_project
+
+    compile_training_pipeline(load_project(project), output, image)
+    Console(stderr=True).print(f"Wrote {output}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command(rich_help_panel=_RELEASES)
+def releases(
+    project: ProjectPath,
+    serving_dir: ServingDir = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Check the ledger's chain and the digest of every version.")] = False,
+    head: Annotated[str, typer.Option(metavar="HASH", help="Also check that the ledger still holds this entry.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what was released, and what is live."""
+    from pipelines.config import load_project
+    from pipelines.releases import show_releases
+
+    base = (serving_dir or load_project(project).serving_dir).resolve()
+    show_releases(base, Console(), verify=verify, head=head, as_json=as_json)
+
+
+if __name__ == "__main__":
+    app()

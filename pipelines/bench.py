@@ -1,0 +1,126 @@
+"""Measures the training pipeline on this machine: wall time, CPU time and memory of each stage and in all.
+
+    python -m pipelines.bench projects/flights --spans 1-12
+
+It serves nobody: models go into a folder that is removed afterwards.
+"""
+
+import argparse
+import os
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from components._shared.errors import SluiceError
+from components._shared.outputs import write_json
+from pipelines.config import load_project
+from pipelines.memory import memory_of_tree
+from pipelines.run import ISOLATIONS, run_project
+from pipelines.run_folder import Run
+from pipelines.stage_run import StageRun
+from pipelines.summary import print_summary
+
+_SAMPLE_SECONDS = 0.5
+
+
+class MemorySampler:
+    """Remembers the greatest memory of this process and all below it, sampled twice a second; what they share counts once."""
+
+    def __init__(self) -> None:
+        self.peak_bytes = 0
+        self._next = 0.0
+
+    def observe(self, _: StageRun) -> None:
+        """Takes a sample if it is time for one."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _SAMPLE_SECONDS
+            self.peak_bytes = max(self.peak_bytes, memory_of_tree(os.getpid()))
+
+
+def measure(project_dir: str, *, spans: str, isolation: str, standby: bool) -> tuple[Run, dict[str, Any]]:
+    """Runs the pipeline of a project once and returns the run and its figures.
+
+    Args:
+        project_dir: Folder of the project.
+        spans: Spans to read; the project's own if empty.
+        isolation: `process` or `fork`.
+        standby: Whether stages do their imports early.
+    """
+    project, sampler = load_project(project_dir), MemorySampler()
+    with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
+        begin = time.monotonic()
+        run = run_project(
+            project,
+            runs_dir=Path(folder) / "runs",
+            serving_dir=Path(folder) / "served",
+            settings=[f"spans={spans}"] if spans else [],
+            isolation=isolation,
+            standby=standby,
+            observe=sampler.observe,
+        )
+        wall = time.monotonic() - begin
+        if run.state != "succeeded":
+            print_summary(run, project, Console(stderr=True))
+    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return run, {
+        "project": run.project,
+        "parameters": run.parameters,
+        "isolation": isolation,
+        "standby": standby and isolation == "process",
+        "cores": os.cpu_count(),
+        "state": run.state,
+        "wall_seconds": round(wall, 2),
+        "cpu_seconds": round(sum(item.ru_utime + item.ru_stime for item in usage), 2),
+        "peak_bytes": sampler.peak_bytes,
+        "stages": [_figures(stage) for stage in run.stages],
+    }
+
+
+def _figures(stage: StageRun) -> dict[str, Any]:
+    return {
+        "stage": stage.stage,
+        "wall_seconds": round(stage.seconds, 2),
+        "cpu_seconds": round(stage.cpu_seconds, 2),
+        "peak_bytes": stage.peak_bytes,
+    }
+
+
+def _print(figures: dict[str, Any]) -> None:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("stage")
+    for name in ("wall s", "CPU s", "peak MB"):
+        table.add_column(name, justify="right")
+    for item in [*figures["stages"], {**figures, "stage": "in all"}]:
+        cells = (f"{item['wall_seconds']:.1f}", f"{item['cpu_seconds']:.1f}", f"{item['peak_bytes'] / 1e6:.0f}")
+        table.add_row(item["stage"], *cells)
+    Console().print(table, highlight=False)
+
+
+def main() -> None:
+    """Parses the command line, measures and prints."""
+    parser = argparse.ArgumentParser(prog="python -m pipelines.bench", description="Measure the training pipeline.")
+    parser.add_argument("project", help="folder of the project")
+    parser.add_argument("--spans", default="", help="spans to read; by default the project's own")
+    parser.add_argument("--isolation", default="process", choices=ISOLATIONS)
+    parser.add_argument("--no-standby", action="store_true", help="start every stage only when its turn comes")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
+    args = parser.parse_args()
+    try:
+        run, figures = measure(args.project, spans=args.spans, isolation=args.isolation, standby=not args.no_standby)
+    except SluiceError as error:
+        Console(stderr=True).print(f"Error: {error}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    _print(figures)
+    if args.json:
+        write_json(args.json, figures)
+    sys.exit(run.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,282 @@
+"""The configuration of a project: `project.yaml`, read once into frozen, validated models.
+
+Relative paths start at the project's folder. All problems of a file are reported at once, each with its key and a remedy.
+"""
+
+import dataclasses
+import json
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import pydantic
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass as validated_dataclass
+
+from components._shared.artifacts import SCHEMA_FILE
+from components._shared.digest import digest_file
+from components._shared.errors import UserError
+from components._shared.policy import Policy, policy_to_json, read_policy
+from pipelines.yaml_reader import read_yaml
+
+PROJECT_FILE = "project.yaml"
+FEATURES_FILE = "features.py"
+MODEL_FILE = "model.py"
+
+_STRICT = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+_EVAL_CONFIG_LISTS = ("model_specs", "slicing_specs", "metrics_specs", "cross_slicing_specs")
+_LEAST = {"min_rows": 0, "min_slice_size": 0, "min_group_size": 0, "max_p99_ms": 0, "max_size_mb": 0, "tolerance": 0}
+_LEAST |= {"requests": 1, "rows": 1}
+_SHARES = ("decision_threshold", "max_true_positive_rate_difference", "max_false_positive_rate_difference")
+
+Name = Annotated[str, Field(min_length=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class _Model(pydantic.BaseModel):
+    model_config = _STRICT
+
+
+class Label(_Model):
+    """What is predicted: a column of the data, or whether another column is above a bound.
+
+    Attributes:
+        name: Name of the label in the schema.
+        column: Column that the label is derived from; leave it out when the label is itself a column.
+        above: The label is 1 where the column is above this, else 0.
+    """
+
+    name: Name
+    column: Name | None = None
+    above: float | None = None
+
+    @model_validator(mode="after")
+    def _derived_whole(self) -> Self:
+        if (self.column is None) != (self.above is None):
+            raise ValueError("`column` and `above` derive the label together: give both, or neither")
+        return self
+
+
+class Source(_Model):
+    """Where the data is and how to read it.
+
+    Attributes:
+        pattern: Path or glob of the files; `{SPAN}` stands for the span's number.
+        spans: Spans to read unless a run says otherwise: `all`, numbers and ranges such as `1-9`.
+        format: Format of the files.
+        null_values: Texts that mean "no value" in CSV.
+        delimiter: Character between CSV columns.
+        row_key: Columns that identify a row.
+        label: What is predicted.
+    """
+
+    pattern: Name
+    spans: Annotated[str, Field(pattern=r"^(all|\d+(-\d+)?(,\d+(-\d+)?)*)$")] = "all"
+    format: Literal["csv", "parquet"] = "csv"
+    null_values: tuple[str, ...] = ("",)
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    row_key: Annotated[tuple[Name, ...], Field(min_length=1)]
+    label: Label
+
+
+class Splits(_Model):
+    """How rows are split: by a hash of the key, so that all rows with one key are in one split."""
+
+    key: Annotated[tuple[Name, ...], Field(min_length=1)]
+    salt: str = ""
+    train: Share = 0.8
+    eval: Share = 0.1
+    test: Share = 0.1
+
+    @model_validator(mode="after")
+    def _sum_to_one(self) -> Self:
+        if abs(self.train + self.eval + self.test - 1) > 1e-9:
+            raise ValueError("`train`, `eval` and `test` are shares that add up to 1")
+        return self
+
+
+class Training(_Model):
+    """Settings of training; a run may set others."""
+
+    epochs: Annotated[int, Field(ge=1)] = 10
+    batch_size: Annotated[int, Field(ge=1)] = 1024
+    patience: Annotated[int, Field(ge=0)] = 2
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    hyperparameters: dict[str, Any] = Field(default_factory=dict)
+
+
+class Serving(_Model):
+    """Where the approved model goes: `directory` is the model's base path for TF Serving."""
+
+    model_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    directory: Name
+
+
+def _gates_model() -> type[_Model]:
+    # The bounds are defined once, as the dataclasses that the stages read; here they only become strict.
+    fields: dict[str, Any] = {
+        field.name: (validated_dataclass(config=_STRICT)(type(field.default)), field.default)
+        for field in dataclasses.fields(Policy)
+    }
+    return pydantic.create_model("Gates", __base__=_Model, strict=(bool, False), **fields)
+
+
+Gates = _gates_model()
+
+
+class Project(_Model):
+    """One project: `project.yaml` and the folder it lies in."""
+
+    folder: Annotated[Path, Field(exclude=True, strict=False)]
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+    description: str = ""
+    source: Source
+    splits: Splits
+    training: Training = Training()
+    evaluation: dict[str, Any]
+    gates: Gates = Gates()  # type: ignore[valid-type]  # built from the policy's dataclasses
+    serving: Serving
+
+    @property
+    def policy(self) -> Policy:
+        """The gates' bounds as the stages receive them."""
+        return read_policy(self.gates.model_dump(mode="json", exclude={"strict"}))  # type: ignore[attr-defined]
+
+    @property
+    def policy_json(self) -> dict[str, Any]:
+        """The gates' bounds as a JSON object."""
+        return policy_to_json(self.policy)
+
+    @property
+    def strict(self) -> bool:
+        """Whether a "no" ends a run with exit code 3."""
+        return bool(getattr(self.gates, "strict"))  # noqa: B009  # built from the policy's dataclasses
+
+    @property
+    def serving_dir(self) -> Path:
+        """Base path of the model on this machine."""
+        return (self.folder / self.serving.directory).resolve()
+
+    @property
+    def source_json(self) -> dict[str, Any]:
+        """How ingest_examples reads the files."""
+        return self.source.model_dump(mode="json", exclude={"pattern", "spans"}, exclude_none=True)
+
+    @property
+    def splits_json(self) -> dict[str, Any]:
+        """How ingest_examples splits the rows."""
+        return self.splits.model_dump(mode="json")
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """Digest of each file of the project that a stage loads, by file name."""
+        return {name: digest_file(self.folder / name) for name in (SCHEMA_FILE, FEATURES_FILE, MODEL_FILE)}
+
+
+def load_project(path: str | Path) -> Project:
+    """Reads and checks a project.
+
+    Args:
+        path: Folder of the project, or its `project.yaml`.
+
+    Raises:
+        UserError: If a file is missing, or project.yaml has problems; all of them are listed.
+    """
+    path = Path(path)
+    file = path if path.name == PROJECT_FILE else path / PROJECT_FILE
+    if not file.is_file():
+        raise UserError(f"A project is a folder with a {PROJECT_FILE}.", received=path, remedy="Name such a folder.")
+    document = read_yaml(file)
+    problems = [] if isinstance(document, dict) else ["the file is a mapping of keys to values"]
+    if isinstance(document, dict):
+        problems = _problems_of_evaluation(document) + _problems_of_gates(document.get("gates"))
+        problems += [f"{name}: no such file beside {PROJECT_FILE}. Add it." for name in _missing_files(file.parent)]
+        try:
+            # Through JSON, lists become tuples and numbers become text where they are keys, with types strict otherwise.
+            text = json.dumps({**document, "folder": str(file.parent.resolve())}, default=str, allow_nan=False)
+            project = Project.model_validate_json(text)
+        except pydantic.ValidationError as error:
+            problems = [_describe(problem) for problem in error.errors()] + problems
+        except ValueError:
+            problems.append("every number is finite: .nan and .inf have no place here.")
+    if problems:
+        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+        raise UserError("\n  ".join([f"{file} has {count}:", *problems]))
+    return project
+
+
+def _missing_files(folder: Path) -> list[str]:
+    return [name for name in (SCHEMA_FILE, FEATURES_FILE, MODEL_FILE) if not (folder / name).is_file()]
+
+
+def _describe(problem: Any) -> str:
+    """Returns a problem as `key: rule. Received: value. Remedy.`."""
+    key = ".".join(str(part) for part in problem["loc"]) or "the file"
+    if problem["type"] == "missing":
+        return f"{key}: missing. Add it."
+    if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"{key}: not a known key. {_known_keys(problem['loc'])}"
+    message = re.sub("^Value error, ", "", problem["msg"])
+    return f"{key}: {message}. Received: {json.dumps(problem['input'], default=str)[:200]}."
+
+
+def _known_keys(location: tuple[Any, ...]) -> str:
+    kind: Any = Project
+    for part in location[:-1]:
+        fields = getattr(kind, "model_fields", None) or getattr(kind, "__pydantic_fields__", {})
+        kind = fields[part].annotation if part in fields else None
+    fields = getattr(kind, "model_fields", None) or getattr(kind, "__pydantic_fields__", {})
+    return f"Known here: {', '.join(name for name in fields if name != 'folder')}."
+
+
+def _problems_of_evaluation(document: dict[str, Any]) -> list[str]:
+    """Checks the shape of a tfma.EvalConfig; evaluate_model, which has TFMA, checks the rest."""
+    config = document.get("evaluation")
+    if not isinstance(config, dict):
+        return []
+    known = {*_EVAL_CONFIG_LISTS, "options"}
+    problems = [
+        f"evaluation.{key}: not a field of tfma.EvalConfig. Known here: {', '.join(sorted(known))}."
+        for key in config
+        if key not in known
+    ]
+    for key in _EVAL_CONFIG_LISTS:
+        value = config.get(key, [])
+        if not (isinstance(value, list) and all(isinstance(item, dict) for item in value)):
+            problems.append(f"evaluation.{key}: a list of mappings. Received: {json.dumps(value, default=str)[:200]}.")
+    if not config.get("metrics_specs"):
+        problems.append("evaluation.metrics_specs: at least one metric is needed to judge a model. Add it.")
+    return problems + _problems_of_label_keys(document, config)
+
+
+def _problems_of_label_keys(document: dict[str, Any], config: dict[str, Any]) -> list[str]:
+    source, specs = document.get("source"), config.get("model_specs", [])
+    label = source.get("label") if isinstance(source, dict) else None
+    name = label.get("name") if isinstance(label, dict) else None
+    keys = [spec.get("label_key") for spec in specs if isinstance(spec, dict)] if isinstance(specs, list) else []
+    if name is None or (keys and all(key == name for key in keys)):
+        return []
+    return [f"evaluation.model_specs: each has the label_key {name!r}, as source.label.name. Received: {keys}."]
+
+
+def _problems_of_gates(gates: Any) -> list[str]:
+    if not isinstance(gates, dict):
+        return []
+    settings = [(name, key, value) for name, gate in gates.items() if isinstance(gate, dict) for key, value in gate.items()]
+    problems = []
+    for gate, key, value in settings:
+        for number in value.values() if isinstance(value, dict) else [value]:
+            if isinstance(number, bool) or not isinstance(number, int | float):
+                continue
+            if key in _LEAST and number < _LEAST[key]:
+                problems.append(f"gates.{gate}.{key}: at least {_LEAST[key]}. Received: {number}.")
+            if key in _SHARES and not 0 <= number <= 1:
+                problems.append(f"gates.{gate}.{key}: in [0, 1]. Received: {number}.")
+    return problems + [
+        f"gates.serving.max_p99_ms: keys are batch sizes, whole numbers above 0. Received: {size!r}."
+        for gate, key, value in settings
+        if key == "max_p99_ms" and isinstance(value, dict)
+        for size in value
+        if not str(size).isdigit() or int(size) == 0
+    ]

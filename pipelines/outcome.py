@@ -1,0 +1,75 @@
+"""What came out of a run, read from what its stages wrote: gates, metrics, the decision and the pushed version."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from components._shared.artifacts import DECISION_FILE, PUSHED_FILE
+from components._shared.gates import read_gate_report
+from pipelines.stage_run import StageRun
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came out of a run, so far.
+
+    Attributes:
+        gates: Each gate's `stage`, `gate`, `verdict` and `reason`; the decision's if there is one, else what was reported.
+        metrics: The candidate's metrics over all test rows.
+        approved: Whether the decision says yes; None when there is none.
+        pushed_version: The pushed version; empty if nothing was pushed.
+        reason: Why it was pushed or not; empty if the run did not come that far.
+    """
+
+    gates: tuple[dict[str, Any], ...] = ()
+    metrics: dict[str, float] = dataclasses.field(default_factory=dict)
+    approved: bool | None = None
+    pushed_version: str = ""
+    reason: str = ""
+
+
+def read_outcome(runs: Sequence[StageRun]) -> Outcome:
+    """Returns what came out of the stages that succeeded; what is missing or unreadable is left out, never made up."""
+    by_stage = {run.stage: run for run in runs if run.succeeded}
+    decision = _read_object(by_stage.get("decide_release"), "decision", DECISION_FILE)
+    pushed = _read_object(by_stage.get("push_model"), "pushed", PUSHED_FILE)
+    version = by_stage["push_model"].parameters.get("pushed_version", "") if "push_model" in by_stage else ""
+    metrics = by_stage["evaluate_model"].metadata.get("metrics", {}) if "evaluate_model" in by_stage else {}
+    return Outcome(
+        gates=tuple(decision.get("gates") or _reported_gates(runs)),
+        metrics={name: value for name, value in metrics.items() if isinstance(value, int | float)},
+        approved=decision.get("approved"),
+        pushed_version=str(version),
+        reason=str(pushed.get("reason") or decision.get("reason") or ""),
+    )
+
+
+def _read_object(run: StageRun | None, artifact: str, name: str) -> dict[str, Any]:
+    if run is None:
+        return {}
+    try:
+        value = json.loads((run.folder / artifact / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _reported_gates(runs: Sequence[StageRun]) -> list[dict[str, Any]]:
+    gates: list[dict[str, Any]] = []
+    for run in runs:
+        for folder in sorted(path for path in run.folder.glob("*") if path.is_dir()):
+            gates += _gates_in(folder)
+    return gates
+
+
+def _gates_in(folder: Path) -> list[dict[str, Any]]:
+    try:
+        report = read_gate_report(folder)
+    except (OSError, ValueError):
+        return []
+    return [
+        {"stage": report.stage, "gate": gate.gate, "verdict": gate.verdict.value, "reason": gate.reason}
+        for gate in report.gates
+    ]

@@ -1,0 +1,56 @@
+"""Parameters of a compiled pipeline: their defaults, and settings of a run as text."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from components._shared.errors import UserError
+
+_kind_name = pipeline_spec_pb2.ParameterType.ParameterTypeEnum.Name
+_PYTHON_TYPES = {"BOOLEAN": bool, "STRUCT": dict, "LIST": list}
+
+
+def defaults_of(spec: pipeline_spec_pb2.PipelineSpec) -> dict[str, Any]:
+    """Returns the default value of each pipeline parameter."""
+    parameters = spec.root.input_definitions.parameters.items()
+    return {name: json_format.MessageToDict(parameter.default_value) for name, parameter in parameters}
+
+
+def parse_settings(spec: pipeline_spec_pb2.PipelineSpec, settings: Sequence[str]) -> dict[str, Any]:
+    """Returns pipeline parameters from `parameter=value` texts, typed as the pipeline declares them.
+
+    Raises:
+        UserError: If a parameter is unknown, is not written as `parameter=value`, or has a value of another type.
+    """
+    known = spec.root.input_definitions.parameters
+    values = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals or name not in known:
+            raise UserError(
+                "A setting is `parameter=value` with a parameter of the pipeline.",
+                received=setting,
+                remedy=f"Parameters: {', '.join(sorted(known))}.",
+            )
+        kind = _kind_name(known[name].parameter_type)
+        try:
+            values[name] = _parse(kind, text)
+        except ValueError as error:
+            raise UserError(f"{name} is a value of type {kind}.", received=text) from error
+    return values
+
+
+def _parse(kind: str, text: str) -> Any:
+    if kind == "STRING":
+        return text
+    if kind == "NUMBER_INTEGER":
+        return int(text)
+    if kind == "NUMBER_DOUBLE":
+        return float(text)
+    value = json.loads(text.lower() if kind == "BOOLEAN" else text)
+    if not isinstance(value, _PYTHON_TYPES[kind]):
+        raise ValueError(f"not a {kind}")
+    return value

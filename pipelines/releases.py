@@ -1,0 +1,75 @@
+"""Shows the releases of a serving directory from its ledger, and verifies the ledger."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from components._release.ledger import read_ledger
+from components._release.releases import Release, list_releases, verify_ledger
+from components._shared.errors import SluiceError
+
+
+class LedgerBroken(SluiceError):
+    """The ledger, or a version that it tells of, is not what it was."""
+
+
+def show_releases(base: Path, console: Console, *, verify: bool = False, head: str = "", as_json: bool = False) -> None:
+    """Prints the releases, and with `verify` whether they can be trusted.
+
+    Args:
+        base: Base path of the model in the serving directory.
+        console: Where to print.
+        verify: Whether to check the chain of entries and the digest of every version.
+        head: Hash of an entry that is known to be in the ledger; implies `verify`.
+        as_json: Whether to print JSON instead of a table.
+
+    Raises:
+        LedgerBroken: If verifying finds a problem; all of them are listed.
+        UserError: If the ledger cannot be read.
+    """
+    verify = verify or bool(head)
+    problems = verify_ledger(base, head) if verify else []
+    if problems and not as_json:
+        raise LedgerBroken("\n  ".join([f"The ledger of {base} has {len(problems)} problem(s):", *problems]))
+    releases = [] if problems else list_releases(base)
+    entries = [] if problems else read_ledger(base)
+    last = entries[-1].hash if entries else ""
+    if as_json:
+        document: dict[str, Any] = {
+            "serving_dir": str(base),
+            "head": last,
+            "releases": [dataclasses.asdict(item) for item in releases],
+        }
+        if verify:
+            document |= {"verified": not problems, "problems": problems}
+        console.out(json.dumps(document, indent=1), highlight=False)
+        if problems:
+            raise LedgerBroken(f"The ledger of {base} has {len(problems)} problem(s).")
+        return
+    if not releases:
+        console.print(f"Nothing was ever released into {escape(str(base))}.", soft_wrap=True, highlight=False)
+        return
+    console.print(_table(releases), highlight=False)
+    if verify:
+        console.print(f"\n[green]Verified[/]: {len(entries)} entries, every pushed version as it was pushed.", highlight=False)
+    console.print(f"[bold]Head[/]  {last}  [dim]# note it: --head finds what was cut off[/]", soft_wrap=True, highlight=False)
+
+
+def _table(releases: list[Release]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("version", justify="right")
+    for name in ("state", "when (UTC)", "model", "metrics"):
+        table.add_column(name)
+    table.add_column("reason", overflow="fold")
+    for release in releases:
+        state = "[bold green]live[/]" if release.live else release.state
+        when = (release.settled_at or release.claimed_at)[:16].replace("T", " ")
+        metrics = "  ".join(f"{name} {value:.3g}" for name, value in list(release.metrics.items())[:3])
+        model = release.model_digest.removeprefix("sha256:")[:12]
+        table.add_row(str(release.version), state, when, model, escape(metrics), escape(release.reason))
+    return table

@@ -1,0 +1,151 @@
+"""Runs a project's training pipeline on this machine, from its configuration to the run's record."""
+
+import contextlib
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from rich.console import Console
+
+from components._shared.errors import UserError
+from pipelines.config import Project
+from pipelines.launchers import ForkLauncher, Launcher, PlainLauncher, StandbyLauncher
+from pipelines.progress import Progress
+from pipelines.run_folder import Run, create_run_folder, write_run
+from pipelines.stage_run import StageFailed, StageRun
+
+ISOLATIONS = ("process", "fork")
+_STOPPED = 130
+"""Exit code of a command that a Ctrl-C stopped, as shells have it."""
+
+
+def run_project(
+    project: Project,
+    *,
+    runs_dir: str | Path,
+    serving_dir: str | Path | None = None,
+    settings: Sequence[str] = (),
+    isolation: str = "process",
+    standby: bool = True,
+    console: Console | None = None,
+    observe: Callable[[StageRun], None] = lambda stage: None,
+) -> Run:
+    """Compiles the training pipeline, runs that same file, and keeps a record of how it went, whatever happens.
+
+    Args:
+        project: The project.
+        runs_dir: Where the run's folder is made.
+        serving_dir: Base path of the model; the project's own if None.
+        settings: Pipeline parameters as `key=value`.
+        isolation: `process`, a fresh process per stage, or `fork`, forked children for the TensorFlow stages.
+        standby: Whether, with `process`, the next TensorFlow stage does its imports while another stage runs.
+        console: Where progress is shown; stderr if None.
+        observe: Follows the stages, too.
+
+    Returns:
+        The run. Its `state` is "succeeded", "failed" or "stopped"; `error` says why.
+
+    Raises:
+        UserError: If a setting is wrong, so that nothing was run.
+    """
+    begin = time.monotonic()
+    with contextlib.closing(_start_launcher(isolation, standby)) as launcher:
+        # Imported here: KFP takes a while, and the launcher's processes import at the same time.
+        from pipelines.local_runner import run_pipeline  # noqa: PLC0415
+
+        serving_dir = Path(serving_dir or project.serving_dir).resolve()
+        fixed = {"project_dir": str(project.folder), "serving_dir": str(serving_dir)}
+        run, spec, arguments = _prepare(project, Path(runs_dir), fixed, settings)
+        run.isolation = isolation
+        console = console or Console(stderr=True)
+        with Progress(console, run.stage_count) as progress, _stops_on_signals(), _recorded(run, begin):
+            on_stage = _observer(run, begin, [progress.observe, observe])
+            run_pipeline(spec, arguments, run_folder=run.folder, launcher=launcher, observe=on_stage)
+    return run
+
+
+def _prepare(
+    project: Project, runs_dir: Path, fixed: dict[str, Any], settings: Sequence[str]
+) -> tuple[Run, Any, dict[str, Any]]:
+    """Compiles the pipeline into the folder of a new run; returns the run, the pipeline and the parameters that it sets."""
+    from pipelines.compiler import compile_training_pipeline, read_pipeline_spec  # noqa: PLC0415
+    from pipelines.parameters import defaults_of, parse_settings  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as temporary:
+        file = Path(temporary) / "ir.yaml"
+        compile_training_pipeline(project, file)
+        spec = read_pipeline_spec(file)
+        arguments = fixed | parse_settings(spec, settings)
+        folder = create_run_folder(runs_dir, project.name)
+        shutil.copyfile(file, folder / "ir.yaml")
+    run = Run(
+        folder=folder,
+        project=project.name,
+        pipeline=spec.pipeline_info.name,
+        parameters=defaults_of(spec) | arguments,
+        stage_count=len(spec.root.dag.tasks),
+    )
+    return run, spec, arguments
+
+
+def _start_launcher(isolation: str, standby: bool) -> Launcher:
+    if isolation not in ISOLATIONS:
+        raise UserError("Isolation is `process` or `fork`.", received=isolation)
+    if isolation == "fork":
+        return ForkLauncher()
+    return StandbyLauncher() if standby else PlainLauncher()
+
+
+def _observer(run: Run, begin: float, others: Sequence[Callable[[StageRun], None]]) -> Callable[[StageRun], None]:
+    """Returns an observer that keeps the run's record up to date, so that it is there even if this process is killed."""
+
+    def on_stage(stage: StageRun) -> None:
+        run.seconds = time.monotonic() - begin
+        if stage not in run.stages:
+            run.stages.append(stage)
+        if stage.exit_code is not None:
+            write_run(run)
+        for observe in others:
+            observe(stage)
+
+    return on_stage
+
+
+@contextlib.contextmanager
+def _recorded(run: Run, begin: float) -> Iterator[None]:
+    """Records how the run ends. A failed stage and a Ctrl-C are endings of a run; anything else is a bug and goes on."""
+    write_run(run)
+    try:
+        yield
+        run.state = "succeeded"
+    except StageFailed as error:
+        run.state, run.error, run.exit_code = "failed", str(error), error.exit_code
+    except KeyboardInterrupt:
+        where = f"{run.stages[-1].stage} ran" if run.stages else "it started"
+        run.state, run.exit_code = "stopped", _STOPPED
+        run.error = f"It was stopped while {where}; the stage and all that it started were killed."
+    except BaseException as error:
+        run.state, run.error, run.exit_code = "failed", f"A bug: {error!r}", 1
+        raise
+    finally:
+        run.seconds = time.monotonic() - begin
+        write_run(run)
+
+
+@contextlib.contextmanager
+def _stops_on_signals() -> Iterator[None]:
+    """Makes SIGTERM and SIGHUP stop a run as Ctrl-C does."""
+
+    def stop(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,135 @@
+"""The folder of one run: its record, its stages' pages, and the page that leads to them.
+
+ir.yaml  run.json  index.html  <stage>.html  <stage>.md  logs/<stage>.log  artifacts/<stage>/<output>
+"""
+
+import dataclasses
+import datetime
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from components._shared.outputs import write_json, write_text
+from pipelines.outcome import read_outcome
+from pipelines.stage_run import StageRun, reason_of
+
+_SUFFIXES = {"system.HTML": ".html", "system.Markdown": ".md"}
+_STATES = {"running": "not_applicable", "succeeded": "passed", "failed": "failed", "stopped": "failed"}
+"""State of a run, and the look of its verdict."""
+
+
+@dataclasses.dataclass(kw_only=True)
+class Run:
+    """One run of a pipeline on this machine.
+
+    Attributes:
+        folder: Where everything is.
+        project: Name of the project.
+        pipeline: Name of the pipeline.
+        parameters: Pipeline parameters that the run set.
+        isolation: How stages were kept apart.
+        started_at: When it started, in UTC.
+        state: running, succeeded, failed or stopped.
+        seconds: Wall time so far.
+        error: Why it failed; empty if it did not.
+        exit_code: Exit code of the command that ran it.
+        stages: The stages that have started, in order.
+        stage_count: How many stages the pipeline has.
+    """
+
+    folder: Path
+    project: str
+    pipeline: str = ""
+    parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
+    isolation: str = "process"
+    started_at: datetime.datetime = dataclasses.field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
+    state: str = "running"
+    seconds: float = 0.0
+    error: str = ""
+    exit_code: int = 0
+    stages: list[StageRun] = dataclasses.field(default_factory=list)
+    stage_count: int = 0
+
+
+def create_run_folder(runs_dir: str | Path, project: str) -> Path:
+    """Makes the folder of a new run, named by project and UTC time; two runs of one second get two folders."""
+    runs_dir = Path(runs_dir).resolve()
+    runs_dir.mkdir(parents=True, exist_ok=True)
+    stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+    number = 1
+    while True:
+        folder = runs_dir / (f"{project}-{stamp}" if number == 1 else f"{project}-{stamp}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
+
+
+def write_run(run: Run) -> None:
+    """Writes the run's record, puts the pages of its stages side by side, and writes the page that leads to them."""
+    pages = {stage.stage: _expose_pages(run.folder, stage) for stage in run.stages}
+    write_json(run.folder / "run.json", _record(run, pages))
+    # Imported here, so that a command that shows no page needs no template engine.
+    from components._report.page import render_page  # noqa: PLC0415
+
+    page = render_page(
+        Path(__file__).parent / "run_index.html.j2",
+        title=f"{run.project}: run {run.folder.name}",
+        run=run,
+        kind=_STATES[run.state],
+        outcome=read_outcome(run.stages),
+        pages=pages,
+        reasons={stage.stage: reason_of(stage) for stage in run.stages if stage.exit_code is not None and not stage.succeeded},
+    )
+    write_text(run.folder / "index.html", page)
+
+
+def _expose_pages(folder: Path, stage: StageRun) -> list[str]:
+    """Gives each page of a stage a name that a browser knows how to open, and returns the names."""
+    names: list[str] = []
+    for output, title in stage.pages.items():
+        source = stage.folder / output
+        plain = f"{stage.stage}{_SUFFIXES[title]}"
+        name = plain if plain not in names else f"{stage.stage}-{output}{_SUFFIXES[title]}"
+        names.append(name)
+        if source.is_file() and not (folder / name).exists():
+            try:
+                os.link(source, folder / name)
+            except OSError:  # a file system without hard links
+                shutil.copyfile(source, folder / name)
+    return [name for name in names if (folder / name).exists()]
+
+
+def _record(run: Run, pages: dict[str, list[str]]) -> dict[str, Any]:
+    outcome = read_outcome(run.stages)
+    return {
+        "format": "sluice/run/1",
+        "project": run.project,
+        "pipeline": run.pipeline,
+        "parameters": run.parameters,
+        "isolation": run.isolation,
+        "started_at": run.started_at.isoformat(timespec="seconds"),
+        "state": run.state,
+        "seconds": round(run.seconds, 3),
+        "error": run.error,
+        "exit_code": run.exit_code,
+        "approved": outcome.approved,
+        "pushed_version": outcome.pushed_version,
+        "stages": [
+            {
+                "stage": stage.stage,
+                "exit_code": stage.exit_code,
+                "succeeded": stage.succeeded,
+                "seconds": round(stage.seconds, 3),
+                "cpu_seconds": round(stage.cpu_seconds, 3),
+                "peak_bytes": stage.peak_bytes,
+                "command": stage.argv,
+                "log": str(stage.log.relative_to(run.folder)),
+                "pages": pages[stage.stage],
+            }
+            for stage in run.stages
+        ],
+    }

@@ -1,0 +1,110 @@
+"""Prints how a run went: the stages, the gates, the metrics, where things are and what to try next."""
+
+import re
+import shlex
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipelines.config import Project
+from pipelines.outcome import Outcome, read_outcome
+from pipelines.progress import state_of
+from pipelines.run_folder import Run
+from pipelines.stage_run import tail_of
+
+_VERDICT_STYLES = {"passed": "green", "failed": "bold red"}
+
+
+def print_summary(run: Run, project: Project, console: Console) -> None:
+    """Prints the end of a run.
+
+    Args:
+        run: The run.
+        project: Its project, for the commands to try next.
+        console: Where to print.
+    """
+    outcome = read_outcome(run.stages)
+    console.print(_stages_table(run), highlight=False)
+    if outcome.gates:
+        console.print(_gates_table(outcome), highlight=False)
+    if outcome.metrics:
+        shown = "   ".join(f"{name} {value:.4g}" for name, value in outcome.metrics.items())
+        console.print(f"\n[bold]Metrics[/]  {escape(shown)}", highlight=False)
+    if run.state != "succeeded":
+        _print_failure(run, console)
+    elif outcome.pushed_version:
+        folder = _near(Path(run.parameters["serving_dir"]) / outcome.pushed_version)
+        console.print(f"\n[bold green]Version {outcome.pushed_version} is pushed[/]  {escape(folder)}", soft_wrap=True)
+    else:
+        console.print(f"\n[bold red]Nothing was released.[/] {escape(outcome.reason)}", soft_wrap=True, highlight=False)
+    console.print(f"[bold]Report[/]  {escape(_near(run.folder / 'index.html'))}", soft_wrap=True, highlight=False)
+    console.print("\n[bold]Try next[/]")
+    for command, purpose in _next_commands(run, project, outcome):
+        console.print(f"  {escape(command)}  [dim]# {purpose}[/]", soft_wrap=True, highlight=False)
+
+
+def _stages_table(run: Run) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("stage")
+    table.add_column("seconds", justify="right")
+    table.add_column("result")
+    for stage in run.stages:
+        table.add_row(stage.stage, f"{stage.seconds:.1f}", state_of(stage) if stage.exit_code is not None else "stopped")
+    table.add_section()
+    table.add_row("[bold]in all[/]", f"[bold]{run.seconds:.1f}[/]", f"[bold]{run.state}[/]")
+    return table
+
+
+def _gates_table(outcome: Outcome) -> Table:
+    table = Table(box=None, pad_edge=False, title="", title_justify="left")
+    table.add_column("gate")
+    table.add_column("verdict")
+    table.add_column("reason", overflow="fold")
+    for gate in outcome.gates:
+        style = _VERDICT_STYLES.get(gate["verdict"], "dim")
+        verdict = gate["verdict"].replace("_", " ")
+        table.add_row(escape(gate["gate"]), f"[{style}]{escape(verdict)}[/]", escape(gate["reason"]))
+    return table
+
+
+def _print_failure(run: Run, console: Console) -> None:
+    console.print(f"\n[bold red]{escape(run.error)}[/]", soft_wrap=True, highlight=False)
+    failed = next((stage for stage in run.stages if stage.exit_code is not None and not stage.succeeded), None)
+    if failed is None:
+        return
+    if failed.exit_code not in (2, 3):  # those say all in their message
+        console.print(f"\n[dim]The end of its log:[/]\n{escape(tail_of(failed))}", soft_wrap=True, highlight=False)
+    console.print(f"[bold]Log[/]  {escape(_near(failed.log))}", soft_wrap=True, highlight=False)
+
+
+def _next_commands(run: Run, project: Project, outcome: Outcome) -> list[tuple[str, str]]:
+    folder = shlex.quote(_near(project.folder))
+    commands = [(f"xdg-open {shlex.quote(_near(run.folder / 'index.html'))}", "every stage's page")]
+    if outcome.pushed_version:
+        commands.append((f"sluice releases {folder} --verify", "what was released, checked against the ledger"))
+        if spans := _next_spans(str(run.parameters.get("spans", "")), project, str(run.parameters.get("pattern", ""))):
+            commands.append((f"sluice run {folder} --spans {spans}", "with one more span, against the version now live"))
+    elif run.state != "succeeded":
+        commands.append((f"sluice run {folder}", "again, when the cause is mended"))
+    commands.append((f"sluice compile {folder} -o training.yaml", "the same pipeline for Kubeflow"))
+    return commands
+
+
+def _next_spans(spans: str, project: Project, pattern: str) -> str:
+    """Returns the range with one more span, if there is data for it."""
+    match = re.fullmatch(r"(?:(\d+)-)?(\d+)", spans)
+    if not match or "{SPAN}" not in pattern:
+        return ""
+    following = int(match[2]) + 1
+    relative = pattern.replace("{SPAN}", str(following))
+    if Path(relative).is_absolute() or not any(project.folder.glob(relative)):
+        return ""
+    return f"{match[1] or match[2]}-{following}"
+
+
+def _near(path: Path) -> str:
+    """Returns a path as it is shortest to type from here."""
+    path = path.resolve()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,82 @@
+"""A run in which every stage says yes, and the means to change one thing in it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components._shared.digest import digest_model
+from components._shared.gates import Evidence, GateReport, GateResult, Measurement, Verdict
+from components._shared.policy import FairnessGate, Policy, policy_to_json
+
+GATES = {
+    "anomalies": ("validate_examples", ("data",)),
+    "evaluation": ("evaluate_model", ("performance", "fairness", "regression")),
+    "serving_report": ("validate_serving", ("serving", "parity")),
+}
+
+
+def write_json(path: Path, document: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document))
+
+
+class Run:
+    """The artifacts of one run, and the keyword arguments of the stage."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "model" / "Format-Serving").mkdir(parents=True)
+        (root / "model" / "Format-Serving" / "saved_model.pb").write_bytes(b"a model")
+        self.digest = digest_model(root / "model" / "Format-Serving")
+        self.policy = policy_to_json(Policy(fairness=FairnessGate(protected=("origin",))))
+        training = {"data_version": "sha256:data", "model_digest": self.digest, "seed": 17, "epochs_run": 3}
+        rows = {"read": 10, "without_label": 1, "duplicates": 0, "kept": 9}
+        write_json(root / "model" / "training.json", {**training, "hyperparameters": {"units": 8}, "model_hash": "sha256:m"})
+        write_json(root / "examples" / "manifest.json", {"data_version": "sha256:data", "spans": [1, 2], "rows": rows})
+        live = {"version": "3", "model_digest": "sha256:l", "pushed_digest": "sha256:p"}
+        write_json(root / "baseline" / "baseline.json", live)
+        write_json(root / "evaluation" / "evaluation.json", {"metrics": {"candidate": {"auc": 0.75}, "baseline": {"auc": 0.7}}})
+        for artifact, (stage, names) in GATES.items():
+            evidence = self.evidence if artifact != "anomalies" else {**self.evidence, "model_digest": ""}
+            gates = tuple(
+                GateResult(
+                    gate=name,
+                    verdict=Verdict.PASSED,
+                    reason=f"{name} is fine",
+                    measurements=(Measurement(name="x", value=0.5, lower_bound=0.1, passed=True),),
+                )
+                for name in names
+            )
+            GateReport(stage=stage, evidence=Evidence(**evidence), gates=gates).write(root / artifact)
+
+    @property
+    def evidence(self) -> dict[str, str]:
+        known = {"data_version": "sha256:data", "policy_hash": "sha256:policy", "baseline_version": "3"}
+        return {"model_digest": self.digest, **known}
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        names = ("model", "baseline", "examples", *GATES, "decision", "report", "summary")
+        return {**{name: str(self.root / name) for name in names}, "policy": self.policy, "policy_hash": "sha256:policy"}
+
+    def change(self, file: str, edit: Callable[[Any], None]) -> None:
+        """Edits one JSON file of the run."""
+        document = json.loads((self.root / file).read_text())
+        edit(document)
+        (self.root / file).write_text(json.dumps(document))
+
+    def change_gate(self, artifact: str, gate: str, **values: Any) -> None:
+        """Edits one gate in a report."""
+
+        def edit(document: dict[str, Any]) -> None:
+            next(item for item in document["gates"] if item["gate"] == gate).update(values)
+
+        self.change(f"{artifact}/gates.json", edit)
+
+
+@pytest.fixture
+def run(tmp_path) -> Run:
+    return Run(tmp_path)

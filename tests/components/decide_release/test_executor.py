@@ -1,0 +1,334 @@
+import json
+
+import pytest
+
+from components._shared.gates import Verdict
+from components.decide_release.executor import decide_release
+
+LIVE_REPORTS = ("anomalies", "evaluation", "serving_report")
+GATES = ("data", "performance", "fairness", "regression", "serving", "parity")
+ARTIFACT = {
+    "data": "anomalies",
+    "performance": "evaluation",
+    "fairness": "evaluation",
+    "regression": "evaluation",
+    "serving": "serving_report",
+    "parity": "serving_report",
+}
+
+
+def decide(run):
+    """Returns the decision, by gate: verdict and reason; and whether the files agree with it."""
+    decision = decide_release(**run.arguments)
+    on_disk = json.loads((run.root / "decision" / "decision.json").read_text())
+    assert on_disk == json.loads(json.dumps(decision))
+    assert (run.root / "decision" / "BLESSED").exists() is decision["approved"]
+    assert (run.root / "decision" / "NOT_BLESSED").exists() is not decision["approved"]
+    return decision, {gate["gate"]: (gate["verdict"], gate["reason"]) for gate in decision["gates"]}
+
+
+def refused(run, gate, words):
+    """Asserts that exactly this gate says no, with these words in its reason."""
+    decision, gates = decide(run)
+    assert not decision["approved"]
+    assert [name for name, (verdict, _) in gates.items() if verdict == "failed"] == [gate]
+    assert words in gates[gate][1]
+
+
+def test_a_clean_run_is_approved(run):
+    decision, gates = decide(run)
+
+    assert decision["approved"]
+    assert list(gates) == [*GATES, "evidence"]
+    assert decision["model_digest"] == run.digest
+
+
+def test_the_decision_carries_what_a_push_needs(run):
+    decision, _ = decide(run)
+
+    assert decision["baseline_version"] == "3"
+    assert decision["baseline_pushed_digest"] == "sha256:p"
+    assert decision["lineage"]["metrics"] == {"auc": 0.75}
+    assert decision["lineage"]["spans"] == [1, 2]
+    assert decision["lineage"]["seed"] == 17
+    assert decision["gates"][0]["evidence_file"] == "anomalies/gates.json"
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_one_failed_gate_refuses(run, gate):
+    run.change_gate(ARTIFACT[gate], gate, verdict="failed", reason="too bad")
+
+    refused(run, gate, "too bad")
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_a_gate_that_was_not_judged_refuses(run, gate):
+    def drop(document):
+        document["gates"] = [item for item in document["gates"] if item["gate"] != gate]
+
+    run.change(f"{ARTIFACT[gate]}/gates.json", drop)
+
+    refused(run, gate, "does not mention this gate")
+
+
+@pytest.mark.parametrize("artifact", LIVE_REPORTS)
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "is missing"),
+        (b"", "cannot be read"),
+        (b"{", "cannot be read"),
+        (b"\xff\xfe", "cannot be read"),
+        (b"[]", "cannot be read"),
+        (b'{"format": "sluice/gates/1"}', "cannot be read"),
+        (b'{"format": "else/1", "stage": "x", "evidence": {}, "gates": []}', "cannot be read"),
+    ],
+)
+def test_a_report_that_cannot_be_read_refuses(run, artifact, content, words):
+    file = run.root / artifact / "gates.json"
+    file.unlink() if content is None else file.write_bytes(content)
+
+    decision, gates = decide(run)
+
+    failed = {name for name, (verdict, reason) in gates.items() if verdict == "failed" and words in reason}
+    assert failed == {gate for gate in GATES if ARTIFACT[gate] == artifact}
+    assert not decision["approved"]
+
+
+def test_a_report_that_is_a_folder_refuses(run):
+    (run.root / "anomalies" / "gates.json").unlink()
+    (run.root / "anomalies" / "gates.json").mkdir()
+
+    refused(run, "data", "cannot be read")
+
+
+def test_a_report_of_another_stage_refuses(run):
+    run.change("anomalies/gates.json", lambda document: document.update(stage="evaluate_model"))
+
+    refused(run, "data", "written by 'evaluate_model'")
+
+
+@pytest.mark.parametrize("artifact", LIVE_REPORTS)
+@pytest.mark.parametrize("field", ["model_digest", "data_version", "policy_hash", "baseline_version"])
+def test_evidence_of_another_run_refuses(run, artifact, field):
+    run.change(f"{artifact}/gates.json", lambda document: document["evidence"].update({field: "sha256:other"}))
+
+    decision, gates = decide(run)
+
+    failed = {name for name, (verdict, reason) in gates.items() if verdict == "failed" and "another" in reason}
+    assert failed == {gate for gate in GATES if ARTIFACT[gate] == artifact}
+    assert not decision["approved"]
+
+
+def test_a_model_changed_after_its_evaluation_refuses(run):
+    (run.root / "model" / "Format-Serving" / "saved_model.pb").write_bytes(b"another model")
+
+    decision, gates = decide(run)
+
+    assert not decision["approved"]
+    assert "not the one that was trained" in gates["evidence"][1]
+    assert gates["performance"][0] == gates["parity"][0] == "failed"
+
+
+def test_what_a_push_adds_does_not_change_the_digest(run):
+    added = run.root / "model" / "Format-Serving" / "assets.extra" / "sluice" / "decision.json"
+    added.parent.mkdir(parents=True)
+    added.write_text("{}")
+
+    assert decide(run)[0]["approved"]
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_an_unknown_verdict_refuses(run, gate):
+    run.change_gate(ARTIFACT[gate], gate, verdict="probably")
+
+    assert decide(run)[1][gate][0] == "failed"
+
+
+def test_a_gate_reported_twice_refuses(run):
+    run.change("anomalies/gates.json", lambda document: document["gates"].append(document["gates"][0]))
+
+    refused(run, "data", "2 times")
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_switched_off_counts_only_when_the_policy_says_so(run, gate):
+    run.change_gate(ARTIFACT[gate], gate, verdict="switched_off", reason="no time")
+
+    refused(run, gate, "the policy does not switch it off")
+
+
+def test_switching_one_gate_off_leaves_the_others_on(run):
+    run.policy["fairness"]["off"] = "no protected group in this data"
+    run.change_gate("evaluation", "regression", verdict="switched_off", reason="no time")
+
+    refused(run, "regression", "does not switch it off")
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_a_gate_that_the_policy_switches_off_needs_no_report(run, gate):
+    run.policy[gate]["off"] = "agreed with the data office"
+    for name in [name for name in GATES if ARTIFACT[name] == ARTIFACT[gate]]:
+        run.policy[name]["off"] = "agreed with the data office"
+    (run.root / ARTIFACT[gate] / "gates.json").unlink()
+
+    decision, gates = decide(run)
+
+    assert decision["approved"]
+    assert gates[gate] == ("switched_off", f"agreed with the data office. The report of {stage_of(gate)} is missing.")
+
+
+def stage_of(gate):
+    return {"anomalies": "validate_examples", "evaluation": "evaluate_model", "serving_report": "validate_serving"}[
+        ARTIFACT[gate]
+    ]
+
+
+@pytest.mark.parametrize("gate", ["data", "performance", "serving", "parity"])
+def test_a_gate_that_always_applies_cannot_be_not_applicable(run, gate):
+    run.change_gate(ARTIFACT[gate], gate, verdict="not_applicable", reason="nothing to do")
+
+    refused(run, gate, "does not apply, and it does")
+
+
+def test_regression_applies_while_a_version_is_live(run):
+    run.change_gate("evaluation", "regression", verdict="not_applicable", reason="no live version")
+
+    refused(run, "regression", "and it does")
+
+
+def test_fairness_applies_while_a_feature_is_protected(run):
+    run.change_gate("evaluation", "fairness", verdict="not_applicable", reason="none protected")
+
+    refused(run, "fairness", "and it does")
+
+
+def test_regression_does_not_apply_to_a_first_version(run):
+    run.change("baseline/baseline.json", lambda document: document.update(version="", model_digest="", pushed_digest=""))
+    for artifact in LIVE_REPORTS:
+        run.change(f"{artifact}/gates.json", lambda document: document["evidence"].update(baseline_version=""))
+    run.change_gate("evaluation", "regression", verdict="not_applicable", reason="no live version", measurements=[])
+
+    decision, gates = decide(run)
+
+    assert decision["approved"]
+    assert gates["regression"] == (Verdict.NOT_APPLICABLE, "no live version")
+
+
+MEASUREMENT = {"name": "auc", "slice": "origin=JFK", "value": 0.5, "lower_bound": 0.4, "upper_bound": 0.6}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"passed": False}, "auc (origin=JFK) failed"),
+        ({"passed": True, "value": 0.3}, "outside its bounds"),
+        ({"passed": True, "value": 0.7}, "outside its bounds"),
+        ({"passed": True, "value": None}, "outside its bounds"),
+        ({"passed": True, "value": float("nan")}, "holds values"),
+        ({"passed": "false"}, "holds values"),
+        ({"passed": 0}, "holds values"),
+        ({"passed": True, "value": "0.5"}, "holds values"),
+    ],
+)
+def test_a_pass_that_its_numbers_contradict_refuses(run, wrong, words):
+    run.change_gate("evaluation", "performance", measurements=[{"rows": 9, "note": "", **MEASUREMENT, **wrong}])
+
+    refused(run, "performance", words)
+
+
+def test_a_measurement_that_was_not_judged_does_not_refuse(run):
+    run.change_gate("evaluation", "performance", measurements=[{**MEASUREMENT, "value": 0.1}])
+
+    assert decide(run)[0]["approved"]
+
+
+@pytest.mark.parametrize(
+    ("file", "edit", "words"),
+    [
+        ("model/training.json", {"data_version": "sha256:old"}, "trained on other data"),
+        ("model/training.json", {"model_digest": "sha256:old"}, "not the one that was trained"),
+        ("model/training.json", {"data_version": None}, "has no data_version"),
+        ("baseline/baseline.json", {"pushed_digest": ""}, "without its digest"),
+    ],
+)
+def test_documents_that_do_not_fit_together_refuse(run, file, edit, words):
+    run.change(file, lambda document: document.update(edit))
+
+    decision, gates = decide(run)
+
+    assert not decision["approved"]
+    assert words in gates["evidence"][1]
+
+
+@pytest.mark.parametrize(
+    "file", ["model/training.json", "examples/manifest.json", "baseline/baseline.json", "evaluation/evaluation.json"]
+)
+@pytest.mark.parametrize("content", [None, "", "[1]", "{", '{"a": NaN}'])
+def test_a_document_that_cannot_be_read_refuses(run, file, content):
+    (run.root / file).unlink() if content is None else (run.root / file).write_text(content)
+
+    decision, gates = decide(run)
+
+    assert not decision["approved"]
+    assert gates["evidence"][0] == "failed"
+
+
+def test_a_model_without_a_saved_model_refuses(run):
+    (run.root / "model" / "Format-Serving" / "saved_model.pb").unlink()
+
+    decision, gates = decide(run)
+
+    assert not decision["approved"]
+    assert "holds no SavedModel" in gates["evidence"][1]
+
+
+@pytest.mark.parametrize("field", ["model_digest", "data_version", "policy_hash"])
+def test_reports_that_agree_on_knowing_nothing_refuse(run, field):
+    for artifact in LIVE_REPORTS:
+        run.change(f"{artifact}/gates.json", lambda document: document["evidence"].update({field: ""}))
+    if field == "model_digest":
+        (run.root / "model" / "Format-Serving" / "saved_model.pb").unlink()
+    elif field == "data_version":
+        run.change("examples/manifest.json", lambda document: document.update(data_version=""))
+        run.change("model/training.json", lambda document: document.update(data_version=""))
+
+    arguments = {**run.arguments, **({"policy_hash": ""} if field == "policy_hash" else {})}
+
+    assert not decide_release(**arguments)["approved"]
+
+
+def test_an_old_blessing_is_removed_first(run):
+    assert decide(run)[0]["approved"]
+    run.policy["surprise"] = {}
+
+    with pytest.raises(Exception, match="known gates"):
+        decide_release(**run.arguments)
+    assert not (run.root / "decision" / "BLESSED").exists()
+
+
+def test_the_page_escapes_what_reports_say(run):
+    run.change_gate("anomalies", "data", verdict="failed", reason="<script>alert(1)</script>")
+
+    decide_release(**run.arguments)
+
+    page = (run.root / "report").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "http" not in page
+
+
+def test_the_summary_keeps_its_table_whatever_reports_say(run):
+    run.change_gate("anomalies", "data", verdict="failed", reason="a | b\n| c <img> *d* `e`")
+
+    decide_release(**run.arguments)
+
+    summary = (run.root / "summary").read_text()
+    assert r"| data | ❌ failed | a \| b \| c \<img\> \*d\* \`e\` |" in summary.splitlines()
+
+
+def test_the_reason_names_every_gate_that_failed(run):
+    run.change_gate("anomalies", "data", verdict="failed", reason="A column is gone.")
+    run.change_gate("serving_report", "parity", verdict="failed", reason="They differ.")
+
+    assert decide(run)[0]["reason"] == "Not released: the gate data says no. A column is gone. Also failed: parity."

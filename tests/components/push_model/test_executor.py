@@ -1,0 +1,212 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from components._release.ledger import read_ledger
+from components._release.releases import live_version, verify_ledger
+from components._shared.digest import digest_model
+from components._shared.errors import Refusal, UserError
+from components.push_model.executor import push_model
+
+RELEASE_FILES = {
+    "statistics/Split-train/FeatureStats.pb",
+    "statistics/Split-eval/FeatureStats.pb",
+    "schema.pbtxt",
+    "evaluation.json",
+    "decision.json",
+    "manifest.json",
+    "training.json",
+    "model_card.md",
+}
+
+
+def test_approved_model_becomes_version_1(make_artifacts, tmp_path):
+    result = push_model(**make_artifacts())
+    assert (result.pushed, result.version, live_version(tmp_path / "serving")) == (True, "1", "1")
+    assert digest_model(tmp_path / "serving/1") == result.model_digest
+
+
+def test_release_carries_its_evidence(make_artifacts, tmp_path):
+    push_model(**make_artifacts())
+    release = tmp_path / "serving/1/assets.extra/sluice"
+    assert {path.relative_to(release).as_posix() for path in release.rglob("*") if path.is_file()} == RELEASE_FILES
+
+
+def test_files_are_readable_by_another_user_whatever_the_umask(make_artifacts, tmp_path):
+    artifacts, before = make_artifacts(), os.umask(0o077)
+    push_model(**artifacts)
+    os.umask(before)
+    paths = [tmp_path / "serving/1", *(tmp_path / "serving/1").rglob("*")]
+    assert {(path.is_dir(), oct(path.stat().st_mode & 0o777)) for path in paths} == {(True, "0o755"), (False, "0o644")}
+
+
+def test_ledger_tells_where_the_version_came_from(make_artifacts, tmp_path):
+    result = push_model(**make_artifacts(), image="registry/sluice@sha256:1", run_id="flights-1")
+    entry = read_ledger(tmp_path / "serving")[-1]
+    record = {name: entry.payload[name] for name in ("version", "data_version", "image", "run", "metrics", "approver", "spans")}
+    assert record == {
+        "version": 1,
+        "data_version": "sha256:data",
+        "image": "registry/sluice@sha256:1",
+        "run": "flights-1",
+        "metrics": {"auc": 0.75},
+        "approver": None,
+        "spans": [1, 2],
+    }
+    assert entry.payload["code"]["features_hash"] == "sha256:features"
+    assert entry.payload["parameters"] == {"hyperparameters": {"units": 8}, "seed": 7, "epochs_run": 3}
+    assert [gate["reason"] for gate in entry.payload["gates"]][:1] == ["data is fine"]
+    assert (entry.kind, entry.hash, entry.payload["pushed_digest"]) == ("pushed", result.ledger_head, result.pushed_digest)
+
+
+def test_pushed_json_says_what_happened(make_artifacts, tmp_path):
+    push_model(**make_artifacts())
+    pushed = json.loads((tmp_path / "run/pushed/pushed.json").read_text())
+    assert (pushed["pushed"], pushed["version"], pushed["destination"]) == (True, "1", str(tmp_path / "serving/1"))
+
+
+def test_next_model_becomes_version_2(make_artifacts, tmp_path):
+    first = push_model(**make_artifacts("one"))
+    second = push_model(**make_artifacts("two", weights="w2", baseline=("1", first.pushed_digest)))
+    assert (second.version, live_version(tmp_path / "serving")) == ("2", "2")
+
+
+def test_retry_reports_the_version_and_pushes_nothing(make_artifacts, tmp_path):
+    artifacts = make_artifacts()
+    first, second = push_model(**artifacts), push_model(**artifacts)
+    assert (second.pushed, second.version, second.ledger_head) == (True, "1", first.ledger_head)
+    assert len(read_ledger(tmp_path / "serving")) == 2
+
+
+def test_retry_of_a_replaced_version_pushes_nothing(make_artifacts, tmp_path):
+    one = make_artifacts("one")
+    first = push_model(**one)
+    push_model(**make_artifacts("two", weights="w2", baseline=("1", first.pushed_digest)))
+    again = push_model(**one)
+    assert (again.version, live_version(tmp_path / "serving")) == ("1", "2")
+    assert "not live any more" in again.reason
+
+
+def test_no_pushes_nothing_and_says_why(make_artifacts, tmp_path):
+    result = push_model(**make_artifacts(approved=False, reason="auc fell."))
+    assert (result.pushed, result.version, result.reason) == (False, "", "The decision says no: auc fell.")
+    assert not (tmp_path / "serving").exists()
+    assert json.loads((tmp_path / "run/pushed/pushed.json").read_text())["reason"] == result.reason
+
+
+def test_strict_no_is_a_refusal(make_artifacts):
+    with pytest.raises(Refusal, match=r"auc fell"):
+        push_model(**make_artifacts(approved=False, reason="auc fell.") | {"strict": True})
+
+
+def _edit(path, **changes):
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def _remove_key(path, key):
+    path.write_text(json.dumps({name: value for name, value in json.loads(path.read_text()).items() if name != key}))
+
+
+FAILED_GATE = [{"stage": "s", "gate": "parity", "verdict": "failed", "reason": "far off"}]
+UNTRUSTED = {
+    "missing": (lambda run: (run / "decision/decision.json").unlink(), "cannot be read"),
+    "torn": (lambda run: (run / "decision/decision.json").write_text('{"approved": tr'), "cannot be read"),
+    "not an object": (lambda run: (run / "decision/decision.json").write_text("[1]"), "must be an object"),
+    "NaN": (lambda run: _edit(run / "decision/decision.json", lineage={"metrics": {"auc": float("nan")}}), "NaN is no JSON"),
+    "foreign format": (lambda run: _edit(run / "decision/decision.json", format="other/1"), "format"),
+    "approved as text": (lambda run: _edit(run / "decision/decision.json", approved="true"), "lacks approved"),
+    "no baseline": (lambda run: _remove_key(run / "decision/decision.json", "baseline_version"), "lacks baseline_version"),
+    "no blessing": (lambda run: (run / "decision/BLESSED").unlink(), "disagree"),
+    "both blessings": (lambda run: (run / "decision/NOT_BLESSED").touch(), "disagree"),
+    "a failed gate": (lambda run: _edit(run / "decision/decision.json", gates=FAILED_GATE), "did not pass: parity"),
+    "no gates": (lambda run: _edit(run / "decision/decision.json", gates=[]), "did not pass"),
+    "other model": (lambda run: _edit(run / "decision/decision.json", model_digest="sha256:x"), "another model"),
+    "changed weights": (
+        lambda run: (run / "model/Format-Serving/variables/variables.data").write_text("x"),
+        "another model",
+    ),
+    "other training": (lambda run: _edit(run / "model/training.json", model_digest="sha256:x"), "training record"),
+    "other evaluation": (lambda run: _edit(run / "evaluation/evaluation.json", model_digest="sha256:x"), "evaluation"),
+    "evaluated on other data": (lambda run: _edit(run / "evaluation/evaluation.json", data_version="x"), "another data"),
+    "other examples": (lambda run: _edit(run / "examples/manifest.json", data_version="sha256:x"), "manifest"),
+}
+
+
+@pytest.mark.parametrize("case", UNTRUSTED)
+def test_decision_that_cannot_be_trusted_is_a_no(make_artifacts, tmp_path, case):
+    spoil, reason = UNTRUSTED[case]
+    artifacts = make_artifacts()
+    spoil(tmp_path / "run")
+    result = push_model(**artifacts)
+    assert not result.pushed
+    assert reason in result.reason
+    assert not (tmp_path / "serving").exists()
+
+
+def test_stale_baseline_pushes_nothing_and_is_recorded(make_artifacts, tmp_path):
+    push_model(**make_artifacts("one"))
+    result = push_model(**make_artifacts("two", weights="w2"))
+    assert "Stale baseline: the decision compared the model with no version, but version 1 is live now" in result.reason
+    assert [entry.kind for entry in read_ledger(tmp_path / "serving")] == ["push_intent", "pushed", "push_intent", "abandoned"]
+    assert (live_version(tmp_path / "serving"), verify_ledger(tmp_path / "serving")) == ("1", [])
+
+
+def test_baseline_of_the_same_number_from_another_directory_is_stale(make_artifacts):
+    push_model(**make_artifacts("one"))
+    result = push_model(**make_artifacts("two", weights="w2", baseline=("1", "sha256:other")))
+    assert not result.pushed
+    assert "not the one that the decision compared with" in result.reason
+
+
+def test_strict_stale_baseline_is_a_refusal(make_artifacts):
+    push_model(**make_artifacts("one"))
+    with pytest.raises(Refusal, match="Stale baseline"):
+        push_model(**make_artifacts("two", weights="w2") | {"strict": True})
+
+
+def test_what_a_model_hides_outside_its_digest_is_not_pushed(make_artifacts, tmp_path):
+    artifacts = make_artifacts()
+    hidden = Path(artifacts["model"], "Format-Serving/assets.extra/sluice/hidden")
+    hidden.parent.mkdir(parents=True)
+    hidden.write_text("nobody vouches for this")
+    assert push_model(**artifacts).pushed
+    assert not (tmp_path / "serving/1/assets.extra/sluice/hidden").exists()
+
+
+@pytest.mark.parametrize("missing", ["schema/schema.pbtxt", "evaluation/evaluation.json", "model/training.json", "statistics"])
+def test_release_without_its_evidence_is_an_error(make_artifacts, tmp_path, missing):
+    artifacts = make_artifacts()
+    (tmp_path / "run" / missing).rename(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="A release carries"):
+        push_model(**artifacts)
+
+
+def test_model_without_a_saved_model_is_an_error(make_artifacts, tmp_path):
+    artifacts = make_artifacts()
+    (tmp_path / "run/model/Format-Serving/saved_model.pb").unlink()
+    with pytest.raises(UserError, match="holds a SavedModel"):
+        push_model(**artifacts)
+
+
+@pytest.mark.parametrize("serving_dir", ["", "gs://bucket/models"])
+def test_serving_dir_must_be_a_folder(make_artifacts, serving_dir):
+    with pytest.raises(UserError, match="folder on a file system"):
+        push_model(**make_artifacts() | {"serving_dir": serving_dir})
+
+
+def test_model_card_is_readable_and_escapes_tables(make_artifacts, tmp_path):
+    gates = [{"stage": "s", "gate": "data", "verdict": "passed", "reason": "carrier | origin\nare fine"}]
+    push_model(**make_artifacts(gates=gates))
+    card = (tmp_path / "serving/1/assets.extra/sluice/model_card.md").read_text()
+    assert "| data | passed | carrier \\| origin are fine |" in card
+    assert "| Rows in train | 1,200 |" in card
+    assert "| auc | 0.75 |" in card
+
+
+def test_the_same_release_has_the_same_bytes(make_artifacts, tmp_path):
+    artifacts = make_artifacts()
+    first = push_model(**artifacts)
+    second = push_model(**artifacts | {"serving_dir": str(tmp_path / "another")})
+    assert first.pushed_digest == second.pushed_digest

@@ -1,0 +1,23 @@
+import pytest
+
+from components._release.push import Candidate, push
+from components._shared.digest import digest_model
+
+
+@pytest.fixture
+def serving_dir(tmp_path):
+    """Returns a serving directory in which version 1 is live."""
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "saved_model.pb").write_text("graph")
+    candidate = Candidate(
+        model=model,
+        model_digest=digest_model(model),
+        decision_digest="sha256:decision",
+        baseline_version="",
+        baseline_digest="",
+        attachments={"decision.json": b"{}"},
+        record={},
+    )
+    push(tmp_path / "serving", candidate)
+    return tmp_path / "serving"

@@ -1,0 +1,149 @@
+"""A tiny project: 40 test rows, a schema with an optional feature, and models that serve it, well or badly."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+from components._data.examples import write_manifest, write_split
+from components._shared.digest import digest_model
+from components._shared.gates import Evidence, GateReport, GateResult, Verdict
+from components._shared.policy import ParityGate, Policy, ServingGate, policy_to_json
+
+SCHEMA = """
+feature { name: "origin" type: BYTES presence { min_fraction: 1.0 } shape {} }
+feature { name: "hour" type: INT presence { min_fraction: 1.0 } shape {} }
+feature { name: "seats" type: FLOAT presence { min_fraction: 0.5 } value_count { min: 1 max: 1 } }
+feature { name: "late" type: INT presence { min_fraction: 1.0 } shape {} not_in_environment: "SERVING" }
+default_environment: "TRAINING"
+default_environment: "SERVING"
+"""
+ROWS = 40
+RAW = {
+    "origin": tf.TensorSpec([None], tf.string, name="origin"),
+    "hour": tf.TensorSpec([None], tf.int64, name="hour"),
+    "seats": tf.TensorSpec([None], tf.float32, name="seats"),
+}
+SERIALIZED = {"examples": tf.TensorSpec([None], tf.string, name="examples")}
+
+
+def rows_table() -> pa.Table:
+    seats = [None if row % 4 == 0 else float(row) + 0.1 for row in range(ROWS)]
+    origins = [("JFK", "Zürich", "<b>|")[row % 3] for row in range(ROWS)]
+    return pa.table(
+        {
+            "origin": origins,
+            "hour": pa.array(range(ROWS), pa.int64()),
+            "seats": pa.array(seats, pa.float32()),
+            "late": pa.array([row % 2 for row in range(ROWS)], pa.int64()),
+        }
+    )
+
+
+def logits(raw: dict[str, tf.Tensor]) -> tf.Tensor:
+    seats = tf.where(tf.math.is_nan(raw["seats"]), 7.0, raw["seats"])
+    return tf.cast(raw["hour"], tf.float32) / 50 - seats / 40 + tf.cast(tf.strings.length(raw["origin"]), tf.float32) / 9
+
+
+def good(raw: dict[str, tf.Tensor]) -> tf.Tensor:
+    return tf.sigmoid(logits(raw))
+
+
+def parse(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+    missing = {"origin": "", "hour": tf.int64.min, "seats": float("nan")}
+    features = {name: tf.io.FixedLenFeature([], spec.dtype, missing[name]) for name, spec in RAW.items()}
+    return tf.io.parse_example(examples, features)
+
+
+def export(path: Path, predict=good, predict_examples=None, *, raw=RAW, leave_out: str = "", warmup: bool = True) -> Path:
+    """Saves a model with the signatures of a release at `<path>/Format-Serving`."""
+    from_examples = predict_examples or predict
+    functions = {
+        "serving_default": (lambda **inputs: {"probability": predict(inputs)}, raw),
+        "examples": (lambda examples: {"probability": from_examples(parse(examples))}, SERIALIZED),
+        "transform_features": (lambda examples: {"logit": logits(parse(examples))}, SERIALIZED),
+    }
+    signatures = {
+        name: tf.function(function).get_concrete_function(**specs)
+        for name, (function, specs) in functions.items()
+        if name != leave_out
+    }
+    folder = path / "Format-Serving"
+    tf.saved_model.save(tf.Module(), str(folder), signatures=signatures)
+    if warmup:
+        write_warmup(folder, [warmup_record()])
+    return path
+
+
+def warmup_record() -> bytes:
+    request = predict_pb2.PredictRequest()
+    request.model_spec.signature_name = "serving_default"
+    values = {"origin": [b"JFK"], "hour": np.array([3], np.int64), "seats": np.array([2.5], np.float32)}
+    for name, value in values.items():
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+    return prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request)).SerializeToString()
+
+
+def write_warmup(folder: Path, records: list[bytes], compression: str = "") -> None:
+    (folder / "assets.extra").mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(folder / "assets.extra" / "tf_serving_warmup_requests"), compression) as writer:
+        for record in records:
+            writer.write(record)
+
+
+def expected() -> np.ndarray:
+    table = rows_table()
+    raw = {
+        "origin": tf.constant([value.encode() for value in table["origin"].to_pylist()]),
+        "hour": tf.constant(table["hour"].to_pylist(), tf.int64),
+        "seats": tf.constant([float("nan") if value is None else value for value in table["seats"].to_pylist()], tf.float32),
+    }
+    return good(raw).numpy()
+
+
+def policy(*, parity: ParityGate | None = None, **serving) -> dict:
+    serving = {"max_p99_ms": {"1": 1000.0, "64": 1000.0}, "requests": 20, **serving}
+    return policy_to_json(Policy(serving=ServingGate(**serving), parity=parity or ParityGate()))
+
+
+def write_evaluation(folder: Path, model: Path, predictions=None, labels=None, **evidence) -> Path:
+    """Writes the parts of an evaluation that serving is compared with."""
+    agreed = {"model_digest": digest_model(model / "Format-Serving"), "data_version": "sha256:data"}
+    found = Evidence(**{**agreed, "policy_hash": "sha256:policy", "baseline_version": "", **evidence})
+    gate = GateResult(gate="performance", verdict=Verdict.PASSED, reason="fine")
+    GateReport(stage="evaluate_model", evidence=found, gates=(gate,)).write(folder)
+    columns = {"late": rows_table()["late"] if labels is None else labels}
+    columns["candidate"] = pa.array(expected() if predictions is None else predictions, pa.float32())
+    pq.write_table(pa.table(columns), folder / "predictions.parquet")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def kit():
+    """Returns this module: tests are loaded one by one and cannot import it."""
+    return sys.modules[__name__]
+
+
+@pytest.fixture(scope="session")
+def good_model(tmp_path_factory) -> Path:
+    return export(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def project(tmp_path, good_model) -> dict[str, str]:
+    """Returns the stage's inputs and outputs, with a model that does everything right."""
+    write_split(tmp_path / "examples", "test", rows_table())
+    splits = {"test": {"rows": ROWS, "shards": []}}
+    write_manifest(tmp_path / "examples", {"data_version": "sha256:data", "label": "late", "splits": splits})
+    (tmp_path / "schema").mkdir()
+    (tmp_path / "schema" / "schema.pbtxt").write_text(SCHEMA)
+    (tmp_path / "baseline").mkdir()
+    (tmp_path / "baseline" / "baseline.json").write_text('{"version": "", "model_digest": "", "pushed_digest": ""}')
+    write_evaluation(tmp_path / "evaluation", good_model)
+    names = ("baseline", "examples", "schema", "evaluation", "serving_report", "report")
+    return {"model": str(good_model), **{name: str(tmp_path / name) for name in names}}

@@ -1,0 +1,154 @@
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from components._data.examples import write_split
+from components._shared.errors import UserError
+from components._shared.gates import Verdict, read_gate_report
+from components._shared.policy import ParityGate
+from components.validate_serving.client import run_job
+from components.validate_serving.executor import validate_serving
+from components.validate_serving.job import Job
+
+
+def run(project, policy, **more):
+    found = validate_serving(**project, policy=policy, policy_hash="sha256:policy", **more)
+    assert read_gate_report(project["serving_report"]) == found
+    return {gate.gate: gate for gate in found.gates}
+
+
+def test_a_sound_model_passes_both_gates(kit, project):
+    gates = run(project, kit.policy())
+
+    assert [gate.verdict for gate in gates.values()] == [Verdict.PASSED, Verdict.PASSED]
+    document = json.loads(Path(project["serving_report"], "serving_report.json").read_text())
+    assert document["measured"]["memory"]["peak_mb"] > document["measured"]["memory"]["after_import_mb"] - 1 > 100
+    assert document["measured"]["seconds"].keys() >= {"import", "load", "warmup"}
+    assert [item["batch_size"] for item in document["latency"]] == [1, 64]
+    page = Path(project["report"]).read_text()
+    assert "<script" not in page
+    assert "http" not in page
+    assert "&lt;b&gt;|" in page
+
+
+def test_another_prediction_fails_parity_and_shows_the_row(kit, project, good_model, tmp_path):
+    predictions = kit.expected()
+    predictions[2] += 0.25
+    kit.write_evaluation(tmp_path / "evaluation", good_model, predictions)
+
+    gates = run(project, kit.policy(parity=ParityGate(rows=30)))
+
+    assert (gates["serving"].verdict, gates["parity"].verdict) == (Verdict.PASSED, Verdict.FAILED)
+    assert "1 of 30 rows" in gates["parity"].reason
+    worst = json.loads(Path(project["serving_report"], "serving_report.json").read_text())["worst_rows"][0]
+    assert (worst["row"], worst["values"]) == (2, {"origin": "<b>|", "hour": "2", "seats": worst["values"]["seats"]})
+
+
+def test_a_model_that_never_answers_is_ended_and_fails_both_gates(kit, project, tmp_path):
+    def forever(raw):
+        return tf.while_loop(lambda _: True, lambda x: (x + 1.0,), (tf.cast(raw["hour"], tf.float32),))[0]
+
+    kit.export(tmp_path / "model", forever)
+    kit.write_evaluation(tmp_path / "evaluation", tmp_path / "model")
+
+    gates = run({**project, "model": str(tmp_path / "model")}, kit.policy(), timeout_seconds=8)
+
+    assert [gate.verdict for gate in gates.values()] == [Verdict.FAILED, Verdict.FAILED]
+    assert gates["serving"].reason == "The fresh process did not finish within 8 seconds."
+    assert "Timeout" in Path(project["report"]).read_text()
+
+
+def test_a_process_that_is_killed_fails_with_the_signal(kit, project, good_model, tmp_path):
+    task = Job(
+        model=str(good_model / "Format-Serving"), schema=project["schema"], batch_sizes=(1,), requests=1, timeout_seconds=60
+    )
+    killer = threading.Thread(target=kill_worker)
+    killer.start()
+
+    outcome = run_job(task, kit.rows_table())
+
+    killer.join()
+    assert outcome.measured is None
+    assert outcome.failure == "The fresh process was ended by signal 9."
+
+
+def kill_worker():
+    for _ in range(200):
+        found = subprocess.run(
+            ["pgrep", "-P", str(os.getpid()), "-f", "validate_serving.worker"], capture_output=True, check=False
+        )
+        if found.stdout:
+            os.kill(int(found.stdout.split()[0]), signal.SIGKILL)
+            return
+        time.sleep(0.05)
+
+
+def test_a_model_that_does_not_load_fails_with_the_log(kit, project, tmp_path):
+    (tmp_path / "model" / "Format-Serving").mkdir(parents=True)
+    (tmp_path / "model" / "Format-Serving" / "saved_model.pb").write_bytes(b"\xff not a model")
+    kit.write_evaluation(tmp_path / "evaluation", tmp_path / "model")
+
+    gates = run({**project, "model": str(tmp_path / "model")}, kit.policy())
+
+    assert [gate.verdict for gate in gates.values()] == [Verdict.FAILED, Verdict.FAILED]
+    assert "does not load" in gates["serving"].reason
+
+
+def test_an_empty_test_split_fails_both_gates(kit, project, tmp_path):
+    write_split(tmp_path / "examples", "test", kit.rows_table().slice(0, 0))
+
+    gates = run(project, kit.policy())
+
+    assert [gate.verdict for gate in gates.values()] == [Verdict.FAILED, Verdict.FAILED]
+    assert gates["serving"].reason == "The test split has no rows to send."
+
+
+def test_a_gate_that_is_switched_off_says_so(kit, project, tmp_path):
+    write_split(tmp_path / "examples", "test", kit.rows_table().slice(0, 0))
+
+    gates = run(project, kit.policy(off="latency is tested elsewhere"))
+
+    assert gates["serving"].verdict is Verdict.SWITCHED_OFF
+    assert gates["serving"].reason == "Switched off: latency is tested elsewhere"
+    assert gates["parity"].verdict is Verdict.FAILED
+
+
+@pytest.mark.parametrize("serving", [{"max_p99_ms": {"one": 5.0}}, {"max_p99_ms": {"0": 5.0}}, {"requests": 0}])
+def test_a_bound_that_cannot_be_measured_is_refused(kit, project, serving):
+    with pytest.raises(UserError):
+        run(project, kit.policy(**serving))
+
+
+def test_parity_over_no_rows_is_refused(kit, project):
+    with pytest.raises(UserError, match=r"`parity.rows` is at least 1"):
+        run(project, kit.policy(parity=ParityGate(rows=0)))
+
+
+def test_a_column_that_the_examples_lack_is_refused(kit, project, tmp_path):
+    write_split(tmp_path / "examples", "test", kit.rows_table().drop(["hour"]))
+
+    with pytest.raises(UserError, match="every SERVING feature"):
+        run(project, kit.policy())
+
+
+def test_a_corrupt_shard_is_refused(kit, project, tmp_path):
+    (tmp_path / "examples" / "Split-test" / "part-00000.parquet").write_bytes(b"PAR1 cut off")
+
+    with pytest.raises(UserError):
+        run(project, kit.policy())
+    assert not Path(project["serving_report"]).exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}"])
+def test_a_baseline_that_cannot_be_read_is_refused(kit, project, tmp_path, content):
+    (tmp_path / "baseline" / "baseline.json").write_text(content)
+
+    with pytest.raises(UserError, match=r"baseline\.json"):
+        run(project, kit.policy())

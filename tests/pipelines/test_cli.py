@@ -1,0 +1,134 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from components._release.ledger import read_ledger
+from components._release.push import Candidate, push
+from components._shared.digest import digest_model
+from pipelines.launchers import stage_environment
+
+BLOCK_HEAVY = """
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split('.')[0] in {'kfp', 'tensorflow', 'google', 'kubernetes', 'jinja2', 'numpy', 'pyarrow'}:
+            raise ImportError(f'{name} is blocked')
+sys.meta_path.insert(0, Block())
+from pipelines.__main__ import app
+sys.argv[0] = "sluice"
+app()
+"""
+
+
+def sluice(*arguments, blocked=False, cwd=None):
+    program = ["-c", BLOCK_HEAVY] if blocked else ["-m", "pipelines"]
+    env = stage_environment() | {"COLUMNS": "200", "TERM": "dumb"}
+    return subprocess.run(
+        [sys.executable, *program, *map(str, arguments)], env=env, capture_output=True, text=True, check=False, cwd=cwd
+    )
+
+
+@pytest.fixture
+def released(project_dir, tmp_path):
+    """A serving directory with one release."""
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "saved_model.pb").write_bytes(b"weights")
+    base = project_dir / "served" / "parcels"
+    candidate = Candidate(
+        model=model,
+        model_digest=digest_model(model),
+        decision_digest="sha256:d",
+        baseline_version="",
+        baseline_digest="",
+        attachments={},
+        record={"reason": "Every gate passed.", "metrics": {"auc": 0.75}},
+    )
+    assert push(base, candidate).version == "1"
+    return base
+
+
+def test_help_is_grouped_and_needs_neither_kfp_nor_tensorflow():
+    done = sluice("--help", blocked=True)
+    assert done.returncode == 0, done.stderr
+    order = ["Usage: sluice", "Build and run", "run ", "compile ", "What was released", "releases ", "Examples"]
+    assert [done.stdout.find(part) for part in order] == sorted(done.stdout.find(part) for part in order)
+    assert -1 not in [done.stdout.find(part) for part in order]
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("run", ["--spans", "--set", "--serving-dir", "--runs-dir", "--isolation", "--no-standby"]),
+        ("compile", ["--output", "-o", "--image"]),
+        ("releases", ["--verify", "--head", "--json", "--serving-dir"]),
+    ],
+)
+def test_help_of_a_command_explains_its_options(command, options):
+    done = sluice(command, "--help", blocked=True)
+    assert done.returncode == 0, done.stderr
+    assert [option for option in options if option not in done.stdout] == []
+
+
+@pytest.mark.parametrize("command", ["run", "compile", "releases"])
+def test_wrong_project_is_one_message_and_exit_2(command, tmp_path):
+    done = sluice(command, tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.strip() == (
+        f"Error: A project is a folder with a project.yaml. Received: {tmp_path}. Name such a folder."
+    )
+
+
+def test_options_may_be_spelt_with_underscores(project_dir, tmp_path):
+    done = sluice("run", project_dir, "--runs_dir", tmp_path / "runs", "--serving_dir", tmp_path / "x", "--set", "a=1")
+    assert done.returncode == 2
+    assert "A setting is `parameter=value`" in done.stderr
+    assert "No such option" not in done.stderr
+
+
+def test_compile_works_from_anywhere(project_dir, tmp_path):
+    (tmp_path / "elsewhere" / "components").mkdir(parents=True)
+    done = sluice("compile", project_dir, "--output", "out.yaml", cwd=tmp_path / "elsewhere")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "elsewhere" / "out.yaml").read_text().startswith("# PIPELINE DEFINITION")
+
+
+def test_releases_of_an_unused_directory(project_dir):
+    done = sluice("releases", project_dir, blocked=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Nothing was ever released into")
+
+
+def test_releases_show_what_is_live(released, project_dir):
+    done = sluice("releases", project_dir, "--verify", blocked=True)
+    assert done.returncode == 0, done.stderr
+    assert "live" in done.stdout
+    assert "auc 0.75" in done.stdout
+    assert "Verified: 2 entries" in done.stdout
+
+
+def test_releases_as_json(released, project_dir):
+    document = json.loads(sluice("releases", project_dir, "--json", "--verify").stdout)
+    assert document["verified"] is True
+    assert document["head"] == read_ledger(released)[-1].hash
+    assert [(item["version"], item["live"]) for item in document["releases"]] == [(1, True)]
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_a_changed_version_fails_verification(released, project_dir, flags):
+    (released / "1" / "saved_model.pb").write_bytes(b"other")
+    done = sluice("releases", project_dir, "--verify", *flags)
+    assert done.returncode == 1
+    assert "Version 1 is not what was pushed" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_cut_ledger_shows_against_a_known_head(released, project_dir):
+    head = read_ledger(released)[-1].hash
+    assert sluice("releases", project_dir, "--head", head).returncode == 0
+    (released / ".ledger" / "00000002.json").unlink()
+    done = sluice("releases", project_dir, "--head", head)
+    assert done.returncode == 1
+    assert "cut off or written anew" in done.stderr

@@ -1,0 +1,122 @@
+import pytest
+
+from components._shared.errors import UserError
+from components._shared.policy import Policy, read_policy
+from pipelines.config import load_project
+
+
+def edit(folder, old, new):
+    file = folder / "project.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def message_of(folder):
+    with pytest.raises(UserError) as raised:
+        load_project(folder)
+    return str(raised.value)
+
+
+def test_values_reach_the_stages_as_they_were_written(project_dir):
+    project = load_project(project_dir)
+    assert project.splits_json == {"key": ["day"], "salt": "parcels", "train": 0.8, "eval": 0.1, "test": 0.1}
+    assert project.source_json == {
+        "format": "csv",
+        "null_values": ["", "NA"],
+        "delimiter": ",",
+        "row_key": ["parcel"],
+        "label": {"name": "late", "column": "delay", "above": 15.0},
+    }
+
+
+def test_a_label_that_is_a_column_has_no_rule(project_dir):
+    edit(project_dir, "{ name: late, column: delay, above: 15 }", "{ name: late }")
+    assert load_project(project_dir).source_json["label"] == {"name": "late"}
+
+
+def test_gates_are_the_policy_of_the_stages(project_dir):
+    project = load_project(project_dir)
+    assert read_policy(project.policy_json) == project.policy
+    assert project.policy.fairness.protected == ("depot",)
+    assert project.policy.parity == Policy().parity
+
+
+def test_serving_directory_starts_at_the_project(project_dir):
+    assert load_project(project_dir / "project.yaml").serving_dir == project_dir / "served" / "parcels"
+
+
+def test_numbers_as_keys_become_text(project_dir):
+    edit(project_dir, '"1": 50, "16": 60', "1: 50, 16: 60")
+    assert load_project(project_dir).policy.serving.max_p99_ms == {"1": 50.0, "16": 60.0}
+
+
+def test_a_gate_is_switched_off_with_a_reason(project_dir):
+    edit(project_dir, "protected: [depot]", "off: no protected group is known")
+    assert load_project(project_dir).policy.fairness.off == "no protected group is known"
+
+
+def test_project_is_frozen(project_dir):
+    with pytest.raises(ValueError, match="frozen"):
+        load_project(project_dir).training.epochs = 4
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("name: parcels", "name: Parcels!", "name: String should match pattern"),
+        ("name: parcels\n", "", "name: missing. Add it."),
+        ("epochs: 3", "epoch: 3", "training.epoch: not a known key. Known here: epochs, batch_size"),
+        ("epochs: 3", "epochs: 0", "training.epochs: Input should be greater than or equal to 1. Received: 0."),
+        ("epochs: 3", "epochs: '3'", 'training.epochs: Input should be a valid integer. Received: "3".'),
+        ("patience: 1", "patience: true", "training.patience: Input should be a valid integer. Received: true."),
+        ("learning_rate: 0.002", "learning_rate: .nan", "every number is finite"),
+        ("spans: 1-9", "spans: 1..9", "source.spans: String should match pattern"),
+        ("spans: 1-9", "spans: 9", "source.spans: Input should be a valid string. Received: 9."),
+        ("row_key: [parcel]", "row_key: []", "source.row_key: Tuple should have at least 1 item"),
+        ("row_key: [parcel]", "row_key: parcel", "source.row_key: Input should be a valid array"),
+        (", above: 15", "", "source.label: `column` and `above` derive the label together"),
+        ("test: 0.1", "test: 0.3", "splits: `train`, `eval` and `test` are shares that add up to 1."),
+        ("test: 0.1", "test: 0", "splits.test: Input should be greater than 0. Received: 0."),
+        ("format: csv", "format: xml", "source.format: Input should be 'csv' or 'parquet'"),
+        ("  strict: false", "  approval: {}", "gates.approval: not a known key. Known here: "),
+        ("train: 100 }", "train: -1 }", "gates.data.min_rows: at least 0. Received: -1."),
+        ("train: 100 }", "train: many }", "gates.data.min_rows.train: Input should be a valid integer"),
+        ("protected: [depot]", "protect: [depot]", "gates.fairness.protect: not a known key. Known here: off, protected"),
+        ("protected: [depot]", "decision_threshold: 2", "gates.fairness.decision_threshold: in [0, 1]. Received: 2."),
+        ("protected: [depot]", "off: true", "gates.fairness.off: Input should be a valid string. Received: true."),
+        ('"16": 60', '"many": 60', "gates.serving.max_p99_ms: keys are batch sizes"),
+        ('"16": 60', '"16": -60', "gates.serving.max_p99_ms: at least 0. Received: -60."),
+        ("strict: false", "strict: 1", "gates.strict: Input should be a valid boolean. Received: 1."),
+        ("slicing_specs:", "slices:", "evaluation.slices: not a field of tfma.EvalConfig"),
+        ("label_key: late", "label_key: delay", "evaluation.model_specs: each has the label_key 'late'"),
+        ("  metrics_specs:", "  options:", "evaluation.metrics_specs: at least one metric"),
+        ("directory: served/parcels", "dir: x", "serving.directory: missing. Add it."),
+        ("  salt: parcels", "  salt: a\n  salt: b", "the key 'salt' appears twice"),
+        ("name: parcels", "name: [", "is a YAML file"),
+    ],
+)
+def test_bad_configuration_names_file_key_and_remedy(project_dir, old, new, expected):
+    edit(project_dir, old, new)
+    message = message_of(project_dir)
+    assert expected in message
+    assert "project.yaml" in message
+
+
+def test_all_problems_are_listed_at_once(project_dir):
+    edit(project_dir, "epochs: 3", "epochs: 0")
+    edit(project_dir, "protected: [depot]", "decision_threshold: 2")
+    (project_dir / "model.py").unlink()
+    message = message_of(project_dir)
+    assert "3 problems" in message
+    assert all(key in message for key in ("training.epochs", "gates.fairness.decision_threshold", "model.py: no such file"))
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "7\n"])
+def test_a_file_without_keys_is_refused(project_dir, text):
+    (project_dir / "project.yaml").write_text(text)
+    assert "a mapping of keys to values" in message_of(project_dir)
+
+
+def test_a_folder_without_project_is_refused(tmp_path):
+    assert "A project is a folder with a project.yaml" in message_of(tmp_path)

@@ -1,0 +1,112 @@
+import json
+
+import pytest
+from rich.console import Console
+
+from components._shared.gates import Evidence, GateReport, GateResult, Verdict
+from pipelines.config import load_project
+from pipelines.outcome import read_outcome
+from pipelines.run_folder import Run, write_run
+from pipelines.stage_run import StageRun
+from pipelines.summary import print_summary
+
+GATE = {"stage": "evaluate_model", "gate": "performance", "verdict": "failed", "reason": "AUC is <low>."}
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """A run whose last stages have written what the real ones write."""
+
+    def make(*, approved, version, exit_code=0):
+        stages = [
+            StageRun(
+                stage=name, folder=tmp_path / "artifacts" / name, log=tmp_path / "logs" / f"{name}.log", argv=[], exit_code=0
+            )
+            for name in ("validate_examples", "evaluate_model", "decide_release", "push_model")
+        ]
+        report = GateReport(
+            stage="validate_examples",
+            evidence=Evidence(model_digest="", data_version="", policy_hash="", baseline_version=""),
+            gates=(GateResult(gate="data", verdict=Verdict.PASSED, reason="Fine."),),
+        )
+        report.write(stages[0].folder / "anomalies")
+        stages[1].metadata = {"metrics": {"auc": 0.71234, "note": "text"}}
+        decision = {"approved": approved, "reason": "Because.", "gates": [GATE]}
+        for stage, artifact, document in ((stages[2], "decision", decision), (stages[3], "pushed", {"reason": "Pushed it."})):
+            (stage.folder / artifact).mkdir(parents=True)
+            (stage.folder / artifact / f"{artifact}.json").write_text(json.dumps(document))
+        stages[3].parameters, stages[3].exit_code = {"pushed_version": version}, exit_code
+        run = Run(folder=tmp_path, project="parcels", stages=stages, state="succeeded", stage_count=4)
+        run.parameters = {"serving_dir": "/srv/parcels", "spans": "1-2", "pattern": "data/{SPAN}.csv"}
+        return run
+
+    return make
+
+
+def printed(run, project_dir, capsys):
+    print_summary(run, load_project(project_dir), Console(width=200))
+    return capsys.readouterr().out
+
+
+def test_outcome_of_a_release(make_run):
+    outcome = read_outcome(make_run(approved=True, version="2").stages)
+    assert (outcome.approved, outcome.pushed_version, outcome.reason) == (True, "2", "Pushed it.")
+    assert outcome.metrics == {"auc": 0.71234}
+    assert outcome.gates == (GATE,)
+
+
+def test_without_a_decision_the_gates_are_those_reported(make_run):
+    outcome = read_outcome(make_run(approved=True, version="2").stages[:2])
+    assert outcome.approved is None
+    assert [(gate["gate"], gate["verdict"]) for gate in outcome.gates] == [("data", "passed")]
+
+
+def test_a_failed_push_pushed_nothing(make_run):
+    assert read_outcome(make_run(approved=True, version="2", exit_code=3).stages).pushed_version == ""
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"gates": null}'])
+def test_an_unreadable_decision_approves_nothing(make_run, text):
+    run = make_run(approved=True, version="")
+    (run.stages[2].folder / "decision" / "decision.json").write_text(text)
+    assert read_outcome(run.stages).approved is None
+
+
+def test_summary_of_a_release_says_where_it_is_and_what_next(make_run, project_dir, capsys):
+    (project_dir / "data").mkdir()
+    (project_dir / "data" / "3.csv").write_text("a")
+    text = printed(make_run(approved=True, version="2"), project_dir, capsys)
+    assert "Version 2 is pushed  /srv/parcels/2" in text
+    assert "--spans 1-3  # with one more span" in text
+    assert "auc 0.7123" in text
+
+
+def test_summary_suggests_no_span_that_is_not_there(make_run, project_dir, capsys):
+    assert "one more span" not in printed(make_run(approved=True, version="2"), project_dir, capsys)
+
+
+def test_summary_of_a_no_says_why(make_run, project_dir, capsys):
+    text = printed(make_run(approved=False, version=""), project_dir, capsys)
+    assert "Nothing was released. Pushed it." in text
+    assert "AUC is <low>." in text
+
+
+@pytest.mark.parametrize(
+    ("version", "state", "headline"),
+    [
+        ("2", "succeeded", "Version 2 was pushed"),
+        ("", "succeeded", "Nothing was released"),
+        ("", "running", "This run is not over"),
+        ("", "stopped", "The run was stopped"),
+    ],
+)
+def test_index_opens_with_what_happened(make_run, version, state, headline):
+    run = make_run(approved=bool(version), version=version)
+    run.state = state
+    for stage in run.stages:
+        stage.log = run.folder / "logs" / f"{stage.stage}.log"
+    write_run(run)
+    page = (run.folder / "index.html").read_text()
+    assert headline in page
+    assert "AUC is &lt;low&gt;." in page
+    assert "<script" not in page
