@@ -208,9 +208,9 @@ def _wait(process: "subprocess.Popen[bytes]", on_tick: Callable[[], None]) -> En
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
             if pid:
                 break
+            peak = max(peak, peak_of_process(process.pid))
             if time.monotonic() >= next_tick:
                 next_tick = time.monotonic() + 0.1
-                peak = max(peak, peak_of_process(process.pid))
                 on_tick()
             time.sleep(_TICK)
     except BaseException:

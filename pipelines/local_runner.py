@@ -29,6 +29,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from components._shared.errors import UserError
 from pipelines.launchers import Launcher
+from pipelines.parameters import with_integers
 from pipelines.stage_run import StageFailed, StageRun
 
 _SEAM = "run_single_task_implementation"
@@ -147,7 +148,7 @@ class _Tasks:
         executor_input = executor_input_utils.construct_executor_input(
             component_spec, arguments, str(run.folder), block_input_artifact=False
         )
-        document = _with_integers(executor_input_utils.executor_input_to_dict(executor_input, component_spec))
+        document = with_integers(executor_input_utils.executor_input_to_dict(executor_input, component_spec))
         (run.folder / "executor_input.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
         container = executor_spec.container
         run.argv = placeholder_utils.replace_placeholders(
@@ -189,15 +190,6 @@ class _Tasks:
         finally:
             run.seconds = time.monotonic() - begin
         run.exit_code, run.cpu_seconds, run.peak_bytes = ending.exit_code, ending.cpu_seconds, ending.peak_bytes
-
-
-def _with_integers(value: Any) -> Any:
-    """Writes whole numbers as integers, as the backend does; protobuf knows floats only."""
-    if isinstance(value, dict):
-        return {key: _with_integers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_with_integers(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _collect(run: StageRun, executor_input: Any, component_spec: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ _PYTHON_TYPES = {"BOOLEAN": bool, "STRUCT": dict, "LIST": list}
 def defaults_of(spec: pipeline_spec_pb2.PipelineSpec) -> dict[str, Any]:
     """Returns the default value of each pipeline parameter."""
     parameters = spec.root.input_definitions.parameters.items()
-    return {name: json_format.MessageToDict(parameter.default_value) for name, parameter in parameters}
+    return {name: with_integers(json_format.MessageToDict(parameter.default_value)) for name, parameter in parameters}
 
 
 def parse_settings(spec: pipeline_spec_pb2.PipelineSpec, settings: Sequence[str]) -> dict[str, Any]:
@@ -41,6 +41,15 @@ def parse_settings(spec: pipeline_spec_pb2.PipelineSpec, settings: Sequence[str]
         except ValueError as error:
             raise UserError(f"{name} is a value of type {kind}.", received=text) from error
     return values
+
+
+def with_integers(value: Any) -> Any:
+    """Returns JSON with whole numbers as integers, as the backend writes them; protobuf itself knows floats only."""
+    if isinstance(value, dict):
+        return {key: with_integers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [with_integers(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _parse(kind: str, text: str) -> Any:

@@ -1,7 +1,7 @@
 """The process that a stage runs in on a laptop: started early, with the stage's imports done, or started on the spot.
 
     python -m pipelines.stage_host hold  MODULE…   import the modules, wait for one request, become that stage
-    python -m pipelines.stage_host serve MODULE…   import the modules, then fork a child for every request
+    python -m pipelines.stage_host serve MODULE…   import the modules, and fork a child for every request
     python -I -S stage_host.py exec COMMAND…       become the command
 
 A request is one line of JSON: `argv` (the module and its arguments), `env` (variables to set) and `log` (a file). A host
@@ -14,11 +14,13 @@ import importlib
 import json
 import os
 import runpy
+import select
 import signal
 import sys
+import threading
 import traceback
 import warnings
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 _PR_SET_PDEATHSIG = 1
 
@@ -51,10 +53,20 @@ def hold() -> None:
         become(json.loads(line))
 
 
-def serve() -> None:
-    """Forks a child for every request, and answers with its process id when it starts and how it ended."""
+def serve(modules: list[str]) -> None:
+    """Forks a child for every request, and answers with its process id when it starts and how it ended.
+
+    Imports go on while a child runs, and pause when a request comes: the first stage need not wait for what others import.
+    """
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
-        for line in sys.stdin:
+        while True:
+            if modules and not select.select([sys.stdin], [], [], 0)[0]:
+                with contextlib.suppress(Exception):  # the stage that needs it fails by itself, where it can be seen
+                    importlib.import_module(modules.pop(0))
+                continue
+            line = sys.stdin.readline()
+            if not line:
+                return
             with warnings.catch_warnings():
                 # Imported libraries may have threads that sleep; the children start their own.
                 warnings.simplefilter("ignore", DeprecationWarning)
@@ -62,10 +74,14 @@ def serve() -> None:
             if pid == 0:
                 _run_child(json.loads(line))
             print(json.dumps({"pid": pid}), file=answers, flush=True)
-            _, status, usage = os.wait4(pid, 0)
-            seconds = usage.ru_utime + usage.ru_stime
-            answer = {"exit_code": os.waitstatus_to_exitcode(status), "cpu_seconds": seconds, "maxrss": usage.ru_maxrss}
-            print(json.dumps(answer), file=answers, flush=True)
+            threading.Thread(target=_report_end, args=(pid, answers), daemon=True).start()
+
+
+def _report_end(pid: int, answers: TextIO) -> None:
+    _, status, usage = os.wait4(pid, 0)
+    seconds = usage.ru_utime + usage.ru_stime
+    answer = {"exit_code": os.waitstatus_to_exitcode(status), "cpu_seconds": seconds, "maxrss": usage.ru_maxrss}
+    print(json.dumps(answer), file=answers, flush=True)
 
 
 def _run_child(request: dict[str, Any]) -> NoReturn:
@@ -96,9 +112,12 @@ def main(arguments: list[str]) -> None:
     from components._shared.cli import prepare_environment  # noqa: PLC0415  # not found, nor needed, in `exec`
 
     prepare_environment()
+    if mode == "serve":
+        serve(rest)
+        return
     for module in rest:
         importlib.import_module(module)
-    {"hold": hold, "serve": serve}[mode]()
+    hold()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 The Kubeflow dashboard shows them in an iframe with `sandbox="allow-scripts"` and without network access.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ def format_number(value: float | int | None) -> str:
     """Returns a number as a reader wants it: thousands separated, four significant digits, a dash for nothing."""
     if value is None:
         return "–"
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "∞" if value > 0 else "−∞"
     if isinstance(value, int) or (abs(value) >= 1000 and float(value).is_integer()):
         return f"{int(value):,}"
     return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"

@@ -1,6 +1,7 @@
 """What every `python -m components.<stage>` shares: argument types, logging and exit codes."""
 
 import argparse
+import errno
 import json
 import logging
 import os
@@ -8,9 +9,11 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from components._shared.errors import SluiceError
+from components._shared.errors import SluiceError, UserError
 
 logger = logging.getLogger("sluice")
+
+_USERS_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def make_parser(description: str) -> argparse.ArgumentParser:
@@ -36,6 +39,14 @@ def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], No
     except SluiceError as error:
         logger.error("%s", error)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in _USERS_ERRNOS:
+            raise
+        logger.error(
+            "%s",
+            UserError("The outputs can be written.", received=error, remedy="Make room or give permission, and run again."),
+        )
+        sys.exit(UserError.exit_code)
     sys.exit(0)
 
 

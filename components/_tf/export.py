@@ -74,7 +74,7 @@ def export_model(serving: ServingModel, schema: schema_pb2.Schema, path: str | P
 
 
 def parsing_spec(schema: schema_pb2.Schema) -> dict[str, tf.io.FixedLenFeature]:
-    """Returns how a request's tf.Examples are parsed: as the raw tensors, with a marker where an optional feature is missing."""
+    """Returns how the tf.Examples of a request become raw tensors, with markers where an optional feature is missing."""
     spec = {}
     for feature in serving_features(schema):
         dtype = dtype_of(feature)

@@ -98,9 +98,8 @@ def _as_input(values: tf.Tensor | None, spec: tf.TypeSpec, rows: tf.Tensor) -> t
 
 def drop_missing(values: tf.Tensor) -> tf.SparseTensor:
     """Returns a dense tensor of shape [batch] as SparseTensor of shape [batch, 1] without the markers of missing values."""
-    present = (
-        ~tf.math.is_nan(values) if values.dtype.is_floating else values != tf.constant(MISSING[values.dtype], values.dtype)
-    )
+    marker = tf.constant(MISSING[values.dtype], values.dtype)
+    present = ~tf.math.is_nan(values) if values.dtype.is_floating else values != marker
     rows = tf.where(present)
     shape = tf.stack([tf.shape(values, out_type=tf.int64)[0], 1])
     return tf.SparseTensor(tf.concat([rows, tf.zeros_like(rows)], axis=1), tf.boolean_mask(values, present), shape)

@@ -56,8 +56,9 @@ def find_facts(*, model: str, baseline: str, examples: str, evaluation: str, pol
     )
     if not policy_hash:
         problems.append("The policy has no hash.")
-    _compare("The model was trained on other data", training, "data_version", found.data_version, problems)
-    _compare("The model is not the one that was trained", training, "model_digest", digest, problems)
+    summary = _read(Path(evaluation) / EVALUATION_FILE, ("data_version", "model_digest"), problems)
+    _compare(TRAINING_FILE, training, found, problems)
+    _compare(EVALUATION_FILE, summary, found, problems)
     if bool(live.get("version")) != bool(live.get("pushed_digest")):
         problems.append(f"{BASELINE_FILE} names a live version without its digest, or a digest without a version.")
     return Facts(
@@ -65,7 +66,7 @@ def find_facts(*, model: str, baseline: str, examples: str, evaluation: str, pol
         pushed_digest=live.get("pushed_digest", ""),
         manifest=manifest,
         training=training,
-        evaluation=_read(Path(evaluation) / EVALUATION_FILE, (), problems),
+        evaluation=summary,
         problems=tuple(problems),
     )
 
@@ -110,6 +111,8 @@ def _digest(folder: Path, problems: list[str]) -> str:
     return ""
 
 
-def _compare(what: str, training: dict[str, Any], field: str, actual: str, problems: list[str]) -> None:
-    if training and training[field] != actual:
-        problems.append(f"{what}: {TRAINING_FILE} says {training[field] or 'nothing'}, found {actual or 'nothing'}.")
+def _compare(name: str, document: dict[str, Any], found: Evidence, problems: list[str]) -> None:
+    for field, what in (("data_version", "data"), ("model_digest", "model")) if document else ():
+        said, actual = document[field], getattr(found, field)
+        if said != actual:
+            problems.append(f"{name} is about another {what}: {said or 'none'} instead of {actual or 'none'}.")

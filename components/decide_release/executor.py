@@ -87,8 +87,8 @@ def _reason(gates: tuple[Judged, ...]) -> str:
     if failed := [gate for gate in gates if not may_pass(gate)]:
         others = f" Also failed: {', '.join(names[Verdict.FAILED][1:])}." if len(failed) > 1 else ""
         first = failed[0].result
-        return f"Not released: the gate {first.gate.replace('_', ' ')} says no. {first.reason}{others}"
-    sentence = f"Approved: the gates {', '.join(names[Verdict.PASSED])} passed."
+        return f"The gate {first.gate.replace('_', ' ')} says no. {first.reason}{others}"
+    sentence = f"No gate says no. Passed: {', '.join(names[Verdict.PASSED])}."
     if names[Verdict.NOT_APPLICABLE]:
         sentence += f" Not applicable: {', '.join(names[Verdict.NOT_APPLICABLE])}."
     if names[Verdict.SWITCHED_OFF]:

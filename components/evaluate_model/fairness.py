@@ -8,6 +8,9 @@ smallest rate, as in fairlearn's `MetricFrame.difference(method="between_groups"
 import dataclasses
 from collections.abc import Sequence
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from components._shared.gates import GateResult, Measurement, Verdict
 from components._shared.policy import FairnessGate
 from components.evaluate_model.results import Confusion, SliceResult
@@ -102,7 +105,9 @@ def _difference(feature: str, name: str, rates: list[float | None], bound: float
     defined = [rate for rate in rates if rate is not None]
     label = f"difference of {name} over {feature}"
     if len(defined) < 2:
-        note = f"fewer than two groups of at least {policy.min_group_size:,} rows have this rate: there is nothing to compare"
+        note = (
+            f"fewer than two groups of at least {int(policy.min_group_size):,} rows have this rate: there is nothing to compare"
+        )
         return Measurement(name=label, value=None, upper_bound=bound, passed=False, note=note)
     difference = max(defined) - min(defined)
     return Measurement(name=label, value=difference, upper_bound=bound, passed=difference <= bound)
@@ -111,7 +116,7 @@ def _difference(feature: str, name: str, rates: list[float | None], bound: float
 def _note(group: Group, name: str, rate: float | None, policy: FairnessGate) -> str:
     kind = "positive" if name == TRUE_POSITIVE_RATE else "negative"
     notes = [f"not defined: no {kind} row"] if rate is None else []
-    notes += [] if group.judged else [f"fewer than {policy.min_group_size:,} rows"]
+    notes += [] if group.judged else [f"fewer than {int(policy.min_group_size):,} rows"]
     return "; ".join(notes)
 
 
@@ -124,3 +129,14 @@ def _reason(failed: list[Measurement], policy: FairnessGate) -> str:
     else:
         reason = f"The {first.name} is {first.value:.3f}; at most {first.upper_bound:g} is allowed."
     return reason + (f" And {len(failed) - 1} more." if len(failed) > 1 else "")
+
+
+def unsuited_features(policy: FairnessGate, table: pa.Table) -> dict[str, str]:
+    """Returns why a protected feature cannot be judged on these rows, by feature."""
+    reasons = {}
+    for name in policy.protected:
+        if name not in table.column_names:
+            reasons[name] = "the examples have no such column"
+        elif pc.count_distinct(table[name]).as_py() > MAX_GROUPS:
+            reasons[name] = f"more than {MAX_GROUPS} values are no groups; put them into buckets first"
+    return reasons

@@ -47,6 +47,21 @@ class TestRows:
     labels: np.ndarray
 
 
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """What the models say about the rows.
+
+    Attributes:
+        predictions: Probabilities by model, float32 of shape [rows]; the baseline's only where it can be compared.
+        invalid: How many of the candidate's are no probability.
+        live_problem: Why the live version is not compared, as a sentence; empty when it is, or none is live.
+    """
+
+    predictions: dict[str, np.ndarray]
+    invalid: int
+    live_problem: str = ""
+
+
 def read_candidate(model: str | Path) -> Candidate:
     """Reads a model artifact.
 
@@ -125,8 +140,8 @@ def _binary_labels(column: pa.ChunkedArray, label: str) -> np.ndarray:
         raise UserError(
             f"The label {label!r} is 0 or 1.", received=f"a column of {column.type}", remedy="Map it to INT 0 and 1."
         )
-    values = column.cast(pa.float64())
-    missing = values.null_count + pc.sum(pc.is_nan(values)).as_py()
+    values = column.cast(pa.float64(), safe=False)
+    missing = values.null_count + (pc.sum(pc.is_nan(values)).as_py() or 0)
     if missing:
         received = f"{missing:,} of {len(column):,} rows of the test split without it"
         raise UserError(f"Every row has the label {label!r}.", received=received, remedy="Drop those rows, or mend them.")

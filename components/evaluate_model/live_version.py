@@ -41,10 +41,8 @@ def read_live_version(baseline: str | Path) -> LiveVersion:
         document = json.loads(file.read_text(encoding="utf-8"))
         return LiveVersion(document["version"], document["model_digest"], Path(baseline) / BASELINE_MODEL_DIR)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        received = f"{file}: {error!r}"
-        raise UserError(
-            f"A baseline artifact holds {BASELINE_FILE}.", received=received, remedy="Run fetch_baseline again."
-        ) from error
+        rule = f"A baseline artifact holds {BASELINE_FILE}."
+        raise UserError(rule, received=f"{file}: {error!r}", remedy="Run fetch_baseline again.") from error
 
 
 def score_live_version(

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from tensorflow_model_analysis.api import model_eval_lib
 from tensorflow_model_analysis.metrics import metric_types
@@ -12,7 +12,7 @@ from tensorflow_model_analysis.slicer import slicer_lib
 from components.evaluate_model.slice_rows import Key
 from components.evaluate_model.tfma_config import BASELINE, CANDIDATE, CONFUSION_METRIC
 
-MetricKey = metric_types.MetricKey
+MetricKey: TypeAlias = metric_types.MetricKey
 
 
 @dataclasses.dataclass(frozen=True)

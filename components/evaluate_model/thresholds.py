@@ -4,9 +4,10 @@ The bounds mean what they mean in TFMA (`metrics_validator`); what is added is t
 not judged, and that an undefined number never passes. TFMA's own validation result lies beside, without those additions.
 """
 
+import dataclasses
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from tensorflow_model_analysis.metrics import metric_specs
 from tensorflow_model_analysis.proto import config_pb2
@@ -29,8 +30,10 @@ _BOTH_CLASSES = {
 }
 """Metrics that mean nothing where all labels are equal, though TFMA gives 0 or NaN, by version."""
 
-_Threshold = config_pb2.GenericValueThreshold | config_pb2.GenericChangeThreshold
-_Spec = config_pb2.SlicingSpec | config_pb2.CrossSlicingSpec
+_Threshold: TypeAlias = Any
+"""A GenericValueThreshold or a GenericChangeThreshold."""
+_Spec: TypeAlias = Any
+"""A SlicingSpec or a CrossSlicingSpec."""
 
 
 def judge_thresholds(
@@ -99,37 +102,37 @@ def _measure(
 ) -> Iterator[Measurement]:
     value = math.nan if undefined else result.values.get(key, math.nan)
     name = name_metric(key)
+    note = _note(undefined, min_rows)
     if isinstance(threshold, config_pb2.GenericValueThreshold):
         lower = threshold.lower_bound.value if threshold.HasField("lower_bound") else None
         upper = threshold.upper_bound.value if threshold.HasField("upper_bound") else None
-        yield _judge(name, value, lower, upper, result, undefined, min_rows)
+        yield _judge(name, value, (lower, upper), result, note)
         return
     higher = threshold.direction == config_pb2.HIGHER_IS_BETTER
     if threshold.HasField("absolute"):
         bound = threshold.absolute.value
-        bounds = (bound, None) if higher else (None, bound)
-        yield _judge(f"change of {name}", value, *bounds, result, undefined, min_rows)
+        yield _judge(f"change of {name}", value, (bound, None) if higher else (None, bound), result, note)
     if threshold.HasField("relative"):
         bound, live = threshold.relative.value, result.values.get(key.make_baseline_key(BASELINE), math.nan)
         ratio = math.nan if math.isclose(live, 0.0) else value / live
-        bounds = (bound, None) if higher else (None, bound)
-        yield _judge(f"relative change of {name}", ratio, *bounds, result, undefined, min_rows)
+        yield _judge(f"relative change of {name}", ratio, (bound, None) if higher else (None, bound), result, note)
 
 
-def _judge(
-    name: str,
-    value: float,
-    lower: float | None,
-    upper: float | None,
-    result: SliceResult,
-    undefined: bool,
-    min_rows: int,
-) -> Measurement:
-    finite = math.isfinite(value)
-    within = finite and (lower is None or value >= lower) and (upper is None or value <= upper)
-    why = "all labels of these rows are equal" if undefined else "TFMA has no number for it"
-    notes = [f"not defined: {why}"] if not finite else []
+@dataclasses.dataclass(frozen=True)
+class _Note:
+    text: str
+    judged: bool
+
+
+def _note(undefined: bool, min_rows: int) -> _Note:
+    notes = ["not defined, since all labels of these rows are equal"] if undefined else []
     notes += [f"fewer than {min_rows:,} rows"] if min_rows else []
+    return _Note("; ".join(notes), not min_rows)
+
+
+def _judge(name: str, value: float, bounds: tuple[float | None, float | None], result: SliceResult, note: _Note) -> Measurement:
+    (lower, upper), finite = bounds, math.isfinite(value)
+    within = finite and (lower is None or value >= lower) and (upper is None or value <= upper)
     return Measurement(
         name=name,
         value=value if finite else None,
@@ -137,6 +140,6 @@ def _judge(
         lower_bound=lower,
         upper_bound=upper,
         rows=result.rows,
-        passed=None if min_rows else within,
-        note="; ".join(notes),
+        passed=within if note.judged else None,
+        note=note.text or ("" if finite else "not defined, since TFMA has no number for it"),
     )

@@ -1,54 +1,74 @@
-"""Turns measurements into the verdicts of the performance and regression gates."""
+"""Turns what was measured into the verdicts of the performance, fairness and regression gates."""
 
 import dataclasses
 from collections.abc import Sequence
 
+from tensorflow_model_analysis.proto import config_pb2
+
 from components._shared.gates import GateResult, Measurement, Verdict
 from components._shared.policy import Policy
+from components.evaluate_model.fairness import judge_fairness
+from components.evaluate_model.inputs import Scores
+from components.evaluate_model.results import SliceResult
+from components.evaluate_model.tfma_config import CANDIDATE
+from components.evaluate_model.thresholds import judge_thresholds
+
+_NO_THRESHOLD = "No threshold is configured: nothing would be judged."
+_NO_CHANGE_THRESHOLD = (
+    "A version is live and no change threshold is configured: set one, or switch the regression gate off by name."
+)
 
 
-def judge(gate: str, measurements: Sequence[Measurement], *, none_configured: str) -> GateResult:
-    """Returns a gate's verdict over measurements that were judged one by one.
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """All that the gates look at.
 
-    Args:
-        gate: Name of the gate.
-        measurements: What was measured; `passed` is None for what was not judged.
-        none_configured: The reason when there is nothing to judge at all, which is a "no".
+    Attributes:
+        scores: The predictions.
+        results: The slices that TFMA wrote; empty where the candidate's predictions are no probabilities.
+        config: The configuration that TFMA ran with.
+        policy: The gates' bounds.
     """
-    failed = [item for item in measurements if item.passed is False]
-    judged = [item for item in measurements if item.passed is not None]
-    skipped = len(measurements) - len(judged)
-    small = f" {_count(skipped, 'bound')} on slices that are too small {'was' if skipped == 1 else 'were'} not judged."
-    if not measurements:
-        verdict, reason = Verdict.FAILED, none_configured
-    elif failed:
-        more = f" And {len(failed) - 1} more." if len(failed) > 1 else ""
-        verdict, reason = Verdict.FAILED, describe(failed[0]) + more
-    elif not judged:
-        verdict, reason = Verdict.FAILED, "Nothing was judged: every slice with a bound is too small."
-    else:
-        verdict, reason = Verdict.PASSED, f"{_count(len(judged), 'bound')} {'holds' if len(judged) == 1 else 'hold'}."
-        reason += small if skipped else ""
-    return GateResult(gate=gate, verdict=verdict, reason=reason, measurements=tuple(measurements))
+
+    scores: Scores
+    results: Sequence[SliceResult]
+    config: config_pb2.EvalConfig
+    policy: Policy
+
+    @property
+    def invalid(self) -> str:
+        """Returns what is wrong with the candidate's predictions, as a sentence; empty when nothing is."""
+        total = len(self.scores.predictions[CANDIDATE])
+        found = f"{self.scores.invalid:,} of {total:,} predictions are no probability: not finite, or not in [0, 1]."
+        return found if self.scores.invalid else ""
 
 
-def fail(gate: str, reason: str) -> GateResult:
-    """Returns a "no" without numbers."""
-    return GateResult(gate=gate, verdict=Verdict.FAILED, reason=reason)
+def judge_performance(measured: Measured) -> GateResult:
+    """Returns the performance gate: every value threshold, over all rows and by slice."""
+    if measured.invalid:
+        return _fail("performance", measured.invalid)
+    size = int(measured.policy.performance.min_slice_size)  # JSON from the pipeline has 100.0
+    measurements = judge_thresholds(measured.results, measured.config, min_slice_size=size, changes=False)
+    return _judge("performance", measurements) if measurements else _fail("performance", _NO_THRESHOLD)
 
 
-def describe(item: Measurement) -> str:
-    """Returns one sentence about a bound that does not hold."""
-    where = item.slice or "all rows"
-    if item.value is None:
-        return (
-            f"The {item.name} of {where} is {item.note}."
-            if item.note.startswith("not")
-            else f"{item.name}, {where}: {item.note}."
-        )
-    bounds = [f"at least {item.lower_bound:g}"] if item.lower_bound is not None else []
-    bounds += [f"at most {item.upper_bound:g}"] if item.upper_bound is not None else []
-    return f"The {item.name} of {where} is {item.value:.4g}; {' and '.join(bounds)} is required."
+def judge_groups(measured: Measured, unsuited: dict[str, str], missing: dict[str, int]) -> GateResult:
+    """Returns the fairness gate; see `judge_fairness`."""
+    if measured.invalid and measured.policy.fairness.protected:
+        return _fail("fairness", measured.invalid)
+    return judge_fairness(measured.results, measured.policy.fairness, unsuited, missing)
+
+
+def judge_regression(measured: Measured, live_version: str) -> GateResult:
+    """Returns the regression gate: every change threshold, candidate less live version."""
+    if not live_version:
+        reason = "No version is live to compare with."
+        return GateResult(gate="regression", verdict=Verdict.NOT_APPLICABLE, reason=reason)
+    if problem := measured.scores.live_problem or measured.invalid:
+        return _fail("regression", problem)
+    size = int(measured.policy.performance.min_slice_size)  # JSON from the pipeline has 100.0
+    measurements = judge_thresholds(measured.results, measured.config, min_slice_size=size, changes=True)
+    return _judge("regression", measurements) if measurements else _fail("regression", _NO_CHANGE_THRESHOLD)
 
 
 def finish(gates: Sequence[GateResult], policy: Policy, *, mismatch: str, note: str) -> tuple[GateResult, ...]:
@@ -63,13 +83,38 @@ def finish(gates: Sequence[GateResult], policy: Policy, *, mismatch: str, note: 
     return tuple(_finish(gate, getattr(policy, gate.gate).off, mismatch, note) for gate in gates)
 
 
+def _judge(gate: str, measurements: Sequence[Measurement]) -> GateResult:
+    failed = [item for item in measurements if item.passed is False]
+    judged = [item for item in measurements if item.passed is not None]
+    skipped = len(measurements) - len(judged)
+    if failed:
+        verdict, reason = Verdict.FAILED, _describe(failed[0])
+        reason += f" And {len(failed) - 1} more." if len(failed) > 1 else ""
+    elif not judged:
+        verdict, reason = Verdict.FAILED, "Nothing was judged: every slice with a bound is too small."
+    else:
+        verdict, reason = Verdict.PASSED, "The bound holds." if len(judged) == 1 else f"All {len(judged)} bounds hold."
+        reason += f" Not judged, since the slices are too small: {skipped}." if skipped else ""
+    return GateResult(gate=gate, verdict=verdict, reason=reason, measurements=tuple(measurements))
+
+
+def _fail(gate: str, reason: str) -> GateResult:
+    return GateResult(gate=gate, verdict=Verdict.FAILED, reason=reason)
+
+
+def _describe(item: Measurement) -> str:
+    """Returns one sentence about a bound that does not hold."""
+    where = item.slice or "all rows"
+    if item.value is None:
+        return f"The {item.name} of {where}: {item.note}."
+    bounds = [f"at least {item.lower_bound:g}"] if item.lower_bound is not None else []
+    bounds += [f"at most {item.upper_bound:g}"] if item.upper_bound is not None else []
+    return f"The {item.name} of {where} is {item.value:.4g}; {' and '.join(bounds)} is required."
+
+
 def _finish(gate: GateResult, off: str, mismatch: str, note: str) -> GateResult:
     if off:
         return dataclasses.replace(gate, verdict=Verdict.SWITCHED_OFF, reason=off)
     if mismatch:
         return dataclasses.replace(gate, verdict=Verdict.FAILED, reason=mismatch)
     return dataclasses.replace(gate, reason=f"{gate.reason} {note}".strip())
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

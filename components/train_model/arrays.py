@@ -59,9 +59,7 @@ def _check_label(values: np.ndarray, split: str, label: str) -> None:
         raise UserError(f"The split {split!r} has rows.", received=0, remedy="Read more data, or change the splits' shares.")
     if not np.isfinite(values).all():
         bad = np.count_nonzero(~np.isfinite(values))
-        raise UserError(
-            f"Every row has a finite label {label!r}.", received=f"{bad} of {len(values)} rows of {split!r} without"
-        )
+        raise UserError(f"Every row has a finite label {label!r}.", received=f"{bad} rows of {split!r} without")
     if values.min() == values.max():
         raise UserError(
             f"The label {label!r} has at least two values in the split {split!r}.",

@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from components._data.examples import read_manifest
 from components._data.schema import read_schema
@@ -92,6 +93,7 @@ def train_model(
     splits = {split: read_arrays(transformed_examples, split, feature_spec, label) for split in (TRAIN, EVAL)}
     _check_rows(manifest, splits)
     keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
     build_model = load_function(project_dir, MODEL_FILE, "build_model", model_hash)
     with user_errors(project_dir, "build_model builds a model that can be fitted"):
         built = build(build_model, feature_spec, hyperparameters)
@@ -109,9 +111,14 @@ def train_model(
         )
         training = {
             **{key: manifest[key] for key in ("data_version", "label", "spans", "split_rule")},
-            **{"features": sorted(feature_spec), "outputs": [PREDICTION_KEY]},
-            **{"model_hash": model_hash, "hyperparameters": hyperparameters, **dataclasses.asdict(settings)},
-            **{"epochs_run": fitted.epochs, "best_epoch": fitted.best_epoch, "history": fitted.history},
+            **dataclasses.asdict(settings),
+            "hyperparameters": hyperparameters,
+            "features": sorted(feature_spec),
+            "outputs": [PREDICTION_KEY],
+            "epochs_run": fitted.epochs,
+            "best_epoch": fitted.best_epoch,
+            "history": fitted.history,
+            "model_hash": model_hash,
             "model_digest": digest_model(folder / SERVING_MODEL_DIR),
         }
         write_json(folder / TRAINING_FILE, training)

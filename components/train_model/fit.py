@@ -35,14 +35,9 @@ class Settings:
     seed: int
 
     def __post_init__(self) -> None:
-        for name, least, most in (
-            ("epochs", 1, 2**31),
-            ("batch_size", 1, 2**31),
-            ("patience", 0, 2**31),
-            ("seed", 0, 2**32 - 1),
-        ):
-            if not least <= getattr(self, name) <= most:
-                raise UserError(f"{name} is at least {least} and at most {most}.", received=getattr(self, name))
+        for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0), ("seed", 0)):
+            if not least <= getattr(self, name) < 2**32:
+                raise UserError(f"{name} is at least {least} and below 2^32.", received=getattr(self, name))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

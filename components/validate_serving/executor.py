@@ -11,7 +11,7 @@ import pyarrow as pa
 from components._data.examples import iterate_split, read_manifest, read_split
 from components._data.schema import read_schema, serving_features
 from components._report.page import render_page
-from components._shared.artifacts import BASELINE_FILE, SERVING_MODEL_DIR, SERVING_REPORT_FILE, TEST
+from components._shared.artifacts import BASELINE_FILE, GATES_FILE, SERVING_MODEL_DIR, SERVING_REPORT_FILE, TEST
 from components._shared.digest import digest_model
 from components._shared.errors import UserError
 from components._shared.gates import Evidence, GateReport, GateResult, Verdict
@@ -60,6 +60,7 @@ def validate_serving(
         UserError: If the policy, the examples, the schema or baseline.json cannot be read.
     """
     bounds, manifest, model_dir = read_policy(policy), read_manifest(examples), Path(model) / SERVING_MODEL_DIR
+    (Path(serving_report) / GATES_FILE).unlink(missing_ok=True)  # an older report must not outlive an error
     task = _plan(bounds, model_dir, schema, timeout_seconds)
     evidence = Evidence(
         model_digest=digest_model(model_dir),

@@ -162,4 +162,6 @@ def _number(value: Any) -> float | None:
 def _plain(value: Any) -> str:
     if value is None:
         return "missing"
+    if isinstance(value, float):
+        return f"{value:.7g}"  # a float32 read as float64 has digits that nobody wrote
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -20,7 +20,7 @@ def judge_serving(bounds: ServingGate, outcome: Outcome, latencies: list[Latency
         size_mb: Megabytes (10^6 bytes) of the SavedModel on disk.
     """
     size = Measurement(
-        name="size_mb", value=size_mb, upper_bound=bounds.max_size_mb, passed=size_mb <= bounds.max_size_mb, note="on disk"
+        name="megabytes on disk", value=size_mb, upper_bound=bounds.max_size_mb, passed=size_mb <= bounds.max_size_mb
     )
     if outcome.measured is None:
         died = Measurement(name="fresh process", value=None, passed=False, note=outcome.failure)
@@ -41,15 +41,16 @@ def model_size_mb(model_dir: Path) -> float:
 
 
 def _behaviour(seen: Measured) -> Iterator[Measurement]:
-    yield _problems(seen, "loads", seen.seconds.get("load"), "load_seconds")
-    yield Measurement(name="first_request_ms", value=seen.first_request_ms, note="before any warm-up")
-    yield Measurement(name="peak_memory_mb", value=seen.memory.get("peak_mb"), note="of the fresh process, with TensorFlow")
-    yield _problems(seen, "signatures", len(seen.signatures), "signatures")
-    yield _problems(seen, "warm-up", seen.warmup_records, "warm-up requests")
+    yield _problems(seen, "loads", seen.seconds.get("load"), "seconds to load")
+    yield Measurement(name="milliseconds of the first request", value=seen.first_request_ms, note="before any warm-up")
+    memory = seen.memory.get("peak_mb")
+    yield Measurement(name="megabytes of memory at most", value=memory, note="the whole process, TensorFlow included")
+    yield _problems(seen, "signatures", len(seen.signatures), "signatures as the schema asks")
+    yield _problems(seen, "warm-up", seen.warmup_records, "warm-up requests answered")
     yield _problems(seen, "answers", None, "answers on every signature")
     yield _count("numbers that are not finite", seen.non_finite)
     yield _count("probabilities outside [0, 1]", seen.out_of_range)
-    yield _problems(seen, "missing values", seen.without_optional, "rows without any optional feature")
+    yield _problems(seen, "missing values", seen.without_optional, "rows answered without any optional feature")
     yield _problems(seen, "latency", None, "timed requests")
 
 

@@ -1,4 +1,5 @@
 import argparse
+import errno
 import subprocess
 import sys
 
@@ -36,6 +37,16 @@ def test_run_exits_by_who_must_act(error, code, monkeypatch, caplog):
     with pytest.raises(SystemExit) as exit_:
         cli.run(cli.make_parser("A stage."), fail)
     assert exit_.value.code == code
+
+
+def test_a_full_disk_is_for_the_user(monkeypatch):
+    def write(_args):
+        raise OSError(errno.ENOSPC, "No space left on device", "/full/file")
+
+    monkeypatch.setattr(sys, "argv", ["stage"])
+    with pytest.raises(SystemExit) as exit_:
+        cli.run(cli.make_parser("A stage."), write)
+    assert exit_.value.code == 2
 
 
 def test_a_bug_keeps_its_traceback():

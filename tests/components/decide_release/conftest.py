@@ -32,13 +32,14 @@ class Run:
         (root / "model" / "Format-Serving" / "saved_model.pb").write_bytes(b"a model")
         self.digest = digest_model(root / "model" / "Format-Serving")
         self.policy = policy_to_json(Policy(fairness=FairnessGate(protected=("origin",))))
-        training = {"data_version": "sha256:data", "model_digest": self.digest, "seed": 17, "epochs_run": 3}
+        known = {"data_version": "sha256:data", "model_digest": self.digest}
+        training = {**known, "seed": 17, "epochs_run": 3}
         rows = {"read": 10, "without_label": 1, "duplicates": 0, "kept": 9}
         write_json(root / "model" / "training.json", {**training, "hyperparameters": {"units": 8}, "model_hash": "sha256:m"})
         write_json(root / "examples" / "manifest.json", {"data_version": "sha256:data", "spans": [1, 2], "rows": rows})
         live = {"version": "3", "model_digest": "sha256:l", "pushed_digest": "sha256:p"}
         write_json(root / "baseline" / "baseline.json", live)
-        write_json(root / "evaluation" / "evaluation.json", {"metrics": {"candidate": {"auc": 0.75}, "baseline": {"auc": 0.7}}})
+        write_json(root / "evaluation" / "evaluation.json", {**known, "metrics": {"candidate": {"auc": 0.75}}})
         for artifact, (stage, names) in GATES.items():
             evidence = self.evidence if artifact != "anomalies" else {**self.evidence, "model_digest": ""}
             gates = tuple(

@@ -126,7 +126,7 @@ def test_a_model_changed_after_its_evaluation_refuses(run):
     decision, gates = decide(run)
 
     assert not decision["approved"]
-    assert "not the one that was trained" in gates["evidence"][1]
+    assert "training.json is about another model" in gates["evidence"][1]
     assert gates["performance"][0] == gates["parity"][0] == "failed"
 
 
@@ -246,8 +246,10 @@ def test_a_measurement_that_was_not_judged_does_not_refuse(run):
 @pytest.mark.parametrize(
     ("file", "edit", "words"),
     [
-        ("model/training.json", {"data_version": "sha256:old"}, "trained on other data"),
-        ("model/training.json", {"model_digest": "sha256:old"}, "not the one that was trained"),
+        ("model/training.json", {"data_version": "sha256:old"}, "training.json is about another data"),
+        ("model/training.json", {"model_digest": "sha256:old"}, "training.json is about another model"),
+        ("evaluation/evaluation.json", {"data_version": "sha256:old"}, "evaluation.json is about another data"),
+        ("evaluation/evaluation.json", {"model_digest": "sha256:old"}, "evaluation.json is about another model"),
         ("model/training.json", {"data_version": None}, "has no data_version"),
         ("baseline/baseline.json", {"pushed_digest": ""}, "without its digest"),
     ],
@@ -331,4 +333,4 @@ def test_the_reason_names_every_gate_that_failed(run):
     run.change_gate("anomalies", "data", verdict="failed", reason="A column is gone.")
     run.change_gate("serving_report", "parity", verdict="failed", reason="They differ.")
 
-    assert decide(run)[0]["reason"] == "Not released: the gate data says no. A column is gone. Also failed: parity."
+    assert decide(run)[0]["reason"] == "The gate data says no. A column is gone. Also failed: parity."

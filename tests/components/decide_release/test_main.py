@@ -29,7 +29,7 @@ def test_the_verdict_becomes_metadata(run, tmp_path):
 
     found = metadata(tmp_path)
     assert (found["approved"], found["blessed"]) == (True, 1)
-    assert found["reason"].startswith("Approved")
+    assert found["reason"].startswith("No gate says no. Passed: data,")
 
 
 def test_a_no_is_no_failure_of_the_stage(run, tmp_path):

@@ -47,7 +47,7 @@ def test_a_model_that_is_too_large_fails():
     result = judge(size_mb=5.01)
 
     assert result.verdict is Verdict.FAILED
-    assert result.reason == "size_mb is 5.01, allowed is at most 5."
+    assert result.reason == "megabytes on disk is 5.01, allowed is at most 5."
 
 
 def test_a_slow_model_fails():
@@ -71,4 +71,4 @@ def test_a_process_that_died_fails_with_its_reason():
 def test_what_was_not_tried_because_the_model_does_not_load_is_not_passed():
     result = judge(outcome=seen(problems={"loads": ["No such file."]}))
 
-    assert next(item for item in result.measurements if item.name == "warm-up requests").passed is False
+    assert next(item for item in result.measurements if item.name == "warm-up requests answered").passed is False

@@ -1,0 +1,193 @@
+"""Evaluates candidate and live version with TFMA on the same rows of the test split, and judges the result."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tensorflow_model_analysis.proto import config_pb2
+
+from components._data.examples import read_manifest
+from components._data.schema import read_schema
+from components._shared.artifacts import EVALUATION_FILE, GATES_FILE, PREDICTIONS_FILE, TEST
+from components._shared.errors import UserError
+from components._shared.gates import Evidence, GateReport
+from components._shared.outputs import write_json, write_text
+from components._shared.policy import Policy, read_policy
+from components.evaluate_model import inputs, page, summary, tfma_config
+from components.evaluate_model.curves import trace_curve
+from components.evaluate_model.fairness import unsuited_features
+from components.evaluate_model.inputs import Candidate, Scores, TestRows
+from components.evaluate_model.live_version import LiveVersion, read_live_version, score_live_version
+from components.evaluate_model.results import read_results
+from components.evaluate_model.slice_rows import slicing_features
+from components.evaluate_model.tfma_config import BASELINE, CANDIDATE
+from components.evaluate_model.tfma_run import Run, run_tfma
+from components.evaluate_model.thresholds import primary_metric
+from components.evaluate_model.verdicts import Measured, finish, judge_groups, judge_performance, judge_regression
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationResult:
+    """What the dashboard shows.
+
+    Attributes:
+        report: The gates' report.
+        metrics: The candidate's metrics over all rows, and the live version's as `baseline_…`.
+        classification: ROC curve and confusion matrix, as metadata of a ClassificationMetrics artifact.
+    """
+
+    report: GateReport
+    metrics: dict[str, float]
+    classification: dict[str, Any]
+
+
+def evaluate_model(
+    *,
+    model: str | Path,
+    baseline: str | Path,
+    examples: str | Path,
+    schema: str | Path,
+    eval_config: dict[str, Any],
+    policy: dict[str, Any],
+    policy_hash: str,
+    evaluation: str | Path,
+    report: str | Path,
+) -> EvaluationResult:
+    """Evaluates, judges and reports; a "no" is in the report, not in the exit code.
+
+    Args:
+        model: Folder of the candidate.
+        baseline: Folder that says which version is live and holds it.
+        examples: Folder of the raw examples; the test split judges.
+        schema: The schema's folder or file.
+        eval_config: A tfma.EvalConfig in JSON form.
+        policy: The gates' bounds.
+        policy_hash: Hash of the policy, for the evidence.
+        evaluation: Folder for TFMA's output, predictions, summary and the gates' report, which is written last.
+        report: File for the page.
+
+    Returns:
+        What the dashboard shows.
+
+    Raises:
+        UserError: If the configuration or an input cannot be used at all.
+    """
+    bounds, manifest = read_policy(policy), read_manifest(examples)
+    config = tfma_config.parse_eval_config(eval_config, manifest["label"])
+    candidate, live = inputs.read_candidate(model), read_live_version(baseline)
+    rows = inputs.read_test_rows(examples, manifest["label"])
+    _check_slicing(config, rows.table)
+    scores = _score(candidate, live, rows, read_schema(schema), manifest)
+
+    folder = _make_folder(evaluation)
+    unsuited = unsuited_features(bounds.fairness, rows.table)
+    measured, run = _measure(rows, scores, _prepare(config, scores, bounds, unsuited), bounds, manifest, folder)
+    missing = {name: rows.table[name].null_count for name in bounds.fairness.protected if name not in unsuited}
+    gates = judge_performance(measured), judge_groups(measured, unsuited, missing), judge_regression(measured, live.version)
+
+    evidence = Evidence(
+        model_digest=candidate.digest,
+        data_version=manifest["data_version"],
+        policy_hash=policy_hash,
+        baseline_version=live.version,
+    )
+    finished = finish(gates, bounds, mismatch=inputs.find_mismatch(candidate, manifest), note=run.note)
+    gate_report = GateReport(stage="evaluate_model", evidence=evidence, gates=finished)
+    return _write(gate_report, rows, measured, run, manifest, folder, Path(report))
+
+
+def _check_slicing(config: config_pb2.EvalConfig, table: pa.Table) -> None:
+    if unknown := [name for name in slicing_features(config) if name not in table.column_names]:
+        received = f"{unknown} beside {table.column_names}"
+        raise UserError("evaluation.slicing_specs names columns of the examples.", received=received)
+
+
+def _score(
+    candidate: Candidate, live: LiveVersion, rows: TestRows, schema: schema_pb2.Schema, manifest: dict[str, Any]
+) -> Scores:
+    predictions = {CANDIDATE: inputs.predict(candidate.path, rows.table, schema)}
+    problem = ""
+    if live.version:
+        scored, problem = score_live_version(live, rows.table, schema, manifest)
+        predictions |= {BASELINE: scored} if scored is not None else {}
+    return Scores(predictions, inputs.count_invalid(predictions[CANDIDATE]), problem)
+
+
+def _make_folder(evaluation: str | Path) -> Path:
+    folder = Path(evaluation)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (GATES_FILE, EVALUATION_FILE):  # what an earlier run left must not speak for this one
+        (folder / name).unlink(missing_ok=True)
+    return folder
+
+
+def _prepare(config: config_pb2.EvalConfig, scores: Scores, policy: Policy, unsuited: dict[str, str]) -> config_pb2.EvalConfig:
+    return tfma_config.prepare_eval_config(
+        config,
+        with_baseline=BASELINE in scores.predictions,
+        decision_threshold=policy.fairness.decision_threshold,
+        protected=[name for name in policy.fairness.protected if name not in unsuited],
+    )
+
+
+def _measure(
+    rows: TestRows, scores: Scores, config: config_pb2.EvalConfig, policy: Policy, manifest: dict[str, Any], folder: Path
+) -> tuple[Measured, Run]:
+    """Runs TFMA, unless the candidate's predictions are nothing that could be measured."""
+    if scores.invalid:
+        return Measured(scores, [], config, policy), Run(0)
+    label = manifest["label"]
+    table = rows.table.set_column(rows.table.column_names.index(label), label, pa.array(rows.labels))
+    for name, values in scores.predictions.items():
+        table = table.append_column(tfma_config.PREDICTION_KEYS[name], pa.array(values))
+    run = run_tfma(table, config, folder)
+    return Measured(scores, read_results(folder), config, policy), run
+
+
+def _write(
+    report: GateReport, rows: TestRows, measured: Measured, run: Run, manifest: dict[str, Any], folder: Path, page_file: Path
+) -> EvaluationResult:
+    """Writes predictions, summary, page and, last, the gates' report."""
+    label, predictions, results = manifest["label"], measured.scores.predictions, measured.results
+    columns = {label: rows.table[label], **{name: pa.array(values) for name, values in predictions.items()}}
+    pq.write_table(pa.table(columns), folder / PREDICTIONS_FILE)
+    document = _summarise(report, rows, measured, run, manifest)
+    write_json(folder / EVALUATION_FILE, document)
+    curves = {} if measured.invalid else {name: trace_curve(rows.labels, values) for name, values in predictions.items()}
+    content = page.Content(
+        report=report,
+        summary=document,
+        results=results,
+        policy=measured.policy,
+        primary=primary_metric(measured.config),
+        labels=rows.labels,
+        predictions=predictions,
+        curves=curves,
+        note=run.note,
+    )
+    write_text(page_file, page.render(content))
+    report.write(folder)
+    confusion = results[0].confusion[CANDIDATE] if results else None
+    classification = summary.describe_classification(curves.get(CANDIDATE), confusion, label)
+    return EvaluationResult(report, summary.flatten(document["metrics"]), classification)
+
+
+def _summarise(report: GateReport, rows: TestRows, measured: Measured, run: Run, manifest: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "format": summary.FORMAT,
+        "model_digest": report.evidence.model_digest,
+        "data_version": report.evidence.data_version,
+        "baseline_version": report.evidence.baseline_version,
+        "split": TEST,
+        "split_rule": manifest["split_rule"],
+        "label": manifest["label"],
+        "rows": len(rows.labels),
+        "evaluated_rows": run.rows,
+        "positives": int(rows.labels.sum()),
+        "decision_threshold": measured.policy.fairness.decision_threshold,
+        "note": run.note,
+        **summary.summarise(measured.results, list(measured.scores.predictions)),
+    }

@@ -1,0 +1,31 @@
+import pytest
+
+from components._shared.folders import whole_folder
+
+
+def test_a_folder_appears_when_it_is_whole(tmp_path):
+    with whole_folder(tmp_path / "new" / "artifact") as folder:
+        (folder / "file").write_text("x")
+        assert not (tmp_path / "new" / "artifact").exists()
+    assert (tmp_path / "new" / "artifact" / "file").read_text() == "x"
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["artifact"]
+
+
+def write_and_fail(path):
+    with whole_folder(path) as folder:
+        (folder / "file").write_text("x")
+        raise RuntimeError
+
+
+def test_an_error_leaves_nothing_behind(tmp_path):
+    with pytest.raises(RuntimeError):
+        write_and_fail(tmp_path / "artifact")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_an_earlier_run_left_is_gone(tmp_path):
+    (tmp_path / "artifact").mkdir()
+    (tmp_path / "artifact" / "old").write_text("x")
+    with whole_folder(tmp_path / "artifact"):
+        assert not (tmp_path / "artifact").exists()
+    assert list((tmp_path / "artifact").iterdir()) == []

@@ -1,0 +1,54 @@
+import sys
+
+import pytest
+
+from components._shared.digest import digest_file
+from components._shared.errors import UserError
+from components._shared.user_code import load_function, user_errors
+
+
+@pytest.fixture
+def load(tmp_path):
+    def make(code, name="build", digest=None):
+        (tmp_path / "code.py").write_text(code)
+        return load_function(tmp_path, "code.py", name, digest or digest_file(tmp_path / "code.py"))
+
+    return make
+
+
+def test_a_function_may_use_its_neighbours_which_are_then_forgotten(load, tmp_path):
+    (tmp_path / "sluice_neighbour.py").write_text("NUMBER = 7\n")
+    function = load("from sluice_neighbour import NUMBER\ndef build():\n    return NUMBER\n")
+    assert function() == 7
+    assert "sluice_neighbour" not in sys.modules
+    assert str(tmp_path) not in sys.path
+
+
+def test_a_dataclass_can_be_defined(load):
+    code = "from __future__ import annotations\nimport dataclasses\n@dataclasses.dataclass\nclass build:\n    n: int = 3\n"
+    assert load(code)().n == 3
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"has a file code\.py"):
+        load_function(tmp_path, "code.py", "build", "sha256:x")
+
+
+def test_a_changed_file_is_not_even_imported(load):
+    with pytest.raises(UserError, match="compiled with"):
+        load("raise SystemExit('imported')\n", digest="sha256:other")
+
+
+def test_an_error_names_file_line_source_and_cause(load):
+    with pytest.raises(UserError, match=r"code\.py, line 2: value = 1 / 0: ZeroDivisionError: division by zero"):
+        load("# a comment\nvalue = 1 / 0\n")
+
+
+def test_an_error_of_ours_keeps_its_traceback(tmp_path):
+    with pytest.raises(KeyError), user_errors(tmp_path, "code.py works"):
+        {}["ours"]
+
+
+def test_what_is_no_function_is_refused(load):
+    with pytest.raises(UserError, match=r"defines the function build\. Received: \['other'\]"):
+        load("build = 3\ndef other():\n    pass\n")

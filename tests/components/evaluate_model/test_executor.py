@@ -1,0 +1,264 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from components._shared.errors import UserError
+from components._shared.gates import Verdict, read_gate_report
+
+
+def auc(world):
+    return world.eval_config["metrics_specs"][0]["metrics"][0]
+
+
+def test_good_candidate_passes_and_artifact_is_whole(world):
+    result = world.run()
+    assert [gate.verdict for gate in result.report.gates] == [Verdict.PASSED, Verdict.PASSED, Verdict.NOT_APPLICABLE]
+    assert read_gate_report(world.root / "evaluation") == result.report
+
+
+def test_summary_predictions_and_page_tell_the_same(world, rows):
+    result = world.run()
+    summary = json.loads((world.root / "evaluation" / "evaluation.json").read_text())
+    table = pq.read_table(world.root / "evaluation" / "predictions.parquet")
+    assert summary["metrics"]["candidate"]["auc"] == result.metrics["auc"]
+    assert [item["rows"] for item in summary["slices"] if item["slice"] == "origin=LGA"] == [20]
+    assert table.column_names == ["late", "candidate"]
+    assert table["candidate"].to_numpy() == pytest.approx(rows["signal"].to_numpy())
+    assert "passes every gate" in (world.root / "report").read_text()
+
+
+def test_tfma_loads_the_artifact(world):
+    from tensorflow_model_analysis.api import model_eval_lib
+
+    result = world.run()
+    loaded = model_eval_lib.load_eval_result(str(world.root / "evaluation"))
+    overall = dict(loaded.slicing_metrics)[()][""][""]
+    assert overall["auc"]["doubleValue"] == pytest.approx(result.metrics["auc"], abs=1e-12)
+    assert model_eval_lib.load_validation_result(str(world.root / "evaluation")).validation_ok
+
+
+def test_bad_candidate_fails_performance(world):
+    world.write_model("noise")
+    gate = world.gate("performance")
+    assert gate.verdict is Verdict.FAILED
+    assert "at least 0.7 is required" in gate.reason
+
+
+def test_production_wins(world):
+    world.write_model("noise")
+    world.write_baseline("signal")
+    gate = world.gate("regression")
+    assert gate.verdict is Verdict.FAILED
+    assert gate.measurements[0].value < -0.3
+
+
+def test_candidate_wins(world):
+    world.write_baseline("noise")
+    result = world.run()
+    assert result.report.gates[2].verdict is Verdict.PASSED
+    assert result.metrics["baseline_auc"] < result.metrics["auc"]
+
+
+def test_slice_threshold_judges_large_slices_and_reports_small_ones(world):
+    threshold = {"value_threshold": {"lower_bound": {"value": 0.9999}}}
+    auc(world)["per_slice_thresholds"] = [{"slicing_specs": [{"feature_keys": ["origin"]}], "threshold": threshold}]
+    gate = world.gate("performance")
+    assert {item.slice: item.passed for item in gate.measurements} == {
+        "": True,
+        "origin=EWR": False,
+        "origin=JFK": False,
+        "origin=LGA": None,
+    }
+    assert gate.verdict is Verdict.FAILED
+
+
+def test_threshold_on_an_absent_slice_fails(world):
+    threshold = {"value_threshold": {"lower_bound": {"value": 0.1}}}
+    absent = {"feature_values": {"origin": "SFO"}}
+    auc(world)["per_slice_thresholds"] = [{"slicing_specs": [absent], "threshold": threshold}]
+    gate = world.gate("performance")
+    assert gate.verdict is Verdict.FAILED
+    assert "origin=SFO" in gate.reason
+
+
+def test_without_a_threshold_performance_fails(world):
+    del auc(world)["threshold"]
+    assert world.gate("performance").verdict is Verdict.FAILED
+
+
+def test_live_version_without_a_change_threshold_fails(world):
+    del auc(world)["threshold"]["change_threshold"]
+    world.write_baseline("noise")
+    gate = world.gate("regression")
+    assert gate.verdict is Verdict.FAILED
+    assert "no change threshold is configured" in gate.reason
+
+
+@pytest.mark.parametrize(
+    ("manifest", "reason"),
+    [({"split_rule": {"key": ["month"]}}, "another split rule"), ({"label": "cancelled"}, "another label")],
+)
+def test_live_version_of_another_kind_fails_regression_only(world, manifest, reason):
+    world.write_baseline("noise", **manifest)
+    performance, _, regression = world.run().report.gates
+    assert performance.verdict is Verdict.PASSED
+    assert regression.verdict is Verdict.FAILED
+    assert reason in regression.reason
+
+
+@pytest.mark.parametrize("name", ["other_features", "invalid", "two"])
+def test_live_version_that_cannot_score_fails_regression_only(world, name):
+    world.write_baseline(name)
+    performance, _, regression = world.run().report.gates
+    assert (performance.verdict, regression.verdict) == (Verdict.PASSED, Verdict.FAILED)
+    assert "live version 3" in regression.reason.lower()
+
+
+def test_changed_live_version_fails_regression(world):
+    world.write_baseline("noise")
+    (world.root / "baseline" / "model" / "saved_model.pb").write_bytes(b"other")
+    assert "not those that were released" in world.gate("regression").reason
+
+
+def test_predictions_that_are_no_probability_fail_with_their_count(world, rows):
+    world.write_model("invalid")
+    count = int(np.sum(rows["signal"].to_numpy() <= 0.5))
+    performance, fairness, regression = world.run().report.gates
+    assert performance.verdict is fairness.verdict is Verdict.FAILED
+    assert performance.reason.startswith(f"{count} of 400 predictions")
+    assert regression.verdict is Verdict.NOT_APPLICABLE
+
+
+def test_one_class_test_split_fails_performance_with_the_reason(world):
+    world.spoil("late", np.zeros(400, dtype=np.int64))
+    gate = world.gate("performance")
+    assert gate.verdict is Verdict.FAILED
+    assert "all labels of these rows are equal" in gate.reason
+
+
+def test_model_of_other_data_fails_every_gate(world):
+    world.write_model("signal", data_version="sha256:other")
+    report = world.run().report
+    assert {gate.verdict for gate in report.gates} == {Verdict.FAILED}
+    assert "another data version" in report.gates[0].reason
+
+
+def test_gate_that_is_off_says_why_and_keeps_its_numbers(world):
+    world.policy["performance"]["off"] = "first release"
+    gate = world.gate("performance")
+    assert (gate.verdict, gate.reason) == (Verdict.SWITCHED_OFF, "first release")
+    assert gate.measurements
+
+
+def test_unfair_candidate_fails(world):
+    world.policy["fairness"]["max_true_positive_rate_difference"] = 0.01
+    gate = world.gate("fairness")
+    assert gate.verdict is Verdict.FAILED
+    assert "difference of true positive rate over origin" in gate.reason
+
+
+def test_protected_feature_that_is_no_column_fails(world):
+    world.policy["fairness"]["protected"] = ["gender"]
+    gate = world.gate("fairness")
+    assert gate.verdict is Verdict.FAILED
+    assert "no such column" in gate.reason
+
+
+def test_rows_without_a_protected_value_are_counted(world, rows):
+    world.policy["fairness"]["protected"] = ["carrier"]
+    counts = [item.value for item in world.gate("fairness").measurements if item.name == "carrier missing"]
+    assert counts == [rows["carrier"].null_count]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([None, *[0] * 399], "1 of 400 rows"),
+        ([float("nan"), *[0.0] * 399], "1 of 400 rows"),
+        ([0, 1, 2, 3] * 100, "more than two classes"),
+        (["no", "yes"] * 200, "a column of string"),
+    ],
+)
+def test_bad_label_is_refused(world, values, message):
+    world.spoil("late", values)
+    with pytest.raises(UserError, match=message):
+        world.run()
+
+
+def test_empty_test_split_is_refused(world, rows):
+    world.write_examples(rows.slice(0, 0))
+    with pytest.raises(UserError, match="at least one row"):
+        world.run()
+
+
+def test_corrupt_shard_is_refused(world):
+    (world.root / "examples" / "Split-test" / "part-00000.parquet").write_bytes(b"PAR1 no more")
+    with pytest.raises(UserError, match="whole Parquet file"):
+        world.run()
+
+
+def test_missing_feature_is_refused(world, rows):
+    world.write_examples(rows.drop(["signal"]))
+    with pytest.raises(UserError, match="signal"):
+        world.run()
+
+
+def test_slice_over_an_unknown_column_is_refused(world):
+    world.eval_config["slicing_specs"].append({"feature_keys": ["airport"]})
+    with pytest.raises(UserError, match="airport"):
+        world.run()
+
+
+def test_model_of_many_outputs_is_refused(world):
+    world.write_model("two")
+    with pytest.raises(UserError, match="more than two classes"):
+        world.run()
+
+
+def test_changed_model_is_refused(world):
+    world.write_model("signal", model_digest="sha256:other")
+    with pytest.raises(UserError, match=r"training\.json"):
+        world.run()
+
+
+def test_model_that_does_not_load_is_refused(world):
+    from components._shared.digest import digest_model
+
+    (world.root / "model" / "Format-Serving" / "saved_model.pb").write_bytes(b"no proto")
+    training = world.root / "model" / "training.json"
+    digest = digest_model(world.root / "model" / "Format-Serving")
+    training.write_text(json.dumps({**json.loads(training.read_text()), "model_digest": digest}))
+    with pytest.raises(UserError, match="SavedModel"):
+        world.run()
+
+
+def test_baseline_that_says_nothing_is_refused(world):
+    (world.root / "baseline" / "baseline.json").unlink()
+    with pytest.raises(UserError, match=r"baseline\.json"):
+        world.run()
+
+
+def test_failed_run_leaves_no_report_of_an_earlier_one(world):
+    world.run()
+    world.eval_config["slicing_specs"][1] = {"feature_keys": ["origin"], "feature_values": {"origin": "JFK"}}
+    with pytest.raises(Exception, match="overlap"):
+        world.run()
+    assert not (world.root / "evaluation" / "gates.json").exists()
+
+
+def test_killed_run_leaves_no_report(world):
+    arguments = {name: str(value) if isinstance(value, Path) else value for name, value in world.arguments().items()}
+    code = (
+        "import os, json, signal\n"
+        "from components.evaluate_model import executor\n"
+        "executor.page.render = lambda content: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"executor.evaluate_model(**json.loads({json.dumps(arguments)!r}))\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, check=False)
+    assert done.returncode == -9
+    assert not (world.root / "evaluation" / "gates.json").exists()

@@ -1,0 +1,133 @@
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from components._data.examples import read_split, write_split
+from components._data.schema import read_schema
+from components._shared.digest import digest_model
+from components._shared.errors import UserError
+from components._tf.saved_model import load_model, predict_table
+from components.train_model.executor import train_model
+
+SMALL = """
+import keras
+def build_model(feature_spec, hyperparameters):
+    inputs = {{name: keras.Input(spec.shape, dtype=spec.dtype.name, name=name) for name, spec in feature_spec.items()}}
+    hidden = keras.layers.Concatenate()([keras.layers.Reshape((1,))(inputs[name]) for name in sorted(inputs)])
+    model = keras.Model(inputs, keras.layers.Dense({units}, activation="sigmoid")(hidden))
+    {then}
+    return model
+"""
+COMPILE = 'model.compile(optimizer={optimizer}, loss="binary_crossentropy", jit_compile=False)'
+
+
+def test_training_is_recorded_with_the_digest_of_the_model(trained):
+    result, root, training = trained
+    assert training["model_digest"] == result.model_digest == digest_model(root / "model" / "Format-Serving")
+    assert training["data_version"] == "sha256:d1"
+    assert len(training["history"]["eval_loss"]) == training["epochs_run"] == 3
+    assert training["outputs"] == ["probability"]
+
+
+def test_the_best_epoch_is_the_one_with_the_least_eval_loss(trained):
+    result, _, training = trained
+    losses = training["history"]["eval_loss"]
+    assert result.best_epoch == 1 + losses.index(min(losses))
+    assert result.metrics["eval_loss"] == min(losses)
+
+
+def test_the_model_learned_that_evenings_are_late(trained):
+    result, _, _ = trained
+    assert result.metrics["eval_auc"] > 0.75
+
+
+def test_metrics_and_page_are_written(trained):
+    result, root, _ = trained
+    assert json.loads((root / "metrics").read_text()) == result.metrics
+    page = (root / "report").read_text()
+    assert page.count("<svg") == 2
+    assert not re.search(r"https?://|<script", page)
+
+
+def test_the_same_seed_gives_the_same_history(trained, inputs, tmp_path):
+    _, _, training = trained
+    train_model(**inputs())
+    assert json.loads((tmp_path / "model" / "training.json").read_text())["history"] == training["history"]
+
+
+def test_training_stops_early_and_the_best_weights_are_saved(inputs, flights):
+    arguments = inputs(epochs=50, patience=1, hyperparameters={"learning_rate": 0.3, "hidden_units": [8]})
+    result = train_model(**arguments)
+    assert result.epochs_run == result.best_epoch + 1 < 50
+    rows = read_split(flights["examples"], "eval")
+    predicted = predict_table(load_model(f"{arguments['model']}/Format-Serving"), rows, read_schema(flights["schema"]))
+    label = rows["late"].to_numpy()
+    cross_entropy = -np.mean(np.log(np.clip(np.where(label == 1, predicted, 1 - predicted), 1e-7, 1)))
+    assert cross_entropy == pytest.approx(result.metrics["eval_loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("def other():\n    pass\n", "defines the function build_model"),
+        ("def build_model(feature_spec, hyperparameters):\n    return hyperparameters['no_such']\n", r"model\.py, line 2"),
+        ("def build_model(feature_spec, hyperparameters):\n    return 3\n", "compiled keras.Model. Received: int"),
+        (SMALL.format(units=1, then=""), "not compiled"),
+        (SMALL.format(units=2, then=COMPILE.format(optimizer="'adam'")), r"one output per row.*\(None, 2\)"),
+        (SMALL.format(units=1, then=COMPILE.format(optimizer="keras.optimizers.SGD(float('inf'))")), "loss stays finite"),
+    ],
+    ids=["no function", "raises", "no model", "not compiled", "two outputs", "diverges"],
+)
+def test_a_mistake_in_the_model_is_named_and_leaves_nothing(inputs, code, message):
+    arguments = inputs(code)
+    with pytest.raises(UserError, match=message):
+        train_model(**arguments)
+    assert not Path(arguments["model"]).exists()
+
+
+def test_a_file_changed_since_compile_time_is_refused(inputs):
+    with pytest.raises(UserError, match="compiled with"):
+        train_model(**inputs(model_hash="sha256:other"))
+
+
+@pytest.mark.parametrize(
+    ("split", "change", "message"),
+    [
+        ("train", lambda table: table.slice(0, 0), "split 'train' has rows"),
+        ("eval", lambda table: replace_label(table, np.zeros(table.num_rows)), "two values in the split 'eval'"),
+        ("train", lambda table: replace_label(table, np.full(table.num_rows, np.nan)), "finite label 'late'"),
+        ("train", lambda table: table.slice(1), "599 transformed rows of 600"),
+        ("train", lambda table: table.drop(["hour_bucket"]), "hour_bucket"),
+    ],
+    ids=["no rows", "one class", "NaN label", "other rows", "missing column"],
+)
+def test_transformed_examples_that_cannot_be_fitted_are_named(inputs, changed_examples, split, change, message):
+    with pytest.raises(UserError, match=message):
+        train_model(**inputs(transformed_examples=changed_examples(split, change)))
+
+
+def replace_label(table, values):
+    return table.set_column(table.column_names.index("late"), "late", pa.array(values))
+
+
+@pytest.mark.parametrize("setting", [{"epochs": 0}, {"batch_size": 0}, {"patience": -1}, {"seed": -1}])
+def test_settings_are_checked(inputs, setting):
+    with pytest.raises(UserError, match=next(iter(setting))):
+        train_model(**inputs(**setting))
+
+
+def test_a_saved_model_that_answers_otherwise_is_not_released(inputs, flights, tmp_path):
+    """A feature that serving does not see as training did, as one that was made of the label would be."""
+    transformed = tmp_path / "leaky"
+    for split in ("train", "eval"):
+        table = read_split(flights["transformed_examples"], split)
+        leaky = pa.array(table["late"].to_numpy().astype(np.float32) * 10)
+        write_split(transformed, split, table.set_column(table.column_names.index("minute_z"), "minute_z", leaky))
+    arguments = inputs(transformed_examples=str(transformed))
+    with pytest.raises(UserError, match="answers as the fitted one"):
+        train_model(**arguments)
+    assert not Path(arguments["model"]).exists()
