@@ -63,13 +63,18 @@ def show_releases(base: Path, console: Console, *, verify: bool = False, head: s
 def _table(releases: list[Release]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("version", justify="right")
-    for name in ("state", "when (UTC)", "model", "metrics"):
-        table.add_column(name)
+    for name in ("state", "when (UTC)", "model", "metric"):
+        table.add_column(name, no_wrap=True)
     table.add_column("reason", overflow="fold")
     for release in releases:
         state = "[bold green]live[/]" if release.live else release.state
         when = (release.settled_at or release.claimed_at)[:16].replace("T", " ")
-        metrics = "  ".join(f"{name} {value:.3g}" for name, value in list(release.metrics.items())[:3])
         model = release.model_digest.removeprefix("sha256:")[:12]
-        table.add_row(str(release.version), state, when, model, escape(metrics), escape(release.reason))
+        table.add_row(str(release.version), state, when, model, escape(_headline_metric(release)), escape(release.reason))
     return table
+
+
+def _headline_metric(release: Release) -> str:
+    """Returns the area under the ROC curve, or else the first metric; --json has them all."""
+    name = "auc" if "auc" in release.metrics else next(iter(release.metrics), "")
+    return f"{name} {release.metrics[name]:.3g}" if name else ""

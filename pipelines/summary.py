@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import shutil
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -30,8 +32,7 @@ def print_summary(run: Run, project: Project, console: Console) -> None:
     if outcome.gates:
         console.print(_gates_table(outcome), highlight=False)
     if outcome.metrics:
-        shown = "   ".join(f"{name} {value:.4g}" for name, value in outcome.metrics.items())
-        console.print(f"\n[bold]Metrics[/]  {escape(shown)}", highlight=False)
+        console.print(_metrics_table(outcome), highlight=False)
     if run.state != "succeeded":
         _print_failure(run, console)
     elif outcome.pushed_version:
@@ -69,6 +70,15 @@ def _gates_table(outcome: Outcome) -> Table:
     return table
 
 
+def _metrics_table(outcome: Outcome) -> Table:
+    table = Table(box=None, pad_edge=False, title="", title_justify="left")
+    table.add_column("metric over all test rows")
+    table.add_column("value", justify="right")
+    for name, value in sorted(outcome.metrics.items()):
+        table.add_row(escape(name), f"{value:,.0f}" if float(value).is_integer() and abs(value) >= 10 else f"{value:.4f}")
+    return table
+
+
 def _print_failure(run: Run, console: Console) -> None:
     console.print(f"\n[bold red]{escape(run.error)}[/]", soft_wrap=True, highlight=False)
     failed = next((stage for stage in run.stages if stage.exit_code is not None and not stage.succeeded), None)
@@ -80,16 +90,29 @@ def _print_failure(run: Run, console: Console) -> None:
 
 
 def _next_commands(run: Run, project: Project, outcome: Outcome) -> list[tuple[str, str]]:
-    folder = shlex.quote(_near(project.folder))
-    commands = [(f"xdg-open {shlex.quote(_near(run.folder / 'index.html'))}", "every stage's page")]
+    sluice, folder = _program(), shlex.quote(_near(project.folder))
+    served = Path(run.parameters["serving_dir"])
+    there = "" if served == project.serving_dir else f" --serving-dir {shlex.quote(_near(served))}"
+    opener = "open" if sys.platform == "darwin" else "xdg-open"
+    commands = [(f"{opener} {shlex.quote(_near(run.folder / 'index.html'))}", "every stage's page")]
     if outcome.pushed_version:
-        commands.append((f"sluice releases {folder} --verify", "what was released, checked against the ledger"))
+        commands.append((f"{sluice} releases {folder}{there} --verify", "what was released, checked against the ledger"))
         if spans := _next_spans(str(run.parameters.get("spans", "")), project, str(run.parameters.get("pattern", ""))):
-            commands.append((f"sluice run {folder} --spans {spans}", "with one more span, against the version now live"))
+            commands.append((f"{sluice} run {folder}{there} --spans {spans}", "with one more span, against what is live now"))
     elif run.state != "succeeded":
-        commands.append((f"sluice run {folder}", "again, when the cause is mended"))
-    commands.append((f"sluice compile {folder} -o training.yaml", "the same pipeline for Kubeflow"))
+        spans = str(run.parameters.get("spans", project.source.spans))
+        again = "" if spans == project.source.spans else f" --spans {shlex.quote(spans)}"
+        commands.append((f"{sluice} run {folder}{there}{again}", "again, when the cause is mended"))
+    commands.append((f"{sluice} compile {folder} -o training.yaml", "the same pipeline for Kubeflow"))
     return commands
+
+
+def _program() -> str:
+    """Returns how this program was called, so that the commands shown work as they are."""
+    program = Path(sys.argv[0])
+    if program.name != "sluice":
+        return "python -m pipelines"
+    return "sluice" if shutil.which("sluice") == str(program) else shlex.quote(_near(program))
 
 
 def _next_spans(spans: str, project: Project, pattern: str) -> str:

@@ -66,7 +66,7 @@ def read_results(folder: str | Path) -> list[SliceResult]:
     for proto in model_eval_lib.load_metrics(str(folder)):
         if proto.HasField("cross_slice_key"):
             pairs.append(proto)
-        else:
+        elif proto.metric_keys_and_values:  # without them it only says why TFMA left the slice out
             key = slicer_lib.deserialize_slice_key(proto.slice_key)
             slices[key] = _read_slice(key, proto)
     ordered = sorted(slices.values(), key=lambda result: (len(result.key), result.name))

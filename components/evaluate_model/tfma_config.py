@@ -15,6 +15,7 @@ from typing import Any
 from google.protobuf import json_format
 from tensorflow_model_analysis.metrics import metric_specs
 from tensorflow_model_analysis.proto import config_pb2
+from tensorflow_model_analysis.slicer import slicer_lib
 from tensorflow_model_analysis.utils import config_util
 
 from components._shared.errors import UserError
@@ -48,13 +49,7 @@ def parse_eval_config(document: dict[str, Any], label: str) -> config_pb2.EvalCo
         raise UserError("evaluation.model_specs[0].label_key is the label of the examples.", received=models[0].label_key)
     for where, threshold in _thresholds(config):
         _check_threshold(where, threshold)
-    try:
-        config_util.verify_eval_config(config)
-        for spec in config.metrics_specs:
-            metric_specs.to_computations([spec], eval_config=config)
-    except (ValueError, TypeError, NotImplementedError, AttributeError, ImportError) as error:
-        rule = "evaluation.metrics_specs holds metrics that TFMA knows, with their settings."
-        raise UserError(rule, received=error) from error
+    _check_with_tfma(config)
     return config
 
 
@@ -91,6 +86,18 @@ def prepare_eval_config(
 def has_change_threshold(config: config_pb2.EvalConfig) -> bool:
     """Returns whether any metric is bounded against the baseline."""
     return config_util.has_change_threshold(config)
+
+
+def _check_with_tfma(config: config_pb2.EvalConfig) -> None:
+    try:
+        config_util.verify_eval_config(config)
+        for spec in config.metrics_specs:
+            metric_specs.to_computations([spec], eval_config=config)
+        for spec in config.slicing_specs:
+            slicer_lib.SingleSliceSpec(spec=spec)
+    except (ValueError, TypeError, NotImplementedError, AttributeError, ImportError) as error:
+        rule = "The evaluation's configuration holds metrics and slices that TFMA knows, with their settings."
+        raise UserError(rule, received=error) from error
 
 
 def _unwrap(value: Any) -> Any:

@@ -18,7 +18,7 @@ from components._shared.user_code import load_function, user_errors
 from components._tf.saved_model import PREDICTION_KEY
 from components._tf.transform_graph import FeatureSpec, TransformGraph, read_feature_spec
 from components.train_model.arrays import Arrays, read_arrays
-from components.train_model.fit import Settings, build, fit
+from components.train_model.fit import Fit, Settings, build, fit
 from components.train_model.page import render
 from components.train_model.saving import save_model
 
@@ -110,14 +110,8 @@ def train_model(
             path=folder / SERVING_MODEL_DIR,
         )
         training = {
-            **{key: manifest[key] for key in ("data_version", "label", "spans", "split_rule")},
-            **dataclasses.asdict(settings),
+            **_describe(manifest, settings, fitted, feature_spec),
             "hyperparameters": hyperparameters,
-            "features": sorted(feature_spec),
-            "outputs": [PREDICTION_KEY],
-            "epochs_run": fitted.epochs,
-            "best_epoch": fitted.best_epoch,
-            "history": fitted.history,
             "model_hash": model_hash,
             "model_digest": digest_model(folder / SERVING_MODEL_DIR),
         }
@@ -149,3 +143,18 @@ def _check_rows(manifest: dict[str, Any], splits: dict[str, Arrays]) -> None:
                 received=f"{arrays.rows} transformed rows of {expected} in the split {split!r}",
                 remedy="Run transform_features again.",
             )
+
+
+def _describe(
+    manifest: dict[str, Any], settings: Settings, fitted: Fit, feature_spec: dict[str, FeatureSpec]
+) -> dict[str, Any]:
+    """Returns what `training.json` says of data, settings and course of the training."""
+    return {
+        **{key: manifest[key] for key in ("data_version", "label", "spans", "split_rule")},
+        **dataclasses.asdict(settings),
+        "features": sorted(feature_spec),
+        "outputs": [PREDICTION_KEY],
+        "epochs_run": fitted.epochs,
+        "best_epoch": fitted.best_epoch,
+        "history": fitted.history,
+    }

@@ -34,7 +34,7 @@ def render(fitted: Fit, training: dict[str, Any], rows: dict[str, int]) -> str:
         _TEMPLATE,
         title="Training",
         facts=facts,
-        curves=[(name, _curve(name, fitted)) for name in names],
+        curves=[_curve(name, fitted) for name in names],
         names=names,
         epochs=[
             {name: fitted.history[name][index] for name in fitted.history} | {"epoch": index + 1}
@@ -52,9 +52,13 @@ def _curve(name: str, fitted: Fit) -> markupsafe.Markup:
         for split, key in (("train", name), ("eval", f"eval_{name}"))
         for epoch, value in enumerate(fitted.history[key], start=1)
     ]
-    epochs = alt.Axis(title="epoch", tickMinStep=1, format="d")
+    epochs = alt.X(
+        "epoch:Q",
+        axis=alt.Axis(title="epoch", tickMinStep=1, format="d"),
+        scale=alt.Scale(domain=[1, max(fitted.epochs, 2)], nice=False, zero=False),
+    )
     base = alt.Chart(alt.InlineData(values=points)).encode(
-        x=alt.X("epoch:Q", axis=epochs, scale=alt.Scale(domain=[1, max(fitted.epochs, 2)], nice=False)),
+        x=epochs,
         y=alt.Y("value:Q", title=name, scale=alt.Scale(zero=False)),
         color=alt.Color(
             "split:N",
@@ -63,5 +67,5 @@ def _curve(name: str, fitted: Fit) -> markupsafe.Markup:
         ),
     )
     best = alt.Chart(alt.InlineData(values=[{"epoch": fitted.best_epoch}])).mark_rule(strokeDash=[4, 4], color="#8a8f98")
-    layers = alt.layer(best.encode(x="epoch:Q"), base.mark_line(), base.mark_point(filled=True, size=40, opacity=1))
+    layers = alt.layer(best.encode(x=epochs), base.mark_line(), base.mark_point(filled=True, size=40, opacity=1))
     return to_svg(layers.properties(width=_CHART_WIDTH, height=_CHART_HEIGHT))

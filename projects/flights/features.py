@@ -26,10 +26,8 @@ def preprocessing_fn(inputs):
     for name, buckets in BUCKETS.items():
         outputs[f"{name}_bucket"] = tft.bucketize(inputs[name], buckets)
     for name in CATEGORIES:
+        # What training has never seen shares one id, the last of the vocabulary.
         outputs[f"{name}_id"] = tft.compute_and_apply_vocabulary(inputs[name], num_oov_buckets=1)
-    # Most planes fly too rarely to be told apart: they share the out-of-vocabulary bucket.
-    tailnum = fill_missing(inputs["tailnum"], "unknown")
-    outputs["tailnum_id"] = tft.compute_and_apply_vocabulary(tailnum, frequency_threshold=100, num_oov_buckets=1)
     return outputs
 
 

@@ -78,7 +78,15 @@ def test_summary_of_a_release_says_where_it_is_and_what_next(make_run, project_d
     text = printed(make_run(approved=True, version="2"), project_dir, capsys)
     assert "Version 2 is pushed  /srv/parcels/2" in text
     assert "--spans 1-3  # with one more span" in text
-    assert "auc 0.7123" in text
+    assert "auc                        0.7123" in text
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_commands_shown_name_another_serving_directory(make_run, project_dir, capsys, elsewhere):
+    run = make_run(approved=True, version="2")
+    if not elsewhere:
+        run.parameters["serving_dir"] = str(load_project(project_dir).serving_dir)
+    assert ("--serving-dir /srv/parcels" in printed(run, project_dir, capsys)) == elsewhere
 
 
 def test_summary_suggests_no_span_that_is_not_there(make_run, project_dir, capsys):

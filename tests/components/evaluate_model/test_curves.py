@@ -20,7 +20,8 @@ def test_curve_has_at_most_101_points_and_the_right_area():
     positives, negatives = predictions[labels == 1], predictions[labels == 0]
     exact = np.mean(positives[:, None] > negatives[None, :])
     assert len(curve.thresholds) <= POINTS
-    assert -np.trapz(curve.recall, curve.false_positive_rate) == pytest.approx(exact, abs=1e-3)
+    widths, heights = -np.diff(curve.false_positive_rate), (curve.recall[1:] + curve.recall[:-1]) / 2
+    assert np.sum(widths * heights) == pytest.approx(exact, abs=1e-3)
 
 
 def test_one_class_has_no_curve():

@@ -31,6 +31,7 @@ def spoiled(*path_and_value):
         (spoiled("metrics_specs", 0, "metrics", 0, "class_name", "AUCC"), "AUCC"),
         (spoiled("model_specs", 0, "label_key", "early"), "early"),
         (spoiled("model_specs", []), "names one model"),
+        (spoiled("slicing_specs", [{"feature_keys": ["a"], "feature_values": {"a": "x"}}]), "should not overlap"),
         (spoiled("metrics_specs", 0, "metrics", 0, "threshold", {}), "value_threshold or a change_threshold"),
         (spoiled("metrics_specs", 0, "metrics", 0, "threshold", {"value_threshold": {}}), "lower_bound or an upper_bound"),
         (spoiled("metrics_specs", 0, "metrics", 0, "threshold", {"change_threshold": {"absolute": 0.1}}), "has a direction"),

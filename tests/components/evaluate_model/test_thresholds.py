@@ -25,8 +25,7 @@ def config(class_name="AUC", threshold=None, slices=(), cross=()):
 def result(value, key=(), rows=1000, live=0.8, name="auc", one_class=False):
     keys = [MetricKey(name, model, example_weighted=False) for model in ("candidate", "baseline")]
     values = {keys[0]: value, keys[1]: live, keys[0].make_diff_key(): value - live}
-    text = ", ".join("=".join(pair) for pair in key) if key and isinstance(key[0][0], str) else str(key) if key else ""
-    return SliceResult(key, text, rows, values, {}, one_class)
+    return SliceResult(key, str(key), rows, values, {}, one_class)
 
 
 def judge(results, settings, *, changes=False):
