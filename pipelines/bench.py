@@ -88,16 +88,18 @@ def _figures(stage: StageRun) -> dict[str, Any]:
         "wall_seconds": round(stage.seconds, 2),
         "cpu_seconds": round(stage.cpu_seconds, 2),
         "peak_bytes": stage.peak_bytes,
+        "rows_per_second": max((item.get("rows_per_second", 0) for item in stage.metadata.values()), default=0),
     }
 
 
 def _print(figures: dict[str, Any]) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("stage")
-    for name in ("wall s", "CPU s", "peak MB"):
+    for name in ("wall s", "CPU s", "peak MB", "rows/s without imports"):
         table.add_column(name, justify="right")
-    for item in [*figures["stages"], {**figures, "stage": "in all"}]:
-        cells = (f"{item['wall_seconds']:.1f}", f"{item['cpu_seconds']:.1f}", f"{item['peak_bytes'] / 1e6:.0f}")
+    for item in [*figures["stages"], {**figures, "stage": "in all", "rows_per_second": 0}]:
+        speed = f"{item['rows_per_second']:,.0f}" if item["rows_per_second"] else ""
+        cells = (f"{item['wall_seconds']:.1f}", f"{item['cpu_seconds']:.1f}", f"{item['peak_bytes'] / 1e6:.0f}", speed)
         table.add_row(item["stage"], *cells)
     Console().print(table, highlight=False)
 

@@ -14,15 +14,13 @@ import pydantic
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass as validated_dataclass
 
-from components._shared.artifacts import SCHEMA_FILE
-from components._shared.digest import digest_file
+from components._shared.artifacts import FEATURES_FILE, MODEL_FILE, SCHEMA_FILE
+from components._shared.digest import digest_code, digest_file
 from components._shared.errors import UserError
 from components._shared.policy import Policy, policy_to_json, read_policy
 from pipelines.yaml_reader import read_yaml
 
 PROJECT_FILE = "project.yaml"
-FEATURES_FILE = "features.py"
-MODEL_FILE = "model.py"
 
 _STRICT = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 _EVAL_CONFIG_LISTS = ("model_specs", "slicing_specs", "metrics_specs", "cross_slicing_specs")
@@ -171,7 +169,8 @@ class Project(_Model):
     @cached_property
     def digests(self) -> dict[str, str]:
         """Digest of each file of the project that a stage loads, by file name."""
-        return {name: digest_file(self.folder / name) for name in (SCHEMA_FILE, FEATURES_FILE, MODEL_FILE)}
+        code = {name: digest_code(self.folder, name) for name in (FEATURES_FILE, MODEL_FILE)}
+        return {SCHEMA_FILE: digest_file(self.folder / SCHEMA_FILE), **code}
 
 
 def load_project(path: str | Path) -> Project:

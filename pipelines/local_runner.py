@@ -161,7 +161,8 @@ class _Tasks:
         )
         if run.argv[0] in ("python", "python3"):
             run.argv[0] = sys.executable
-        self._launch(run, {item.name: item.value for item in container.env})
+        # push_model records the run in the ledger.
+        self._launch(run, {"SLUICE_RUN_ID": self._folder.name, **{item.name: item.value for item in container.env}})
         outputs = _collect(run, executor_input, component_spec) if run.exit_code == 0 else {}
         self._observe(run)
         return (outputs, status.Status.SUCCESS) if run.succeeded else ({}, status.Status.FAILURE)

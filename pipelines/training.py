@@ -23,7 +23,7 @@ from typing import Any
 
 from kfp import dsl
 
-from components._shared.artifacts import SCHEMA_FILE
+from components._shared.artifacts import FEATURES_FILE, MODEL_FILE, SCHEMA_FILE
 from components._shared.policy import hash_policy
 from components.decide_release.component import decide_release
 from components.evaluate_model.component import evaluate_model
@@ -38,7 +38,7 @@ from components.train_model.component import train_model
 from components.transform_features.component import transform_features
 from components.validate_examples.component import validate_examples
 from components.validate_serving.component import validate_serving
-from pipelines.config import FEATURES_FILE, MODEL_FILE, Project
+from pipelines.config import Project
 
 PROJECT_DIR = "/project"
 """Where images hold the project."""

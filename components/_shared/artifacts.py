@@ -4,7 +4,7 @@ examples              Split-<split>/*.parquet, manifest.json
 statistics            Split-<split>/FeatureStats.pb
 schema                schema.pbtxt
 anomalies             Split-<split>/SchemaDiff.pb, anomalies.txt, gates.json
-transform_graph       TFT's own layout: transform_fn/, transformed_metadata/, metadata/
+transform_graph       TFT's own layout: transform_fn/, transformed_metadata/, metadata/; and transform.json
 transformed_examples  Split-<split>/*.parquet
 model                 Format-Serving/ (a SavedModel), training.json
 baseline              baseline.json, and model/ (the pushed version, whole) when one is live
@@ -17,12 +17,18 @@ pushed                pushed.json
 TRAIN, EVAL, TEST = "train", "eval", "test"
 SPLITS = (TRAIN, EVAL, TEST)
 
+FEATURES_FILE, MODEL_FILE = "features.py", "model.py"
+"""A project's code."""
+
 MANIFEST_FILE = "manifest.json"
 STATISTICS_FILE = "FeatureStats.pb"
 SCHEMA_FILE = "schema.pbtxt"
 ANOMALIES_FILE = "SchemaDiff.pb"
 ANOMALIES_TEXT_FILE = "anomalies.txt"
 GATES_FILE = "gates.json"
+
+TRANSFORM_FILE = "transform.json"
+"""Which code, schema and data the graph was fitted from."""
 
 SERVING_MODEL_DIR = "Format-Serving"
 TRAINING_FILE = "training.json"

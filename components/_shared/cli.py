@@ -13,6 +13,7 @@ from components._shared.errors import SluiceError, UserError
 
 logger = logging.getLogger("sluice")
 
+_OWN_LOGGERS = ("components", "sluice")
 _USERS_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
@@ -30,9 +31,7 @@ def make_parser(description: str) -> argparse.ArgumentParser:
 def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], None]) -> NoReturn:
     """Parses the command line, runs the stage and exits: 0 done, 2 the user must act, 3 refused, 1 a bug with a traceback."""
     args = parser.parse_args()
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
-    )
+    _configure_logging()
     prepare_environment()
     try:
         main(args)
@@ -48,6 +47,15 @@ def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], No
         )
         sys.exit(UserError.exit_code)
     sys.exit(0)
+
+
+def _configure_logging() -> None:
+    """Sends our own messages and everybody's warnings to stderr."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.split(".")[0] in _OWN_LOGGERS)
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("tensorflow").setLevel(logging.WARNING)  # it has a handler of its own besides
 
 
 def prepare_environment() -> None:

@@ -1,10 +1,10 @@
 """Content digests: the same bytes under the same names give the same digest, on any machine."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from components._shared.artifacts import ASSETS_EXTRA_DIR, RELEASE_DIR
+from components._shared.artifacts import ASSETS_EXTRA_DIR, FEATURES_FILE, MODEL_FILE, RELEASE_DIR
 from components._shared.errors import UserError
 
 _CHUNK = 1 << 20
@@ -51,6 +51,26 @@ def digest_contents(digests: Iterable[str]) -> str:
     return digest_parts(sorted(digests))
 
 
+def digest_code(project_dir: str | Path, file: str) -> str:
+    """Returns `sha256:<hex>` of one of a project's Python files and of all it may import from the project.
+
+    That is every Python file of the folder and of the packages in it. `features.py` does not see `model.py`, so that a
+    change of the model does not ask for a new transform graph.
+    """
+    folder = Path(project_dir)
+    return digest_parts(
+        part for path in code_files(folder, file) for part in (path.relative_to(folder).as_posix(), digest_file(path))
+    )
+
+
+def code_files(project_dir: str | Path, file: str) -> list[Path]:
+    """Returns a project's Python file and those that it may import from the project, sorted."""
+    folder = Path(project_dir)
+    packages = [path.parent for path in folder.glob("*/__init__.py")]
+    found = [*folder.glob("*.py"), *(path for package in packages for path in package.rglob("*.py"))]
+    return sorted(path for path in found if not (file == FEATURES_FILE and path == folder / MODEL_FILE))
+
+
 def check_hash(path: str | Path, expected: str, what: str) -> None:
     """Checks that a project's file is still the one that the pipeline was compiled with.
 
@@ -62,6 +82,19 @@ def check_hash(path: str | Path, expected: str, what: str) -> None:
     Raises:
         UserError: If no digest was given, or the file cannot be read or has changed.
     """
+    _check_digest(path, expected, what, digest_file)
+
+
+def check_code_hash(project_dir: str | Path, file: str, expected: str) -> None:
+    """Checks that a project's Python file, and what it may import, are still those that the pipeline was compiled with.
+
+    Raises:
+        UserError: If no digest was given, or a file cannot be read or has changed.
+    """
+    _check_digest(Path(project_dir) / file, expected, f"code of {file}", lambda path: digest_code(path.parent, file))
+
+
+def _check_digest(path: str | Path, expected: str, what: str, digest: Callable[[Path], str]) -> None:
     if not expected:
         raise UserError(
             f"The {what} comes with its digest, so that a changed file is noticed.",
@@ -69,7 +102,7 @@ def check_hash(path: str | Path, expected: str, what: str) -> None:
             remedy="Compile the pipeline again.",
         )
     try:
-        actual = digest_file(path)
+        actual = digest(Path(path))
     except OSError as error:
         raise UserError(f"The {what} is a readable file.", received=f"{path}: {error.strerror}") from error
     if actual != expected:

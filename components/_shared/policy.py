@@ -132,7 +132,16 @@ def _read_gate(name: str, kind: type, values: dict[str, Any]) -> Any:
         raise UserError(
             f"The gate {name!r} has only known settings.", received=sorted(unknown), remedy=f"Known: {sorted(known)}."
         )
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    return kind(**{key: _read_value(value) for key, value in values.items()})
+
+
+def _read_value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _read_value(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return tuple(value)
+    # Kubeflow passes numbers on as doubles; a whole one is an integer to every bound that counts something.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def hash_policy(document: dict[str, Any], eval_config: dict[str, Any]) -> str:

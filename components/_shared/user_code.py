@@ -5,12 +5,12 @@ import importlib.util
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from components._shared.digest import check_hash
+from components._shared.digest import check_code_hash, code_files
 from components._shared.errors import SluiceError, UserError
 
 
@@ -24,7 +24,7 @@ def load_function(project_dir: str | Path, file: str, name: str, expected_hash: 
         project_dir: Folder of the project.
         file: Name of the file in it, such as "features.py".
         name: Name of the function, such as "preprocessing_fn".
-        expected_hash: Digest that the file must have.
+        expected_hash: Digest that the file, with what it may import from the project, must have (`digest_code`).
 
     Raises:
         UserError: If the file is not there, has another digest, cannot be imported, or has no such function.
@@ -32,7 +32,7 @@ def load_function(project_dir: str | Path, file: str, name: str, expected_hash: 
     path = Path(project_dir).absolute() / file
     if not path.is_file():
         raise UserError(f"The project has a file {file}.", received=str(path), remedy="Check project_dir.")
-    check_hash(path, expected_hash, file)
+    check_code_hash(path.parent, file, expected_hash)
     with user_errors(path.parent, f"{file} can be imported"):
         module = _import(path)
     function = getattr(module, name, None)
@@ -80,10 +80,22 @@ def _import(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     finally:
         sys.path.remove(str(path.parent))
-        for name in set(sys.modules) - before:
-            if path.parent in Path(getattr(sys.modules[name], "__file__", None) or "/").parents:
-                del sys.modules[name]
+        neighbours = _neighbours(set(sys.modules) - before, path.parent)
+        for name in neighbours:
+            del sys.modules[name]
+    if unseen := sorted(set(neighbours.values()) - set(code_files(path.parent, path.name))):
+        raise UserError(
+            f"{path.name} imports only files that its digest covers: those of the folder and of packages in it.",
+            received=str(unseen[0]),
+            remedy="Add an __init__.py to the package; features.py does not import model.py.",
+        )
     return module
+
+
+def _neighbours(names: Iterable[str], folder: Path) -> dict[str, Path]:
+    """Returns the modules that were imported from a project's folder, with their files."""
+    files = {name: Path(getattr(sys.modules[name], "__file__", None) or "/") for name in names}
+    return {name: file for name, file in files.items() if folder in file.parents}
 
 
 def _place(error: Exception, folder: Path) -> str | None:

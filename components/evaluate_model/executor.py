@@ -14,13 +14,14 @@ from components._data.schema import read_schema
 from components._shared.artifacts import EVALUATION_FILE, GATES_FILE, PREDICTIONS_FILE, TEST
 from components._shared.errors import UserError
 from components._shared.gates import Evidence, GateReport
+from components._shared.live_version import LiveVersion, read_live_version
 from components._shared.outputs import write_json, write_text
 from components._shared.policy import Policy, read_policy
 from components.evaluate_model import inputs, page, summary, tfma_config
 from components.evaluate_model.curves import trace_curve
 from components.evaluate_model.fairness import unsuited_features
 from components.evaluate_model.inputs import Candidate, Scores, TestRows
-from components.evaluate_model.live_version import LiveVersion, read_live_version, score_live_version
+from components.evaluate_model.live_version import score_live_version
 from components.evaluate_model.results import read_results
 from components.evaluate_model.slice_rows import slicing_features
 from components.evaluate_model.tfma_config import BASELINE, CANDIDATE

@@ -1,48 +1,17 @@
-"""Reads the live version that the candidate is compared with, and decides whether the comparison would be fair."""
+"""Scores the rows with the live version, and decides whether the comparison would be fair."""
 
-import dataclasses
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components._shared.artifacts import ASSETS_EXTRA_DIR, BASELINE_FILE, BASELINE_MODEL_DIR, MANIFEST_FILE, RELEASE_DIR
+from components._shared.artifacts import MANIFEST_FILE, RELEASE_DIR
 from components._shared.digest import digest_model
-from components._shared.errors import SluiceError, UserError
+from components._shared.errors import SluiceError
+from components._shared.live_version import LiveVersion
 from components.evaluate_model.inputs import count_invalid, predict
-
-
-@dataclasses.dataclass(frozen=True)
-class LiveVersion:
-    """What is live.
-
-    Attributes:
-        version: Its number as text; empty when none is live.
-        model_digest: Its digest as trained.
-        path: Its SavedModel.
-    """
-
-    version: str
-    model_digest: str
-    path: Path
-
-
-def read_live_version(baseline: str | Path) -> LiveVersion:
-    """Reads a baseline artifact.
-
-    Raises:
-        UserError: If it does not say whether a version is live.
-    """
-    file = Path(baseline) / BASELINE_FILE
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-        return LiveVersion(document["version"], document["model_digest"], Path(baseline) / BASELINE_MODEL_DIR)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        rule = f"A baseline artifact holds {BASELINE_FILE}."
-        raise UserError(rule, received=f"{file}: {error!r}", remedy="Run fetch_baseline again.") from error
 
 
 def score_live_version(
@@ -75,7 +44,7 @@ def score_live_version(
 def _find_problem(live: LiveVersion, manifest: dict[str, Any]) -> str:
     if live.model_digest and digest_model(live.path) != live.model_digest:
         return f"The files of live version {live.version} are not those that were released."
-    file = live.path / ASSETS_EXTRA_DIR / RELEASE_DIR / MANIFEST_FILE
+    file = live.release / MANIFEST_FILE
     try:
         trained = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):

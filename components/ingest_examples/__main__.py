@@ -1,6 +1,7 @@
 """The program of ingest_examples."""
 
 import argparse
+import time
 
 from components._shared import cli, outputs
 
@@ -24,6 +25,7 @@ def main(args: argparse.Namespace) -> None:
     """Runs the stage."""
     from components.ingest_examples.executor import ingest_examples
 
+    begin = time.monotonic()
     result = ingest_examples(
         schema=args.schema,
         files=args.files,
@@ -34,7 +36,8 @@ def main(args: argparse.Namespace) -> None:
         examples=args.examples,
     )
     rows = {f"rows_{split}": count for split, count in result.rows.items()}
-    metadata = {"data_version": result.data_version, "spans": result.spans, **rows}
+    speed = round(result.rows_read / (time.monotonic() - begin))
+    metadata = {"data_version": result.data_version, "spans": result.spans, "rows_per_second": speed, **rows}
     outputs.write_metadata(args.executor_input, {"examples": metadata})
 
 

@@ -33,11 +33,13 @@ class IngestedExamples:
     Attributes:
         data_version: `sha256:<hex>` of the content: rows, types and split rule.
         rows: Number of rows of each split.
+        rows_read: Number of rows in the files.
         spans: Numbers of the spans.
     """
 
     data_version: str
     rows: dict[str, int]
+    rows_read: int
     spans: list[int]
 
 
@@ -79,7 +81,7 @@ def ingest_examples(
     write_manifest(examples, manifest)
     logger.info("Kept %(kept)d of %(read)d rows: %(duplicates)d duplicates, %(without_label)d without a label", counts)
     sizes = {name: table.num_rows for name, table in tables.items()}
-    return IngestedExamples(data_version=manifest["data_version"], rows=sizes, spans=numbers)
+    return IngestedExamples(data_version=manifest["data_version"], rows=sizes, rows_read=counts["read"], spans=numbers)
 
 
 def _read_rows(inputs: list[InputFile], features: Mapping[str, pa.DataType], source: Source, rule: Splits) -> Rows:

@@ -46,11 +46,12 @@ def main(args: argparse.Namespace) -> None:
         report=args.report,
     )
     progress = {"best_epoch": result.best_epoch, "epochs_run": result.epochs_run}
+    speed = {"rows_per_second": round(result.rows_per_second)}
     outputs.write_metadata(
         args.executor_input,
         {
             "model": {"model_digest": result.model_digest, "data_version": result.data_version},
-            "metrics": {**result.metrics, **progress},
+            "metrics": {**result.metrics, **progress, **speed},
         },
     )
 

@@ -30,7 +30,7 @@ def train_model(
         transform_graph: The transform graph.
         schema: The schema of the raw examples.
         project_dir: Folder of the project, which holds `model.py`.
-        model_hash: Digest of `model.py` at compile time; a file that has changed since is refused.
+        model_hash: Digest of `model.py` and of what it may import, at compile time; changed code is refused.
         epochs: Greatest number of passes over the training split.
         batch_size: Rows per training step.
         patience: Epochs without a better eval loss before training stops.

@@ -1,7 +1,10 @@
 """Trains the project's model on the transformed examples and exports it with its transform graph."""
 
 import dataclasses
+import json
 import logging
+import statistics
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -9,7 +12,7 @@ import tensorflow as tf
 
 from components._data.examples import read_manifest
 from components._data.schema import read_schema
-from components._shared.artifacts import EVAL, SERVING_MODEL_DIR, TRAIN, TRAINING_FILE
+from components._shared.artifacts import EVAL, MODEL_FILE, SERVING_MODEL_DIR, TRAIN, TRAINING_FILE, TRANSFORM_FILE
 from components._shared.digest import digest_model
 from components._shared.errors import UserError
 from components._shared.folders import whole_folder
@@ -24,8 +27,6 @@ from components.train_model.saving import save_model
 
 logger = logging.getLogger("sluice.train_model")
 
-MODEL_FILE = "model.py"
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingResult:
@@ -35,6 +36,7 @@ class TrainingResult:
         metrics: Loss and metrics of the best epoch; `eval_` before a name stands for the eval split.
         best_epoch: The epoch whose weights were kept, from 1.
         epochs_run: Number of epochs run.
+        rows_per_second: Training speed of the median epoch after the first, which traces the graph.
         model_digest: Digest of the SavedModel.
         data_version: Data version of the examples.
     """
@@ -42,6 +44,7 @@ class TrainingResult:
     metrics: dict[str, float]
     best_epoch: int
     epochs_run: int
+    rows_per_second: float
     model_digest: str
     data_version: str
 
@@ -73,7 +76,7 @@ def train_model(
         transform_graph: Folder of the transform graph.
         schema: Folder of the schema of the raw examples.
         project_dir: Folder of the project, with `model.py`.
-        model_hash: Digest that model.py must have.
+        model_hash: Digest that model.py, with what it may import, must have.
         epochs: Greatest number of passes over the training split.
         batch_size: Rows per step.
         patience: Epochs without a better eval loss before training stops.
@@ -89,6 +92,7 @@ def train_model(
     settings = Settings(epochs=epochs, batch_size=batch_size, patience=patience, seed=seed)
     manifest = read_manifest(examples)
     label = manifest["label"]
+    origin = _read_origin(transform_graph, manifest["data_version"])
     feature_spec = _read_features(transform_graph, label)
     splits = {split: read_arrays(transformed_examples, split, feature_spec, label) for split in (TRAIN, EVAL)}
     _check_rows(manifest, splits)
@@ -112,6 +116,7 @@ def train_model(
         training = {
             **_describe(manifest, settings, fitted, feature_spec),
             "hyperparameters": hyperparameters,
+            **origin,
             "model_hash": model_hash,
             "model_digest": digest_model(folder / SERVING_MODEL_DIR),
         }
@@ -122,9 +127,25 @@ def train_model(
         metrics=fitted.best(),
         best_epoch=fitted.best_epoch,
         epochs_run=fitted.epochs,
+        rows_per_second=statistics.median(fitted.rows_per_second[1:] or fitted.rows_per_second),
         model_digest=training["model_digest"],
         data_version=manifest["data_version"],
     )
+
+
+def _read_origin(transform_graph: str, data_version: str) -> dict[str, str]:
+    """Returns the digests of the code and the schema that the transform graph was fitted with."""
+    file = Path(transform_graph) / TRANSFORM_FILE
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        origin = {name: document[name] for name in ("data_version", "features_hash", "schema_hash")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        rule = f"A transform graph says in {TRANSFORM_FILE} what it was fitted from."
+        raise UserError(rule, received=repr(error), remedy="Run transform_features again.") from error
+    if origin.pop("data_version") != data_version:
+        rule = "The transform graph was fitted on these examples."
+        raise UserError(rule, received=f"{file} is about other data", remedy="Run transform_features again.")
+    return origin
 
 
 def _read_features(transform_graph: str, label: str) -> dict[str, FeatureSpec]:

@@ -22,7 +22,7 @@ def transform_features(
         schema: The schema.
         anomalies: The data gate's report; the stage refuses to go on when the gate failed.
         project_dir: Folder of the project, which holds `features.py`.
-        features_hash: Digest of `features.py` at compile time; a file that has changed since is refused.
+        features_hash: Digest of `features.py` and of what it may import, at compile time; changed code is refused.
         transform_graph: The transform graph in TFT's layout.
         transformed_examples: Transformed train and eval splits.
     """

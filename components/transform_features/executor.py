@@ -2,14 +2,17 @@
 
 import dataclasses
 import logging
+from pathlib import Path
 
 import keras  # noqa: F401  Keras 3 comes first: TFT asks for the legacy Keras where none is imported yet.
 
 from components._data.examples import read_manifest
 from components._data.schema import read_schema
-from components._shared.artifacts import EVAL, TRAIN
+from components._shared.artifacts import EVAL, FEATURES_FILE, SCHEMA_FILE, TRAIN, TRANSFORM_FILE
+from components._shared.digest import digest_file
 from components._shared.errors import UserError
 from components._shared.folders import whole_folder
+from components._shared.outputs import write_json
 from components._shared.user_code import load_function, user_errors
 from components._tf.transform_graph import TransformGraph, read_feature_spec
 from components.transform_features.analysis import analyze
@@ -17,8 +20,6 @@ from components.transform_features.application import apply_to_split
 from components.transform_features.gate import honour_data_gate
 
 logger = logging.getLogger("sluice.transform_features")
-
-FEATURES_FILE = "features.py"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,7 @@ def transform_features(
         schema: Folder of the schema.
         anomalies: Folder of the anomalies with the data gate's report.
         project_dir: Folder of the project, with `features.py`.
-        features_hash: Digest that features.py must have.
+        features_hash: Digest that features.py, with what it may import, must have.
         transform_graph: Folder to write the graph to, in TFT's layout.
         transformed_examples: Folder to write Parquet shards to, in the order of the examples.
 
@@ -70,6 +71,8 @@ def transform_features(
             analyze(examples=examples, schema=schema, preprocessing_fn=preprocessing_fn, transform_graph=graph_dir)
         features = _feature_names(graph_dir, manifest["label"])
         logger.info("Fitted the transform graph: %d features", len(features))
+        origin = {"data_version": manifest["data_version"], "features_hash": features_hash}
+        write_json(graph_dir / TRANSFORM_FILE, {**origin, "schema_hash": digest_file(Path(schema) / SCHEMA_FILE)})
         graph = TransformGraph(graph_dir)
         rows = {
             split: apply_to_split(graph=graph, examples=examples, split=split, schema=raw_schema, output=transformed_dir)

@@ -6,7 +6,6 @@ that is the data which the model that serves was trained on, since no serving da
 """
 
 import dataclasses
-import json
 import math
 from pathlib import Path
 
@@ -14,9 +13,10 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 
 from components._data.schema import TRAINING, read_schema
 from components._data.statistics import feature_name, read_statistics
-from components._shared.artifacts import ASSETS_EXTRA_DIR, BASELINE_FILE, BASELINE_MODEL_DIR, RELEASE_DIR, SCHEMA_FILE, TRAIN
+from components._shared.artifacts import SCHEMA_FILE, TRAIN
 from components._shared.errors import UserError
 from components._shared.gates import Measurement
+from components._shared.live_version import read_live_version
 from components.validate_examples.findings import Finding, Severity
 
 _STATISTICS_DIR = "statistics"
@@ -81,19 +81,16 @@ class DriftRow:
 def read_baseline(folder: str | Path) -> Baseline:
     """Reads the live version's training statistics; what cannot be read becomes a finding, never a silent "none"."""
     try:
-        version = json.loads((Path(folder) / BASELINE_FILE).read_text(encoding="utf-8"))["version"]
-        if not isinstance(version, str):
-            raise TypeError(f"version is {version!r}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return Baseline(findings=(_unreadable(f"{BASELINE_FILE} does not say which version is live: {error}."),))
-    if not version:
+        live = read_live_version(folder)
+    except UserError as error:
+        return Baseline(findings=(_unreadable(str(error)),))
+    if not live.version:
         return Baseline()
-    release = Path(folder) / BASELINE_MODEL_DIR / ASSETS_EXTRA_DIR / RELEASE_DIR
-    statistics = _read_training_statistics(release)
+    statistics = _read_training_statistics(live.release)
     if statistics is None:
-        missing = f"Version {version} is live, and statistics of its training split are missing or damaged."
-        return Baseline(version=version, findings=(_unreadable(missing),))
-    return Baseline(version=version, statistics=statistics, features=_schema_features(release / SCHEMA_FILE))
+        missing = f"Version {live.version} is live, and statistics of its training split are missing or damaged."
+        return Baseline(version=live.version, findings=(_unreadable(missing),))
+    return Baseline(version=live.version, statistics=statistics, features=_schema_features(live.release / SCHEMA_FILE))
 
 
 def comparable_schema(schema: schema_pb2.Schema, baseline: Baseline) -> tuple[schema_pb2.Schema, list[Finding]]:

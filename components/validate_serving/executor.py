@@ -1,7 +1,6 @@
 """Checks in a fresh process that the exported model loads and answers as it was evaluated."""
 
 import dataclasses
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,11 @@ import pyarrow as pa
 from components._data.examples import iterate_split, read_manifest, read_split
 from components._data.schema import read_schema, serving_features
 from components._report.page import render_page
-from components._shared.artifacts import BASELINE_FILE, GATES_FILE, SERVING_MODEL_DIR, SERVING_REPORT_FILE, TEST
+from components._shared.artifacts import GATES_FILE, SERVING_MODEL_DIR, SERVING_REPORT_FILE, TEST
 from components._shared.digest import digest_model
 from components._shared.errors import UserError
 from components._shared.gates import Evidence, GateReport, GateResult, Verdict
+from components._shared.live_version import read_live_version
 from components._shared.outputs import write_json, write_text
 from components._shared.policy import Policy, read_policy
 from components.validate_serving.client import Outcome, run_job
@@ -66,7 +66,7 @@ def validate_serving(
         model_digest=digest_model(model_dir),
         data_version=manifest["data_version"],
         policy_hash=policy_hash,
-        baseline_version=_read_baseline_version(baseline),
+        baseline_version=read_live_version(baseline).version,
     )
     rows = _first_rows(examples, bounds.parity.rows)
     features = _features(rows, schema)
@@ -95,15 +95,6 @@ def _plan(bounds: Policy, model_dir: Path, schema: str, timeout_seconds: float) 
         requests=bounds.serving.requests,
         timeout_seconds=timeout_seconds,
     )
-
-
-def _read_baseline_version(baseline: str) -> str:
-    try:
-        return str(json.loads((Path(baseline) / BASELINE_FILE).read_text(encoding="utf-8"))["version"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"The baseline holds a {BASELINE_FILE} with a version.", received=repr(error), remedy="Run fetch_baseline again."
-        ) from error
 
 
 def _first_rows(examples: str, count: int) -> pa.Table:

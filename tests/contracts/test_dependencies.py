@@ -18,7 +18,12 @@ def test_farmhash_gives_the_fingerprints_of_the_reference():
 
 @pytest.mark.parametrize(
     "module",
-    ["tensorflow_transform.beam", "tensorflow_data_validation", "tensorflow_model_analysis", "tfx_bsl.public.tfxio"],
+    [
+        "tensorflow_data_validation",
+        "tensorflow_model_analysis.api.model_eval_lib",
+        "tensorflow_transform.beam",
+        "tfx_bsl.public.tfxio",
+    ],
 )
 def test_libraries_import(module):
     assert importlib.import_module(module)

@@ -1,4 +1,4 @@
-from components._shared.digest import digest_file, digest_model, digest_parts, digest_tree
+from components._shared.digest import digest_code, digest_file, digest_model, digest_parts, digest_tree
 
 
 def test_a_file_has_the_digest_sha256sum_prints(tmp_path):
@@ -28,3 +28,17 @@ def test_what_a_release_adds_is_outside_the_model_digest(tmp_path):
     assert digest_model(tmp_path) == before
     (tmp_path / "assets.extra" / "tf_serving_warmup_requests").write_bytes(b"warm")
     assert digest_model(tmp_path) != before
+
+
+def test_code_covers_what_a_file_may_import(tmp_path):
+    for name in ("features.py", "model.py", "helper.py", "package/__init__.py", "package/deep.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    seen = {}
+    for name in ("start", "model.py", "helper.py", "package/deep.py"):
+        if name != "start":
+            (tmp_path / name).write_text("x = 1")
+        seen[name] = (digest_code(tmp_path, "features.py"), digest_code(tmp_path, "model.py"))
+    assert seen["start"][0] == seen["model.py"][0]
+    assert len({features for features, _ in seen.values()}) == 3
+    assert len({model for _, model in seen.values()}) == 4

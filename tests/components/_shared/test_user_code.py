@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from components._shared.digest import digest_file
+from components._shared.digest import digest_code
 from components._shared.errors import UserError
 from components._shared.user_code import load_function, user_errors
 
@@ -11,7 +11,7 @@ from components._shared.user_code import load_function, user_errors
 def load(tmp_path):
     def make(code, name="build", digest=None):
         (tmp_path / "code.py").write_text(code)
-        return load_function(tmp_path, "code.py", name, digest or digest_file(tmp_path / "code.py"))
+        return load_function(tmp_path, "code.py", name, digest or digest_code(tmp_path, "code.py"))
 
     return make
 
@@ -52,3 +52,10 @@ def test_an_error_of_ours_keeps_its_traceback(tmp_path):
 def test_what_is_no_function_is_refused(load):
     with pytest.raises(UserError, match=r"defines the function build\. Received: \['other'\]"):
         load("build = 3\ndef other():\n    pass\n")
+
+
+def test_an_import_that_the_digest_does_not_cover_is_refused(load, tmp_path):
+    (tmp_path / "uncovered").mkdir()
+    (tmp_path / "uncovered" / "deep.py").write_text("")
+    with pytest.raises(UserError, match=r"digest covers.*deep\.py.*__init__\.py"):
+        load("import uncovered.deep\ndef build():\n    pass\n")

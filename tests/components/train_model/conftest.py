@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from components._data.examples import write_manifest, write_split
-from components._shared.digest import digest_file
+from components._shared.digest import digest_code
 from components._shared.gates import Evidence, GateReport, GateResult, Verdict
 
 FLIGHTS = Path(__file__).parents[3] / "projects" / "flights"
@@ -58,7 +58,7 @@ def flights(tmp_path_factory):
     GateReport(stage="validate_examples", evidence=evidence, gates=(passed,)).write(root / "anomalies")
     names = ("examples", "schema", "anomalies", "transform_graph", "transformed_examples")
     folders = {name: str(root / name) for name in names}
-    transform_features(**folders, project_dir=str(FLIGHTS), features_hash=digest_file(FLIGHTS / "features.py"))
+    transform_features(**folders, project_dir=str(FLIGHTS), features_hash=digest_code(FLIGHTS, "features.py"))
     return {name: folder for name, folder in folders.items() if name != "anomalies"}
 
 
@@ -80,7 +80,7 @@ def inputs(flights, tmp_path):
 def settings(project, outputs):
     return {
         "project_dir": str(project),
-        "model_hash": digest_file(project / "model.py"),
+        "model_hash": digest_code(project, "model.py"),
         "epochs": 3,
         "batch_size": 64,
         "patience": 2,

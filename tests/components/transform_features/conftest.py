@@ -1,13 +1,12 @@
 """A tiny project: 60 training rows with missing values, a schema, and the report of a data gate that let them through."""
 
 import shutil
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from components._data.examples import write_manifest, write_split
-from components._shared.digest import digest_file
+from components._shared.digest import digest_code
 from components._shared.gates import Evidence, GateReport, GateResult, Verdict
 
 SCHEMA = """
@@ -84,7 +83,7 @@ def inputs(tiny_project, tmp_path):
             project.mkdir()
             (project / "features.py").write_text(features)
         arguments = {name: str(tiny_project / name) for name in ("examples", "schema", "anomalies")}
-        arguments |= {"project_dir": str(project), "features_hash": digest_file(Path(project) / "features.py")}
+        arguments |= {"project_dir": str(project), "features_hash": digest_code(project, "features.py")}
         arguments |= {name: str(tmp_path / name) for name in ("transform_graph", "transformed_examples")}
         return arguments | changed
 
@@ -118,5 +117,5 @@ def transformed(tiny_project, tmp_path_factory):
     arguments = {name: str(tiny_project / name) for name in ("examples", "schema", "anomalies")}
     arguments |= {name: str(root / name) for name in ("transform_graph", "transformed_examples")}
     project = tiny_project / "project"
-    digest = digest_file(project / "features.py")
+    digest = digest_code(project, "features.py")
     return root, transform_features(project_dir=str(project), features_hash=digest, **arguments)
