@@ -51,7 +51,7 @@ def test_first_run_pushes_version_1(released):
 def test_first_run_says_what_happened(released):
     _, _, result = released
     shown = result.stdout + result.stderr
-    for word in ("push_model", "performance", "auc", "index.html", "sluice releases"):
+    for word in ("push_model", "performance", "auc", "index.html", "releases"):
         assert word in shown
 
 

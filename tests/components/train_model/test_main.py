@@ -29,7 +29,7 @@ def test_the_dashboard_gets_the_best_epochs_metrics(inputs, tmp_path):
     main(build_parser().parse_args(flags_of(arguments)))
     written = json.loads((tmp_path / "out.json").read_text())["artifacts"]
     metrics = written["metrics"]["artifacts"][0]["metadata"]
-    assert set(metrics) == {"loss", "auc", "eval_loss", "eval_auc", "best_epoch", "epochs_run"}
+    assert set(metrics) == {"loss", "auc", "eval_loss", "eval_auc", "best_epoch", "epochs_run", "rows_per_second"}
     assert written["model"]["artifacts"][0]["metadata"]["data_version"] == "sha256:d1"
 
 

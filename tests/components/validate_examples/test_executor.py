@@ -218,7 +218,7 @@ def test_a_live_version_without_readable_statistics_fails(case, table, spoil):
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": null}'])
 def test_an_unreadable_baseline_fails(case, text):
     case.write("baseline/baseline.json", text)
-    assert "baseline.json does not say which version is live" in data_gate(case).reason
+    assert "says in baseline.json which version is live" in data_gate(case).reason
 
 
 def test_a_feature_that_the_live_version_lost_fails(case, table):
