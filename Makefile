@@ -66,6 +66,7 @@ $(UV): requirements/uv.lock
 	@touch $@
 
 $(READY): $(UV) requirements/$(LINE).lock setup.cfg pyproject.toml
+	@echo "Setting up .venv with the $(LINE) line: 3 GB on disk, about a minute after the download."
 	$(UV) venv -q --allow-existing --python $(PYTHON) .venv
 	$(UV) pip sync -q --python .venv --require-hashes --compile-bytecode requirements/$(LINE).lock
 	$(UV) pip install -q --python .venv --no-deps --no-build-isolation --editable .

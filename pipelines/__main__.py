@@ -16,6 +16,11 @@ from components._shared.images import IMAGE
 _RUN, _RELEASES = "Build and run", "What was released"
 
 
+def _console(*, stderr: bool = False) -> Console:
+    # Paths and digests are shown as they are: with emoji on, `sha256:abc:` would end in a picture.
+    return Console(stderr=stderr, emoji=False)
+
+
 class _Group(TyperGroup):
     """Turns an error that the user can mend into one message and an exit code, without a traceback."""
 
@@ -23,7 +28,7 @@ class _Group(TyperGroup):
         try:
             return super().invoke(ctx)
         except SluiceError as error:
-            console = Console(stderr=True)
+            console = _console(stderr=True)
             console.print("[bold red]Error:[/]", end=" ")
             console.print(str(error), markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(error.exit_code) from error
@@ -82,7 +87,7 @@ def run(  # its options
     done = run_project(
         loaded, runs_dir=runs_dir, serving_dir=serving_dir, settings=settings, isolation=isolation, standby=standby
     )
-    print_summary(done, loaded, Console())
+    print_summary(done, loaded, _console())
     raise typer.Exit(done.exit_code)
 
 
@@ -97,7 +102,7 @@ def compile_(
     from pipelines.config import load_project
 
     compile_training_pipeline(load_project(project), output, image)
-    Console(stderr=True).print(f"Wrote {output}", markup=False, highlight=False, soft_wrap=True)
+    _console(stderr=True).print(f"Wrote {output}", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command(rich_help_panel=_RELEASES)
@@ -113,7 +118,7 @@ def releases(
     from pipelines.releases import show_releases
 
     base = (serving_dir or load_project(project).serving_dir).resolve()
-    show_releases(base, Console(), verify=verify, head=head, as_json=as_json)
+    show_releases(base, _console(), verify=verify, head=head, as_json=as_json)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def measure(project_dir: str, *, spans: str, isolation: str, standby: bool) -> t
         )
         wall = time.monotonic() - begin
         if run.state != "succeeded":
-            print_summary(run, project, Console(stderr=True))
+            print_summary(run, project, Console(stderr=True, emoji=False))
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return run, {
         "project": run.project,
@@ -116,7 +116,7 @@ def main() -> None:
     try:
         run, figures = measure(args.project, spans=args.spans, isolation=args.isolation, standby=not args.no_standby)
     except SluiceError as error:
-        Console(stderr=True).print(f"Error: {error}", markup=False, highlight=False, soft_wrap=True)
+        Console(stderr=True, emoji=False).print(f"Error: {error}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
     _print(figures)
     if args.json:

@@ -26,7 +26,7 @@ def compile_training_pipeline(project: Project, output: str | Path, image: str =
         image: Image of every stage; for a release, with its digest.
 
     Raises:
-        UserError: If the image or the output's name is not one.
+        UserError: If the image or the output's name is not one, or the file cannot be written.
     """
     if not re.fullmatch(r"[\w][\w./:@-]*", image):
         raise UserError("An image is a reference such as registry/name:tag or registry/name@sha256:…", received=repr(image))
@@ -36,7 +36,10 @@ def compile_training_pipeline(project: Project, output: str | Path, image: str =
         file = Path(folder) / "pipeline.yaml"
         compiler.Compiler().compile(build_training_pipeline(project), str(file))
         text = file.read_text(encoding="utf-8")
-    write_text(output, _with_image(text, image))
+    try:
+        write_text(output, _with_image(text, image))
+    except OSError as error:
+        raise UserError("The compiled pipeline can be written.", received=error, remedy="Name another file.") from error
 
 
 def _with_image(text: str, image: str) -> str:

@@ -1,14 +1,17 @@
 """What came out of a run, read from what its stages wrote: gates, metrics, the decision and the pushed version."""
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from components._shared.artifacts import DECISION_FILE, PUSHED_FILE
+from components._shared.documents import read_object
 from components._shared.gates import read_gate_report
 from pipelines.stage_run import StageRun
+
+_LIVE_PREFIX = "baseline_"
+"""How evaluate_model names the live version's metrics, beside the candidate's."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,6 +21,7 @@ class Outcome:
     Attributes:
         gates: Each gate's `stage`, `gate`, `verdict` and `reason`; the decision's if there is one, else what was reported.
         metrics: The candidate's metrics over all test rows.
+        live_metrics: The live version's over the same rows; empty if none is live.
         approved: Whether the decision says yes; None when there is none.
         pushed_version: The pushed version; empty if nothing was pushed.
         reason: Why it was pushed or not; empty if the run did not come that far.
@@ -25,6 +29,7 @@ class Outcome:
 
     gates: tuple[dict[str, Any], ...] = ()
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
+    live_metrics: dict[str, float] = dataclasses.field(default_factory=dict)
     approved: bool | None = None
     pushed_version: str = ""
     reason: str = ""
@@ -36,10 +41,14 @@ def read_outcome(runs: Sequence[StageRun]) -> Outcome:
     decision = _read_object(by_stage.get("decide_release"), "decision", DECISION_FILE)
     pushed = _read_object(by_stage.get("push_model"), "pushed", PUSHED_FILE)
     version = by_stage["push_model"].parameters.get("pushed_version", "") if "push_model" in by_stage else ""
-    metrics = by_stage["evaluate_model"].metadata.get("metrics", {}) if "evaluate_model" in by_stage else {}
+    reported = by_stage["evaluate_model"].metadata.get("metrics", {}) if "evaluate_model" in by_stage else {}
+    numbers = {name: value for name, value in sorted(reported.items()) if isinstance(value, int | float)}
     return Outcome(
         gates=tuple(decision.get("gates") or _reported_gates(runs)),
-        metrics={name: value for name, value in metrics.items() if isinstance(value, int | float)},
+        metrics={name: value for name, value in numbers.items() if not name.startswith(_LIVE_PREFIX)},
+        live_metrics={
+            name.removeprefix(_LIVE_PREFIX): value for name, value in numbers.items() if name.startswith(_LIVE_PREFIX)
+        },
         approved=decision.get("approved"),
         pushed_version=str(version),
         reason=str(pushed.get("reason") or decision.get("reason") or ""),
@@ -50,10 +59,9 @@ def _read_object(run: StageRun | None, artifact: str, name: str) -> dict[str, An
     if run is None:
         return {}
     try:
-        value = json.loads((run.folder / artifact / name).read_text(encoding="utf-8"))
+        return read_object(run.folder / artifact / name)
     except (OSError, ValueError):
         return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _reported_gates(runs: Sequence[StageRun]) -> list[dict[str, Any]]:

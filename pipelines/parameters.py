@@ -10,6 +10,13 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from components._shared.errors import UserError
 
 _kind_name = pipeline_spec_pb2.ParameterType.ParameterTypeEnum.Name
+_KINDS = {
+    "BOOLEAN": "true or false",
+    "NUMBER_INTEGER": "a whole number",
+    "NUMBER_DOUBLE": "a number",
+    "LIST": "a list in JSON",
+    "STRUCT": "an object in JSON",
+}
 _PYTHON_TYPES = {"BOOLEAN": bool, "STRUCT": dict, "LIST": list}
 
 
@@ -39,7 +46,7 @@ def parse_settings(spec: pipeline_spec_pb2.PipelineSpec, settings: Sequence[str]
         try:
             values[name] = _parse(kind, text)
         except ValueError as error:
-            raise UserError(f"{name} is a value of type {kind}.", received=text) from error
+            raise UserError(f"{name} is {_KINDS[kind]}.", received=text) from error
     return values
 
 

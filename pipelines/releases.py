@@ -55,23 +55,35 @@ def show_releases(base: Path, console: Console, *, verify: bool = False, head: s
         console.print(f"Nothing was ever released into {escape(str(base))}.", soft_wrap=True, highlight=False)
         return
     console.print(_table(releases), highlight=False)
+    notes = [f"Version {release.version}: {note}" for release in releases if (note := _note(release))]
+    if notes:
+        console.print("", *notes, sep="\n", markup=False, highlight=False, soft_wrap=True)
     if verify:
         console.print(f"\n[green]Verified[/]: {len(entries)} entries, every pushed version as it was pushed.", highlight=False)
-    console.print(f"[bold]Head[/]  {last}  [dim]# note it: --head finds what was cut off[/]", soft_wrap=True, highlight=False)
+    console.print(f"\n[bold]Head[/]  {last}  [dim]# note it: --head finds what was cut off[/]", soft_wrap=True, highlight=False)
 
 
 def _table(releases: list[Release]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("version", justify="right")
-    for name in ("state", "when (UTC)", "model", "metric"):
+    for name in ("state", "when (UTC)", "metric"):
         table.add_column(name, no_wrap=True)
-    table.add_column("reason", overflow="fold")
+    table.add_column("model", overflow="ellipsis")  # a narrow terminal shortens it first
     for release in releases:
         state = "[bold green]live[/]" if release.live else release.state
         when = (release.settled_at or release.claimed_at)[:16].replace("T", " ")
         model = release.model_digest.removeprefix("sha256:")[:12]
-        table.add_row(str(release.version), state, when, model, escape(_headline_metric(release)), escape(release.reason))
+        table.add_row(str(release.version), state, when, escape(_headline_metric(release)), model)
     return table
+
+
+def _note(release: Release) -> str:
+    """Returns why a version was not pushed, or which gates let it through without having passed; empty if all passed."""
+    if release.state != "pushed" or not release.gates:
+        return f"{release.state}. {release.reason}"
+    return ", ".join(
+        f"{gate['gate']} {gate['verdict'].replace('_', ' ')}" for gate in release.gates if gate["verdict"] != "passed"
+    )
 
 
 def _headline_metric(release: Release) -> str:

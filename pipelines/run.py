@@ -61,7 +61,7 @@ def run_project(
         fixed = {"project_dir": str(project.folder), "serving_dir": str(serving_dir)}
         run, spec, arguments = _prepare(project, Path(runs_dir), fixed, settings)
         run.isolation = isolation
-        console = console or Console(stderr=True)
+        console = console or Console(stderr=True, emoji=False)
         with Progress(console, run.stage_count) as progress, _stops_on_signals(), _recorded(run, begin):
             on_stage = _observer(run, begin, [progress.observe, observe])
             run_pipeline(spec, arguments, run_folder=run.folder, launcher=launcher, observe=on_stage)
@@ -87,6 +87,7 @@ def _prepare(
         project=project.name,
         pipeline=spec.pipeline_info.name,
         parameters=defaults_of(spec) | arguments,
+        settings=tuple(settings),
         stage_count=len(spec.root.dag.tasks),
     )
     return run, spec, arguments
@@ -143,7 +144,9 @@ def _stops_on_signals() -> Iterator[None]:
     def stop(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    # A signal that is ignored stays so: `nohup sluice run` outlives its terminal.
+    heeded = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in heeded}
     try:
         yield
     finally:

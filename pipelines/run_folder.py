@@ -10,9 +10,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from components._shared.errors import UserError
 from components._shared.outputs import write_json, write_text
 from pipelines.outcome import read_outcome
-from pipelines.stage_run import StageRun, reason_of
+from pipelines.stage_run import StageRun
 
 _SUFFIXES = {"system.HTML": ".html", "system.Markdown": ".md"}
 _STATES = {"running": "not_applicable", "succeeded": "passed", "failed": "failed", "stopped": "failed"}
@@ -27,7 +28,8 @@ class Run:
         folder: Where everything is.
         project: Name of the project.
         pipeline: Name of the pipeline.
-        parameters: Pipeline parameters that the run set.
+        parameters: Pipeline parameters, with their defaults where the run set none.
+        settings: The ones that the user set, as `key=value`.
         isolation: How stages were kept apart.
         started_at: When it started, in UTC.
         state: running, succeeded, failed or stopped.
@@ -42,6 +44,7 @@ class Run:
     project: str
     pipeline: str = ""
     parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
+    settings: tuple[str, ...] = ()
     isolation: str = "process"
     started_at: datetime.datetime = dataclasses.field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
     state: str = "running"
@@ -53,9 +56,21 @@ class Run:
 
 
 def create_run_folder(runs_dir: str | Path, project: str) -> Path:
-    """Makes the folder of a new run, named by project and UTC time; two runs of one second get two folders."""
+    """Makes the folder of a new run, named by project and UTC time; two runs of one second get two folders.
+
+    Raises:
+        UserError: If there is no way to make one.
+    """
     runs_dir = Path(runs_dir).resolve()
-    runs_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        runs_dir.mkdir(parents=True, exist_ok=True)
+        return _new_folder(runs_dir, project)
+    except OSError as error:
+        rule, remedy = "The folder of a run can be made.", "Name another folder with --runs-dir, or make room there."
+        raise UserError(rule, received=error, remedy=remedy) from error
+
+
+def _new_folder(runs_dir: Path, project: str) -> Path:
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
     number = 1
     while True:
@@ -82,7 +97,6 @@ def write_run(run: Run) -> None:
         kind=_STATES[run.state],
         outcome=read_outcome(run.stages),
         pages=pages,
-        reasons={stage.stage: reason_of(stage) for stage in run.stages if stage.exit_code is not None and not stage.succeeded},
     )
     write_text(run.folder / "index.html", page)
 

@@ -69,7 +69,8 @@ def reason_of(run: StageRun) -> str:
         if match := _ERROR_LINE.match(text[line_start:]):
             return match[1].strip()
     if run.exit_code < 0:
-        return f"it was killed by {signal.Signals(-run.exit_code).name}"
+        name = signal.Signals(-run.exit_code).name
+        return f"it was killed by {name}" + (", as it is when memory runs out" if name == "SIGKILL" else "")
     last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it wrote no log")
     return f"{last} (exit code {run.exit_code})"
 

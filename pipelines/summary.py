@@ -30,14 +30,15 @@ def print_summary(run: Run, project: Project, console: Console) -> None:
     outcome = read_outcome(run.stages)
     console.print(_stages_table(run), highlight=False)
     if outcome.gates:
-        console.print(_gates_table(outcome), highlight=False)
+        console.print("", _gates_table(outcome), highlight=False, sep="\n")
     if outcome.metrics:
-        console.print(_metrics_table(outcome), highlight=False)
+        console.print("", _metrics_table(outcome), highlight=False, sep="\n")
     if run.state != "succeeded":
         _print_failure(run, console)
     elif outcome.pushed_version:
         folder = _near(Path(run.parameters["serving_dir"]) / outcome.pushed_version)
-        console.print(f"\n[bold green]Version {outcome.pushed_version} is pushed[/]  {escape(folder)}", soft_wrap=True)
+        pushed = f"[bold green]Version {outcome.pushed_version} is pushed[/]"
+        console.print(f"\n{pushed}  {escape(folder)}", soft_wrap=True, highlight=False)
     else:
         console.print(f"\n[bold red]Nothing was released.[/] {escape(outcome.reason)}", soft_wrap=True, highlight=False)
     console.print(f"[bold]Report[/]  {escape(_near(run.folder / 'index.html'))}", soft_wrap=True, highlight=False)
@@ -59,9 +60,9 @@ def _stages_table(run: Run) -> Table:
 
 
 def _gates_table(outcome: Outcome) -> Table:
-    table = Table(box=None, pad_edge=False, title="", title_justify="left")
-    table.add_column("gate")
-    table.add_column("verdict")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("gate", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
     table.add_column("reason", overflow="fold")
     for gate in outcome.gates:
         style = _VERDICT_STYLES.get(gate["verdict"], "dim")
@@ -71,12 +72,21 @@ def _gates_table(outcome: Outcome) -> Table:
 
 
 def _metrics_table(outcome: Outcome) -> Table:
-    table = Table(box=None, pad_edge=False, title="", title_justify="left")
+    table = Table(box=None, pad_edge=False)
     table.add_column("metric over all test rows")
-    table.add_column("value", justify="right")
-    for name, value in sorted(outcome.metrics.items()):
-        table.add_row(escape(name), f"{value:,.0f}" if float(value).is_integer() and abs(value) >= 10 else f"{value:.4f}")
+    table.add_column("candidate", justify="right")
+    if outcome.live_metrics:
+        table.add_column("live", justify="right")
+    for name, value in outcome.metrics.items():
+        live = [_number(outcome.live_metrics.get(name))] if outcome.live_metrics else []
+        table.add_row(escape(name), _number(value), *live)
     return table
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) >= 10 else f"{value:.4f}"
 
 
 def _print_failure(run: Run, console: Console) -> None:
@@ -84,27 +94,44 @@ def _print_failure(run: Run, console: Console) -> None:
     failed = next((stage for stage in run.stages if stage.exit_code is not None and not stage.succeeded), None)
     if failed is None:
         return
-    if failed.exit_code not in (2, 3):  # those say all in their message
-        console.print(f"\n[dim]The end of its log:[/]\n{escape(tail_of(failed))}", soft_wrap=True, highlight=False)
+    if failed.exit_code not in (2, 3) and (tail := tail_of(failed)):  # those say all in their message
+        console.print(f"\n[dim]The end of its log:[/]\n{escape(tail)}", soft_wrap=True, highlight=False)
     console.print(f"[bold]Log[/]  {escape(_near(failed.log))}", soft_wrap=True, highlight=False)
 
 
 def _next_commands(run: Run, project: Project, outcome: Outcome) -> list[tuple[str, str]]:
-    sluice, folder = _program(), shlex.quote(_near(project.folder))
-    served = Path(run.parameters["serving_dir"])
-    there = "" if served == project.serving_dir else f" --serving-dir {shlex.quote(_near(served))}"
+    sluice, folder, there = _program(), shlex.quote(_near(project.folder)), _serving_option(run, project)
     opener = "open" if sys.platform == "darwin" else "xdg-open"
-    commands = [(f"{opener} {shlex.quote(_near(run.folder / 'index.html'))}", "every stage's page")]
+    commands = []
+    if shutil.which(opener):  # a server without a desktop has none
+        commands.append((f"{opener} {shlex.quote(_near(run.folder / 'index.html'))}", "every stage's page"))
     if outcome.pushed_version:
         commands.append((f"{sluice} releases {folder}{there} --verify", "what was released, checked against the ledger"))
         if spans := _next_spans(str(run.parameters.get("spans", "")), project, str(run.parameters.get("pattern", ""))):
-            commands.append((f"{sluice} run {folder}{there} --spans {spans}", "with one more span, against what is live now"))
-    elif run.state != "succeeded":
+            again = f"{sluice} run {folder}{there}{_run_options(run)} --spans {spans}"
+            commands.append((again, "with one more span, against what is live now"))
+    if run.state == "succeeded":
+        commands.append((f"{sluice} compile {folder} -o training.yaml", "the same pipeline for Kubeflow"))
+    else:
         spans = str(run.parameters.get("spans", project.source.spans))
-        again = "" if spans == project.source.spans else f" --spans {shlex.quote(spans)}"
-        commands.append((f"{sluice} run {folder}{there}{again}", "again, when the cause is mended"))
-    commands.append((f"{sluice} compile {folder} -o training.yaml", "the same pipeline for Kubeflow"))
+        changed = "" if spans == project.source.spans else f" --spans {shlex.quote(spans)}"
+        commands.append((f"{sluice} run {folder}{there}{_run_options(run)}{changed}", "again, when the cause is mended"))
     return commands
+
+
+def _serving_option(run: Run, project: Project) -> str:
+    served = Path(run.parameters["serving_dir"])
+    return "" if served == project.serving_dir else f" --serving-dir {shlex.quote(_near(served))}"
+
+
+def _run_options(run: Run) -> str:
+    """Returns how the run was asked for, so that the next one is like it; without spans and serving directory."""
+    runs_dir = _near(run.folder.parent)
+    options = [] if runs_dir == "runs" else ["--runs-dir", runs_dir]
+    options += [] if run.isolation == "process" else ["--isolation", run.isolation]
+    for setting in run.settings:
+        options += [] if setting.startswith("spans=") else ["--set", setting]
+    return "".join(f" {shlex.quote(option)}" for option in options)
 
 
 def _program() -> str:

@@ -1,6 +1,5 @@
 """Reads and writes Examples artifacts: Parquet shards by split, and a manifest that is written last."""
 
-import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -10,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components._shared.artifacts import MANIFEST_FILE, split_dir
+from components._shared.artifacts import MANIFEST_FILE, SHARD_FILE, split_dir
+from components._shared.documents import read_object
 from components._shared.errors import UserError
 from components._shared.outputs import write_json
 
@@ -41,10 +41,10 @@ def read_manifest(examples: str | Path) -> dict[str, Any]:
     """
     path = Path(examples) / MANIFEST_FILE
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = read_object(path)
     except (OSError, ValueError) as error:
         raise UserError("Complete examples hold a manifest.", received=f"{path}: {error}", remedy=_RUN_AGAIN) from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+    if manifest.get("format") != FORMAT:
         raise UserError(f"The manifest has the format {FORMAT!r}.", received=str(path), remedy=_RUN_AGAIN)
     return manifest
 
@@ -53,7 +53,7 @@ def write_split(examples: str | Path, split: str, table: pa.Table) -> Path:
     """Writes one split as a single Parquet shard, whole or not at all, and returns its path."""
     folder = Path(examples) / split_dir(split)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "part-00000.parquet"
+    path = folder / SHARD_FILE
     temporary = folder / f".{path.name}.{os.getpid()}.tmp"
     try:
         pq.write_table(table, temporary, compression="zstd", row_group_size=ROW_GROUP_ROWS)

@@ -69,7 +69,7 @@ def read_ledger(base: str | Path) -> list[Entry]:
     if problems:
         raise UserError(
             f"The ledger of {base} is whole.",
-            received=problems[0],
+            received=problems[0].rstrip("."),
             remedy="Restore it from a backup; `sluice releases PROJECT --verify` lists every problem.",
         )
     return entries

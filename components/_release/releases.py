@@ -90,7 +90,7 @@ def list_releases(base: str | Path) -> list[Release]:
     if problems := check_history(entries):
         raise UserError(
             f"The ledger of {base} tells a story that this program knows.",
-            received=problems[0],
+            received=problems[0].rstrip("."),
             remedy="Use the program that wrote it; `sluice releases PROJECT --verify` lists every problem.",
         )
     return releases_of(entries, Path(base))
@@ -184,7 +184,9 @@ def _check_entry(entry: Entry, claims: dict[int, Entry], settled: set[int]) -> s
         return f"claims version {version}, which entry {claim.sequence} claimed" if claim else ""
     if claim is None or version in settled:
         return f"settles version {version}{' a second time' if claim else ', which nobody claimed'}"
-    if any(entry.payload[name] != claim.payload[name] for name in _CLAIM):
+    # No next entry holds the hash of the last one: that it repeats its claim is what shows an edit. `abandoned` has its own reason.
+    own = ("reason",) if entry.kind == ABANDONED else ()
+    if any(entry.payload.get(name) != value for name, value in claim.payload.items() if name not in own):
         return f"is about something else than the claim in entry {claim.sequence}"
     return ""
 

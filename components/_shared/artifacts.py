@@ -12,6 +12,9 @@ evaluation            TFMA's own layout, predictions.parquet, evaluation.json, g
 serving_report        serving_report.json, gates.json
 decision              decision.json, and BLESSED or NOT_BLESSED
 pushed                pushed.json
+
+A pushed version is a SavedModel with assets.extra/sluice/: schema.pbtxt, manifest.json, training.json, evaluation.json,
+decision.json, model_card.md, and statistics/ as the artifact.
 """
 
 TRAIN, EVAL, TEST = "train", "eval", "test"
@@ -30,21 +33,30 @@ GATES_FILE = "gates.json"
 TRANSFORM_FILE = "transform.json"
 """Which code, schema and data the graph was fitted from."""
 
+SHARD_FILE = "part-00000.parquet"
+"""The one shard that a stage writes per split; readers take any number of them."""
+
 SERVING_MODEL_DIR = "Format-Serving"
+SAVED_MODEL_FILE = "saved_model.pb"
+"""TensorFlow's own name for the graph of a SavedModel."""
 TRAINING_FILE = "training.json"
 ASSETS_EXTRA_DIR = "assets.extra"
 WARMUP_FILE = "tf_serving_warmup_requests"
 RELEASE_DIR = "sluice"
 """Folder in assets.extra where push_model puts what a release must carry; outside the model digest."""
+RELEASE_STATISTICS_DIR = "statistics"
 
 BASELINE_FILE = "baseline.json"
 BASELINE_MODEL_DIR = "model"
 
 PREDICTIONS_FILE = "predictions.parquet"
 EVALUATION_FILE = "evaluation.json"
+CANDIDATE, BASELINE = "candidate", "baseline"
+"""The models in predictions.parquet, and in the metrics of evaluation.json."""
 SERVING_REPORT_FILE = "serving_report.json"
 
 DECISION_FILE = "decision.json"
+DECISION_FORMAT = "sluice/decision/1"
 BLESSED_FILE = "BLESSED"
 NOT_BLESSED_FILE = "NOT_BLESSED"
 
@@ -54,6 +66,8 @@ SIGNATURE_RAW = "serving_default"
 """Raw named tensors in, one per feature of the SERVING environment."""
 SIGNATURE_EXAMPLES = "examples"
 """Serialized tf.Example protos in."""
+EXAMPLES_INPUT = "examples"
+"""The one input of the signatures that take serialized tf.Example protos."""
 SIGNATURE_TRANSFORM = "transform_features"
 """Serialized tf.Example protos in, transformed features out."""
 

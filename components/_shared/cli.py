@@ -2,26 +2,26 @@
 
 import argparse
 import errno
-import json
 import logging
 import os
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from components._shared.documents import parse_json
 from components._shared.errors import SluiceError, UserError
 
 logger = logging.getLogger("sluice")
 
 _OWN_LOGGERS = ("components", "sluice")
-_USERS_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_USERS_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def make_parser(description: str) -> argparse.ArgumentParser:
-    """Returns a parser that shows defaults in its help and knows `--executor_input`, which every stage takes."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False
-    )
+    """Returns a parser that knows `--executor_input`, which every stage takes."""
+    module = sys.modules["__main__"].__spec__  # None where the program is no module, as in an interactive session
+    program = f"python -m {module.name.removesuffix('.__main__')}" if module else None
+    parser = argparse.ArgumentParser(prog=program, description=description, allow_abbrev=False)
     parser.add_argument(
         "--executor_input", default="", metavar="JSON", help="KFP's executor input; leave it out when running by hand"
     )
@@ -41,10 +41,8 @@ def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], No
     except OSError as error:
         if error.errno not in _USERS_ERRNOS:
             raise
-        logger.error(
-            "%s",
-            UserError("The outputs can be written.", received=error, remedy="Make room or give permission, and run again."),
-        )
+        rule, remedy = "The inputs can be read and the outputs written.", "Make room or give permission, and run again."
+        logger.error("%s", UserError(rule, received=error, remedy=remedy))
         sys.exit(UserError.exit_code)
     sys.exit(0)
 
@@ -91,8 +89,8 @@ def json_list(text: str) -> list[Any]:
 
 def _json_of(text: str, kind: type, name: str) -> Any:
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
+        value = parse_json(text)
+    except ValueError as error:
         raise argparse.ArgumentTypeError(f"must be a JSON {name}: {error}. Received: {text[:200]}") from error
     if not isinstance(value, kind):
         raise argparse.ArgumentTypeError(f"must be a JSON {name}. Received: {text[:200]}")

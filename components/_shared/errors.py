@@ -41,5 +41,5 @@ class Refusal(SluiceError):
 
 
 def _shorten(value: Any) -> str:
-    text = str(value)
+    text = str(value).rstrip(".")  # the sentence brings its own full stop
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}… ({len(text)} characters)"

@@ -1,6 +1,7 @@
 """Folders that appear whole or not at all."""
 
 import contextlib
+import glob
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,13 +12,14 @@ from pathlib import Path
 def whole_folder(path: str | Path) -> Iterator[Path]:
     """Yields an empty folder next to `path` and renames it to `path` at the end; an error or a kill leaves no `path`.
 
-    What an earlier run left at `path` is removed first, so that it cannot pass for the result of this one.
+    What an earlier run left at `path` is removed first, so that it cannot pass for the result of this one; so is what
+    runs that were killed left beside it.
     """
     path = Path(path)
-    shutil.rmtree(path, ignore_errors=True)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in (path, *path.parent.glob(f".{glob.escape(path.name)}.*.tmp")):
+        shutil.rmtree(leftover, ignore_errors=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
     try:
         yield unfinished

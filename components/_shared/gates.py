@@ -15,6 +15,9 @@ from components._shared.outputs import write_json
 
 FORMAT = "sluice/gates/1"
 
+EVIDENCE_GATE = "evidence"
+"""What the decision finds out for itself: that all reports speak of this very run. It cannot be switched off."""
+
 
 class Verdict(enum.StrEnum):
     """What one gate says."""

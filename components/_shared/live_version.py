@@ -1,10 +1,10 @@
 """The baseline artifact: the live version that a candidate is compared with, or the word that none is live."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 from components._shared.artifacts import ASSETS_EXTRA_DIR, BASELINE_FILE, BASELINE_MODEL_DIR, RELEASE_DIR
+from components._shared.documents import read_object
 from components._shared.errors import UserError
 
 
@@ -36,7 +36,7 @@ def read_live_version(baseline: str | Path) -> LiveVersion:
     """
     file = Path(baseline) / BASELINE_FILE
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = read_object(file)
         version, digest = document["version"], document["model_digest"]
         if not (isinstance(version, str) and isinstance(digest, str)):
             raise TypeError(f"version {version!r}, model_digest {digest!r}")

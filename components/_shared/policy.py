@@ -118,7 +118,7 @@ def read_policy(document: dict[str, Any]) -> Policy:
     """Reads a policy from the JSON object that the pipeline passes.
 
     Raises:
-        UserError: If a gate or a bound is unknown.
+        UserError: If a gate or a bound is unknown, or a bound is of another type than its default.
     """
     kinds = {field.name: type(field.default) for field in dataclasses.fields(Policy)}
     if unknown := set(document) - set(kinds):
@@ -126,13 +126,21 @@ def read_policy(document: dict[str, Any]) -> Policy:
     return Policy(**{name: _read_gate(name, kinds[name], values) for name, values in document.items()})
 
 
-def _read_gate(name: str, kind: type, values: dict[str, Any]) -> Any:
-    known = {field.name for field in dataclasses.fields(kind)}
-    if unknown := set(values) - known:
+def _read_gate(name: str, kind: type, document: Any) -> Any:
+    if not isinstance(document, dict):
+        raise UserError(f"The gate {name!r} is an object of settings.", received=repr(document))
+    values, defaults = {key: _read_value(value) for key, value in document.items()}, vars(kind())
+    if unknown := set(values) - set(defaults):
         raise UserError(
-            f"The gate {name!r} has only known settings.", received=sorted(unknown), remedy=f"Known: {sorted(known)}."
+            f"The gate {name!r} has only known settings.", received=sorted(unknown), remedy=f"Known: {sorted(defaults)}."
         )
-    return kind(**{key: _read_value(value) for key, value in values.items()})
+    for key, value in values.items():
+        if not _suits(value, defaults[key]):
+            rule = f"{name}.{key} is a {type(defaults[key]).__name__}, as its default {defaults[key]!r} is."
+            raise UserError(rule, received=repr(value))
+    if values.get("off") and not values["off"].strip():
+        raise UserError(f"A gate is switched off with a reason, in {name}.off.", received=repr(values["off"]))
+    return kind(**values)
 
 
 def _read_value(value: Any) -> Any:
@@ -144,6 +152,37 @@ def _read_value(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _suits(value: Any, default: Any) -> bool:
+    if isinstance(default, dict):
+        return isinstance(value, dict) and all(_suits(item, 0.0) for item in value.values())
+    if isinstance(default, tuple):
+        return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+    return type(value) in ((int, float) if isinstance(default, float) else (type(default),))
+
+
 def hash_policy(document: dict[str, Any], eval_config: dict[str, Any]) -> str:
     """Returns `sha256:<hex>` over everything that decides: the gates' bounds and the evaluation's configuration."""
-    return digest_parts([json.dumps([document, eval_config], sort_keys=True)])
+    return digest_parts([json.dumps(_with_plain_numbers([document, eval_config]), sort_keys=True)])
+
+
+def check_policy_hash(document: dict[str, Any], eval_config: dict[str, Any], expected: str) -> None:
+    """Checks that a policy is the one that its hash speaks of: reports that agree on a hash then agree on the bounds.
+
+    Raises:
+        UserError: If it is another.
+    """
+    if (actual := hash_policy(document, eval_config)) != expected:
+        raise UserError(
+            "The policy and the evaluation's configuration are those that the pipeline was compiled with.",
+            received=f"{actual} instead of {expected or 'no hash'}",
+            remedy="Change the bounds in project.yaml and compile the pipeline again.",
+        )
+
+
+def _with_plain_numbers(value: Any) -> Any:
+    """Writes whole floats as integers: YAML, JSON and Kubeflow write 50 and 50.0 for the same bound."""
+    if isinstance(value, dict):
+        return {key: _with_plain_numbers(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_plain_numbers(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

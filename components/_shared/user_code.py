@@ -63,9 +63,14 @@ def user_errors(project_dir: str | Path, rule: str) -> Iterator[None]:
         place = _place(error, Path(project_dir).absolute())
         if place is None:
             raise
-        last_line = str(error).strip().splitlines()[-1:] or [""]
-        received = f"{place}: {type(error).__name__}: {last_line[0].strip()}"
+        received = f"{place}: {type(error).__name__}: {last_words(error)}"
         raise UserError(f"{rule}.", received=received, remedy="Mend that line and run again.") from error
+
+
+def last_words(error: Exception) -> str:
+    """Returns the last line of an error's text, where the cause stands; TensorFlow puts names of nodes after it."""
+    lines = [line.strip() for line in str(error).split("[[{{node")[0].splitlines()]
+    return next((line for line in reversed(lines) if line), "")
 
 
 def _import(path: Path) -> ModuleType:

@@ -17,11 +17,17 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from components._data.schema import is_required, serving_features
-from components._shared.artifacts import ASSETS_EXTRA_DIR, SIGNATURE_EXAMPLES, SIGNATURE_RAW, SIGNATURE_TRANSFORM, WARMUP_FILE
+from components._shared.artifacts import (
+    ASSETS_EXTRA_DIR,
+    EXAMPLES_INPUT,
+    SIGNATURE_EXAMPLES,
+    SIGNATURE_RAW,
+    SIGNATURE_TRANSFORM,
+    WARMUP_FILE,
+)
 from components._tf.saved_model import MISSING, PREDICTION_KEY, dtype_of, raw_specs, raw_tensors, serialize_examples
 from components._tf.transform_graph import TransformGraph
 
-EXAMPLES_INPUT = "examples"
 WARMUP_BATCHES = (1, 16, 128)
 
 

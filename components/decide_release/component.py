@@ -30,6 +30,8 @@ def decide_release(
         serving_report: The report of the serving and parity gates.
         policy: The gates' bounds.
         policy_hash: Hash of the policy.
+
+    Returns:
         decision: The decision, and BLESSED or NOT_BLESSED.
         report: The decision as a page.
         summary: The decision in Markdown.

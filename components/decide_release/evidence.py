@@ -1,13 +1,22 @@
 """What this stage finds out for itself about model, data and live version, and whether it agrees."""
 
 import dataclasses
-import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from components._shared.artifacts import BASELINE_FILE, EVALUATION_FILE, MANIFEST_FILE, SERVING_MODEL_DIR, TRAINING_FILE
+from components._shared.artifacts import (
+    BASELINE_FILE,
+    EVALUATION_FILE,
+    MANIFEST_FILE,
+    SAVED_MODEL_FILE,
+    SERVING_MODEL_DIR,
+    TRAINING_FILE,
+)
 from components._shared.digest import digest_model
-from components._shared.gates import Evidence, GateResult, Verdict
+from components._shared.documents import read_object
+from components._shared.gates import EVIDENCE_GATE, Evidence, GateResult, Verdict
+from components._shared.policy import hash_policy
 
 AGREE = "Model, data, policy and live version are the ones that every stage worked on."
 
@@ -33,7 +42,7 @@ class Facts:
     problems: tuple[str, ...]
 
 
-def find_facts(*, model: str, baseline: str, examples: str, evaluation: str, policy_hash: str) -> Facts:
+def find_facts(*, model: str, baseline: str, examples: str, evaluation: str, policy: dict[str, Any], policy_hash: str) -> Facts:
     """Reads the documents and computes the model's digest; what is wrong becomes a problem, never an exception.
 
     Args:
@@ -41,6 +50,7 @@ def find_facts(*, model: str, baseline: str, examples: str, evaluation: str, pol
         baseline: Folder of the live version.
         examples: Folder of the examples.
         evaluation: Folder of the evaluation.
+        policy: The gates' bounds.
         policy_hash: Hash of the policy.
     """
     problems: list[str] = []
@@ -59,6 +69,8 @@ def find_facts(*, model: str, baseline: str, examples: str, evaluation: str, pol
     summary = _read(Path(evaluation) / EVALUATION_FILE, ("data_version", "model_digest"), problems)
     _compare(TRAINING_FILE, training, found, problems)
     _compare(EVALUATION_FILE, summary, found, problems)
+    if summary:
+        problems += _compare_evaluation(summary, live, policy, policy_hash)
     if bool(live.get("version")) != bool(live.get("pushed_digest")):
         problems.append(f"{BASELINE_FILE} names a live version without its digest, or a digest without a version.")
     return Facts(
@@ -74,22 +86,19 @@ def find_facts(*, model: str, baseline: str, examples: str, evaluation: str, pol
 def judge_facts(facts: Facts) -> GateResult:
     """Returns the gate of this stage: everything belongs to one run."""
     if facts.problems:
-        return GateResult(gate="evidence", verdict=Verdict.FAILED, reason=" ".join(facts.problems))
-    return GateResult(gate="evidence", verdict=Verdict.PASSED, reason=AGREE)
+        return GateResult(gate=EVIDENCE_GATE, verdict=Verdict.FAILED, reason=" ".join(facts.problems))
+    return GateResult(gate=EVIDENCE_GATE, verdict=Verdict.PASSED, reason=AGREE)
 
 
 def _read(path: Path, texts: tuple[str, ...], problems: list[str]) -> dict[str, Any]:
     """Returns a JSON object whose named fields are texts, or nothing at all."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        document = read_object(path)
     except FileNotFoundError:
         problems.append(f"{path.name} is missing.")
         return {}
     except (OSError, ValueError) as error:
         problems.append(f"{path.name} cannot be read: {error}.")
-        return {}
-    if not isinstance(document, dict):
-        problems.append(f"{path.name} is no JSON object.")
         return {}
     if wrong := [name for name in texts if not isinstance(document.get(name), str)]:
         problems.append(f"{path.name} has no {' and no '.join(wrong)}.")
@@ -97,13 +106,9 @@ def _read(path: Path, texts: tuple[str, ...], problems: list[str]) -> dict[str, 
     return document
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
-
-
 def _digest(folder: Path, problems: list[str]) -> str:
     try:
-        if (folder / "saved_model.pb").is_file():
+        if (folder / SAVED_MODEL_FILE).is_file():
             return digest_model(folder)
         problems.append(f"The model holds no SavedModel in {SERVING_MODEL_DIR}.")
     except OSError as error:
@@ -116,3 +121,13 @@ def _compare(name: str, document: dict[str, Any], found: Evidence, problems: lis
         said, actual = document[field], getattr(found, field)
         if said != actual:
             problems.append(f"{name} is about another {what}: {said or 'none'} instead of {actual or 'none'}.")
+
+
+def _compare_evaluation(
+    summary: dict[str, Any], live: dict[str, Any], policy: dict[str, Any], policy_hash: str
+) -> Iterator[str]:
+    """Yields what does not fit between the evaluation and the policy or the live version that this stage was given."""
+    if hash_policy(policy, summary.get("eval_config", {})) != policy_hash:
+        yield f"The policy and the configuration in {EVALUATION_FILE} are not those that the policy's hash stands for."
+    if live and summary.get("baseline_model_digest") != live["model_digest"]:
+        yield f"{EVALUATION_FILE} compares with another model than the live version in {BASELINE_FILE}."

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from components._report.page import render_page
-from components._shared.artifacts import BLESSED_FILE, DECISION_FILE, NOT_BLESSED_FILE
+from components._shared.artifacts import BLESSED_FILE, CANDIDATE, DECISION_FILE, DECISION_FORMAT, NOT_BLESSED_FILE
 from components._shared.gates import Verdict
 from components._shared.outputs import write_json, write_text
 from components._shared.policy import read_policy
@@ -16,8 +16,6 @@ from components.decide_release.required import reports_of
 from components.decide_release.summary import render_summary
 
 logger = logging.getLogger("sluice.decide_release")
-
-FORMAT = "sluice/decision/1"
 
 
 def decide_release(
@@ -57,7 +55,9 @@ def decide_release(
     """
     _clear(Path(decision))  # first: an older blessing must not outlive an error
     bounds = read_policy(policy)
-    facts = find_facts(model=model, baseline=baseline, examples=examples, evaluation=evaluation, policy_hash=policy_hash)
+    facts = find_facts(
+        model=model, baseline=baseline, examples=examples, evaluation=evaluation, policy=policy, policy_hash=policy_hash
+    )
     reports = reports_of(anomalies=anomalies, evaluation=evaluation, serving_report=serving_report)
     own = Judged(stage="decide_release", result=judge_facts(facts))
     gates = (*judge_gates(reports, facts.evidence, bounds), own)
@@ -68,7 +68,7 @@ def decide_release(
 
 def _document(gates: tuple[Judged, ...], facts: Facts) -> dict[str, Any]:
     return {
-        "format": FORMAT,
+        "format": DECISION_FORMAT,
         "approved": all(may_pass(gate) for gate in gates),
         "reason": _reason(gates),
         **dataclasses.asdict(facts.evidence),
@@ -108,7 +108,7 @@ def _lineage(facts: Facts) -> dict[str, Any]:
 
 def _candidate_metrics(evaluation: dict[str, Any]) -> dict[str, Any]:
     metrics = evaluation.get("metrics")
-    candidate = metrics.get("candidate") if isinstance(metrics, dict) else None
+    candidate = metrics.get(CANDIDATE) if isinstance(metrics, dict) else None
     return candidate if isinstance(candidate, dict) else {}
 
 

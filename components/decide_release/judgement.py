@@ -1,7 +1,7 @@
 """Judges what the stages reported: whatever is missing, foreign or contradictory counts as a "no"."""
 
 import dataclasses
-import math
+import sys
 from pathlib import Path
 
 from components._shared.artifacts import GATES_FILE
@@ -109,6 +109,8 @@ def _check_verdict(result: GateResult, policy: Policy, baseline_version: str) ->
         raise _Untrustworthy(f"The report says that the gate does not apply, and it does. The report's reason: {result.reason}")
     if result.verdict is Verdict.PASSED and (contradiction := _contradiction(result.measurements)):
         raise _Untrustworthy(f"The report contradicts itself: the gate passed, but {contradiction}.")
+    if result.verdict is Verdict.PASSED and not any(item.passed for item in result.measurements):
+        raise _Untrustworthy("The report says that the gate passed, and holds no measurement that was judged.")
 
 
 def _contradiction(measurements: tuple[Measurement, ...]) -> str:
@@ -138,5 +140,7 @@ def _well_formed(result: GateResult) -> bool:
 def _well_formed_measurement(item: Measurement) -> bool:
     texts = all(isinstance(text, str) for text in (item.name, item.slice, item.note))
     numbers = (item.value, item.lower_bound, item.upper_bound, item.rows)
-    finite = all(value is None or (isinstance(value, int | float) and math.isfinite(value)) for value in numbers)
+    # Not isfinite, which JSON's integers of any length overflow; comparisons with NaN are false.
+    largest = sys.float_info.max
+    finite = all(value is None or (isinstance(value, int | float) and -largest <= value <= largest) for value in numbers)
     return texts and finite and (item.passed is None or isinstance(item.passed, bool))

@@ -29,6 +29,8 @@ def evaluate_model(
         eval_config: A tfma.EvalConfig in JSON form.
         policy: The gates' bounds.
         policy_hash: Hash of the policy.
+
+    Returns:
         evaluation: TFMA's output, the predictions, a summary and the gates' report.
         metrics: The candidate's metrics over all rows.
         classification_metrics: ROC curve and confusion matrix of the candidate.

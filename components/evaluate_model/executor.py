@@ -11,12 +11,12 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from components._data.examples import read_manifest
 from components._data.schema import read_schema
-from components._shared.artifacts import EVALUATION_FILE, GATES_FILE, PREDICTIONS_FILE, TEST
+from components._shared.artifacts import BASELINE, CANDIDATE, EVALUATION_FILE, GATES_FILE, PREDICTIONS_FILE, TEST
 from components._shared.errors import UserError
 from components._shared.gates import Evidence, GateReport
 from components._shared.live_version import LiveVersion, read_live_version
 from components._shared.outputs import write_json, write_text
-from components._shared.policy import Policy, read_policy
+from components._shared.policy import Policy, check_policy_hash, read_policy
 from components.evaluate_model import inputs, page, summary, tfma_config
 from components.evaluate_model.curves import trace_curve
 from components.evaluate_model.fairness import unsuited_features
@@ -24,7 +24,6 @@ from components.evaluate_model.inputs import Candidate, Scores, TestRows
 from components.evaluate_model.live_version import score_live_version
 from components.evaluate_model.results import read_results
 from components.evaluate_model.slice_rows import slicing_features
-from components.evaluate_model.tfma_config import BASELINE, CANDIDATE
 from components.evaluate_model.tfma_run import Run, run_tfma
 from components.evaluate_model.thresholds import primary_metric
 from components.evaluate_model.verdicts import Measured, finish, judge_groups, judge_performance, judge_regression
@@ -76,15 +75,16 @@ def evaluate_model(
     Raises:
         UserError: If the configuration or an input cannot be used at all.
     """
+    check_policy_hash(policy, eval_config, policy_hash)
     bounds, manifest = read_policy(policy), read_manifest(examples)
     config = tfma_config.parse_eval_config(eval_config, manifest["label"])
     candidate, live = inputs.read_candidate(model), read_live_version(baseline)
-    rows = inputs.read_test_rows(examples, manifest["label"])
+    rows = inputs.read_test_rows(examples, manifest)
     _check_slicing(config, rows.table)
     scores = _score(candidate, live, rows, read_schema(schema), manifest)
 
     folder = _make_folder(evaluation)
-    unsuited = unsuited_features(bounds.fairness, rows.table)
+    unsuited = unsuited_features(bounds.fairness, rows.table, manifest["label"])
     measured, run = _measure(rows, scores, _prepare(config, scores, bounds, unsuited), bounds, manifest, folder)
     missing = {name: rows.table[name].null_count for name in bounds.fairness.protected if name not in unsuited}
     gates = judge_performance(measured), judge_groups(measured, unsuited, missing), judge_regression(measured, live.version)
@@ -97,7 +97,10 @@ def evaluate_model(
     )
     finished = finish(gates, bounds, mismatch=inputs.find_mismatch(candidate, manifest), note=run.note)
     gate_report = GateReport(stage="evaluate_model", evidence=evidence, gates=finished)
-    return _write(gate_report, rows, measured, run, manifest, folder, Path(report))
+    # The configuration goes along with a release: it says what the policy's hash stands for, years later.
+    known = {"baseline_model_digest": live.model_digest, "eval_config": eval_config, "policy_hash": policy_hash}
+    document = {**known, **_summarise(gate_report, rows, measured, run, manifest)}
+    return _write(gate_report, rows, measured, run, document, folder, Path(report))
 
 
 def _check_slicing(config: config_pb2.EvalConfig, table: pa.Table) -> None:
@@ -149,13 +152,12 @@ def _measure(
 
 
 def _write(
-    report: GateReport, rows: TestRows, measured: Measured, run: Run, manifest: dict[str, Any], folder: Path, page_file: Path
+    report: GateReport, rows: TestRows, measured: Measured, run: Run, document: dict[str, Any], folder: Path, page_file: Path
 ) -> EvaluationResult:
     """Writes predictions, summary, page and, last, the gates' report."""
-    label, predictions, results = manifest["label"], measured.scores.predictions, measured.results
+    label, predictions, results = document["label"], measured.scores.predictions, measured.results
     columns = {label: rows.table[label], **{name: pa.array(values) for name, values in predictions.items()}}
     pq.write_table(pa.table(columns), folder / PREDICTIONS_FILE)
-    document = _summarise(report, rows, measured, run, manifest)
     write_json(folder / EVALUATION_FILE, document)
     curves = {} if measured.invalid else {name: trace_curve(rows.labels, values) for name, values in predictions.items()}
     content = page.Content(

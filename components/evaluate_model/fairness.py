@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from components._shared.artifacts import CANDIDATE
 from components._shared.gates import GateResult, Measurement, Verdict
 from components._shared.policy import FairnessGate
 from components.evaluate_model.results import Confusion, SliceResult
-from components.evaluate_model.tfma_config import CANDIDATE
 
 MAX_GROUPS = 500
 """A protected feature with more values than this is an identifier or a quantity, and its groups mean nothing."""
@@ -105,9 +105,7 @@ def _difference(feature: str, name: str, rates: list[float | None], bound: float
     defined = [rate for rate in rates if rate is not None]
     label = f"difference of {name} over {feature}"
     if len(defined) < 2:
-        note = (
-            f"fewer than two groups of at least {int(policy.min_group_size):,} rows have this rate: there is nothing to compare"
-        )
+        note = f"fewer than two groups of at least {policy.min_group_size:,} rows have this rate: there is nothing to compare"
         return Measurement(name=label, value=None, upper_bound=bound, passed=False, note=note)
     difference = max(defined) - min(defined)
     return Measurement(name=label, value=difference, upper_bound=bound, passed=difference <= bound)
@@ -116,7 +114,7 @@ def _difference(feature: str, name: str, rates: list[float | None], bound: float
 def _note(group: Group, name: str, rate: float | None, policy: FairnessGate) -> str:
     kind = "positive" if name == TRUE_POSITIVE_RATE else "negative"
     notes = [f"not defined: no {kind} row"] if rate is None else []
-    notes += [] if group.judged else [f"fewer than {int(policy.min_group_size):,} rows"]
+    notes += [] if group.judged else [f"fewer than {policy.min_group_size:,} rows"]
     return "; ".join(notes)
 
 
@@ -131,12 +129,14 @@ def _reason(failed: list[Measurement], policy: FairnessGate) -> str:
     return reason + (f" And {len(failed) - 1} more." if len(failed) > 1 else "")
 
 
-def unsuited_features(policy: FairnessGate, table: pa.Table) -> dict[str, str]:
+def unsuited_features(policy: FairnessGate, table: pa.Table, label: str) -> dict[str, str]:
     """Returns why a protected feature cannot be judged on these rows, by feature."""
     reasons = {}
     for name in policy.protected:
         if name not in table.column_names:
             reasons[name] = "the examples have no such column"
+        elif name == label:
+            reasons[name] = "it is the label, and each of its values has one rate only"
         elif pc.count_distinct(table[name]).as_py() > MAX_GROUPS:
             reasons[name] = f"more than {MAX_GROUPS} values are no groups; put them into buckets first"
     return reasons

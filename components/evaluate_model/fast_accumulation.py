@@ -4,9 +4,9 @@ Stock TFMA makes one Python call per row, slice and metric, which is nearly all 
 combiners would have built row by row are built from whole columns; what follows (extracted outputs, derived metrics, metrics
 across slices, differences to the baseline, validation and files) is TFMA's own code, so the artifact is TFMA's own too.
 
-This is the only module that touches private names of TFMA. They were read in the versions of `VERIFIED_VERSIONS`, and a test
-holds the numbers equal to stock TFMA's. `unsupported_reason` decides before any row is processed; what it names is left to
-stock TFMA. Labels are 0 or 1 and predictions are finite: the caller has checked both.
+This module, and `accumulators` and `matrices`, which only it uses, touch private names of TFMA. They were read in the versions
+of `VERIFIED_VERSIONS`, and a test holds the numbers equal to stock TFMA's. `unsupported_reason` decides before any row is
+processed; what it names is left to stock TFMA. Labels are 0 or 1 and predictions are finite: the caller has checked both.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,6 @@
 """Reads and checks what is evaluated: the candidate, the rows of the test split and their labels."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from components._data.examples import read_split
 from components._shared.artifacts import SERVING_MODEL_DIR, TEST, TRAINING_FILE
 from components._shared.digest import digest_model
+from components._shared.documents import read_object
 from components._shared.errors import UserError
 from components._tf.saved_model import load_model, predict_table
 
@@ -70,7 +70,7 @@ def read_candidate(model: str | Path) -> Candidate:
     """
     file, path = Path(model) / TRAINING_FILE, Path(model) / SERVING_MODEL_DIR
     try:
-        training = json.loads(file.read_text(encoding="utf-8"))
+        training = read_object(file)
     except (OSError, ValueError) as error:
         raise UserError(
             f"A model artifact holds {TRAINING_FILE}.", received=f"{file}: {error}", remedy="Run train_model again."
@@ -85,16 +85,20 @@ def read_candidate(model: str | Path) -> Candidate:
     return Candidate(path, digest, training)
 
 
-def read_test_rows(examples: str | Path, label: str) -> TestRows:
+def read_test_rows(examples: str | Path, manifest: dict[str, Any]) -> TestRows:
     """Reads the test split.
 
     Raises:
-        UserError: If it is empty or corrupt, or its label is missing somewhere or neither 0 nor 1.
+        UserError: If it is empty or corrupt, has not as many rows as its manifest says, or its label is missing somewhere or
+            neither 0 nor 1.
     """
-    table = read_split(examples, TEST)
+    table, label = read_split(examples, TEST), manifest["label"]
     if not table.num_rows:
         remedy = "Raise `splits.test`, choose a finer `splits.key`, or add data."
         raise UserError("The test split holds at least one row.", received="none", remedy=remedy)
+    if table.num_rows != (promised := manifest["splits"].get(TEST, {}).get("rows")):
+        received = f"{table.num_rows:,} rows; the manifest says {promised}"
+        raise UserError("The test split is the one of its manifest.", received=received, remedy="Run ingest_examples again.")
     if label not in table.column_names:
         raise UserError(
             f"The test split has the label {label!r}.", received=table.column_names, remedy="Run ingest_examples again."

@@ -1,6 +1,5 @@
 """Scores the rows with the live version, and decides whether the comparison would be fair."""
 
-import json
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components._shared.artifacts import MANIFEST_FILE, RELEASE_DIR
 from components._shared.digest import digest_model
+from components._shared.documents import read_object
 from components._shared.errors import SluiceError
 from components._shared.live_version import LiveVersion
 from components.evaluate_model.inputs import count_invalid, predict
@@ -42,11 +42,10 @@ def score_live_version(
 
 
 def _find_problem(live: LiveVersion, manifest: dict[str, Any]) -> str:
-    if live.model_digest and digest_model(live.path) != live.model_digest:
+    if digest_model(live.path) != live.model_digest:
         return f"The files of live version {live.version} are not those that were released."
-    file = live.release / MANIFEST_FILE
     try:
-        trained = json.loads(file.read_text(encoding="utf-8"))
+        trained = read_object(live.release / MANIFEST_FILE)
     except (OSError, ValueError):
         return f"Live version {live.version} does not say how its data was split ({RELEASE_DIR}/{MANIFEST_FILE})."
     if trained.get("label") != manifest["label"]:

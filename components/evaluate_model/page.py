@@ -11,12 +11,12 @@ import numpy as np
 
 from components._report.charts import COLOURS, to_svg
 from components._report.page import render_page
+from components._shared.artifacts import BASELINE, CANDIDATE
 from components._shared.gates import GateReport, Verdict
 from components._shared.policy import Policy
 from components.evaluate_model.curves import Curve, bin_calibration
 from components.evaluate_model.fairness import Group, find_groups
 from components.evaluate_model.results import SliceResult
-from components.evaluate_model.tfma_config import BASELINE, CANDIDATE
 
 MAX_SLICES = 200
 _SIZE = 300
@@ -78,7 +78,7 @@ def render(content: Content) -> str:
         metric=metric,
         slices=slices[:MAX_SLICES],
         more_slices=max(0, len(slices) - MAX_SLICES),
-        min_slice_size=int(content.policy.performance.min_slice_size),
+        min_slice_size=content.policy.performance.min_slice_size,
         fairness=content.policy.fairness,
         groups=_groups(content),
         charts=_charts(content),
@@ -87,7 +87,7 @@ def render(content: Content) -> str:
     )
 
 
-def sort_slices(results: Sequence[SliceResult], metric: str, higher: bool, min_slice_size: float) -> list[SliceRow]:
+def sort_slices(results: Sequence[SliceResult], metric: str, higher: bool, min_slice_size: int) -> list[SliceRow]:
     """Returns the slices by one metric of the candidate, worst first; slices without the metric come last."""
     found = [(result, result.metrics(CANDIDATE).get(metric, math.nan)) for result in results if result.key != ()]
     values = [abs(value) for _, value in found if math.isfinite(value)]
@@ -96,7 +96,7 @@ def sort_slices(results: Sequence[SliceResult], metric: str, higher: bool, min_s
     return [_row(result, metric, value, largest, min_slice_size) for result, value in ordered]
 
 
-def _row(result: SliceResult, metric: str, value: float, largest: float, min_slice_size: float) -> SliceRow:
+def _row(result: SliceResult, metric: str, value: float, largest: float, min_slice_size: int) -> SliceRow:
     live = result.metrics(BASELINE).get(metric, math.nan)
     return SliceRow(
         name=result.name,

@@ -9,8 +9,9 @@ from tensorflow_model_analysis.api import model_eval_lib
 from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.slicer import slicer_lib
 
+from components._shared.artifacts import BASELINE, CANDIDATE
 from components.evaluate_model.slice_rows import Key
-from components.evaluate_model.tfma_config import BASELINE, CANDIDATE, CONFUSION_METRIC
+from components.evaluate_model.tfma_config import CONFUSION_METRIC
 
 MetricKey: TypeAlias = metric_types.MetricKey
 
@@ -71,11 +72,6 @@ def read_results(folder: str | Path) -> list[SliceResult]:
             slices[key] = _read_slice(key, proto)
     ordered = sorted(slices.values(), key=lambda result: (len(result.key), result.name))
     return ordered + sorted((_read_pair(proto, slices) for proto in pairs), key=lambda result: result.name)
-
-
-def all_rows(results: list[SliceResult]) -> SliceResult:
-    """Returns the slice of all rows."""
-    return next(result for result in results if result.key == ())
 
 
 def name_slice(key: Key) -> str:

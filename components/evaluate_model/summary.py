@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from components._shared.artifacts import BASELINE, CANDIDATE
 from components.evaluate_model.curves import Curve
 from components.evaluate_model.results import Confusion, SliceResult
-from components.evaluate_model.tfma_config import BASELINE, CANDIDATE
 
 FORMAT = "sluice/evaluation/1"
 

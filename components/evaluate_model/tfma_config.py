@@ -18,9 +18,9 @@ from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.slicer import slicer_lib
 from tensorflow_model_analysis.utils import config_util
 
+from components._shared.artifacts import BASELINE, CANDIDATE
 from components._shared.errors import UserError
 
-CANDIDATE, BASELINE = "candidate", "baseline"
 PREDICTION_KEYS = {CANDIDATE: "__candidate__", BASELINE: "__baseline__"}
 """Columns of predictions beside the features; named so that no feature is in their way."""
 CONFUSION_METRIC = "confusion_at_decision_threshold"
@@ -35,7 +35,7 @@ def parse_eval_config(document: dict[str, Any], label: str) -> config_pb2.EvalCo
 
     Raises:
         UserError: If a key or value is unknown to TFMA, the label is another, there is not exactly one model, a metric does
-            not exist, or a threshold bounds nothing.
+            not exist, or a threshold bounds nothing or stands apart from its metric.
     """
     try:
         config = json_format.ParseDict(_unwrap(document), config_pb2.EvalConfig())
@@ -47,6 +47,11 @@ def parse_eval_config(document: dict[str, Any], label: str) -> config_pb2.EvalCo
         raise UserError("evaluation.model_specs names one model.", received=len(models), remedy="Write `- label_key: <label>`.")
     if models[0].label_key != label:
         raise UserError("evaluation.model_specs[0].label_key is the label of the examples.", received=models[0].label_key)
+    for spec in config.metrics_specs:
+        if by_name := sorted({*spec.thresholds, *spec.per_slice_thresholds, *spec.cross_slice_thresholds}):
+            rule = "A threshold stands under its metric; TFMA keeps thresholds by name for metrics inside a model."
+            remedy = "Move it to evaluation.metrics_specs[…].metrics[…].threshold."
+            raise UserError(rule, received=f"thresholds by name for {', '.join(by_name)}", remedy=remedy)
     for where, threshold in _thresholds(config):
         _check_threshold(where, threshold)
     _check_with_tfma(config)
@@ -125,10 +130,6 @@ def _bind_plain_thresholds(spec: config_pb2.MetricsSpec) -> None:
         if metric.threshold.ByteSize():
             metric.per_slice_thresholds.add(slicing_specs=[config_pb2.SlicingSpec()], threshold=metric.threshold)
         metric.ClearField("threshold")
-    for name, threshold in spec.thresholds.items():
-        bound = spec.per_slice_thresholds[name].thresholds
-        bound.add(slicing_specs=[config_pb2.SlicingSpec()], threshold=threshold)
-    spec.thresholds.clear()
 
 
 def _thresholds(config: config_pb2.EvalConfig) -> Iterator[tuple[str, config_pb2.MetricThreshold]]:
@@ -138,10 +139,6 @@ def _thresholds(config: config_pb2.EvalConfig) -> Iterator[tuple[str, config_pb2
                 yield metric.class_name, metric.threshold
             for item in (*metric.per_slice_thresholds, *metric.cross_slice_thresholds):
                 yield metric.class_name, item.threshold
-        yield from spec.thresholds.items()
-        for by_name in (spec.per_slice_thresholds, spec.cross_slice_thresholds):
-            for name, items in by_name.items():
-                yield from ((name, item.threshold) for item in items.thresholds)
 
 
 def _check_threshold(where: str, threshold: config_pb2.MetricThreshold) -> None:

@@ -62,7 +62,8 @@ def run_tfma(table: pa.Table, config: config_pb2.EvalConfig, folder: str | Path,
         _run_stock(rows, config, Path(folder))
         return Run(rows.num_rows, note)
     wanted = [model.prediction_key for model in config.model_specs]
-    _run_fast(table.select([config.model_specs[0].label_key, *slicing_features(config), *wanted]), config, Path(folder))
+    columns = dict.fromkeys([config.model_specs[0].label_key, *slicing_features(config), *wanted])  # the label may slice too
+    _run_fast(table.select(list(columns)), config, Path(folder))
     return Run(table.num_rows)
 
 

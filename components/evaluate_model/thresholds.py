@@ -13,9 +13,9 @@ from tensorflow_model_analysis.metrics import metric_specs
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.slicer import slicer_lib
 
+from components._shared.artifacts import BASELINE
 from components._shared.gates import Measurement
 from components.evaluate_model.results import MetricKey, SliceResult, name_metric
-from components.evaluate_model.tfma_config import BASELINE
 
 _BOTH_CLASSES = {
     "AUC",
@@ -46,6 +46,9 @@ def judge_thresholds(
         config: The configuration that TFMA ran with.
         min_slice_size: Slices with fewer rows are reported and not judged; all rows together always are.
         changes: Whether to judge the change thresholds, candidate less baseline, instead of the value thresholds.
+
+    Returns:
+        The measurements over all rows first, since a reader takes the first one that fails for the reason.
     """
     ranking = _needs_both_classes(config)
     measurements: list[Measurement] = []
@@ -58,7 +61,7 @@ def judge_thresholds(
             undefined = result.one_class and key.name in ranking
             small = bool(result.key) and result.rows < min_slice_size
             measurements += _measure(key, threshold, result, undefined=undefined, min_rows=min_slice_size if small else 0)
-    return tuple(measurements)
+    return tuple(sorted(measurements, key=lambda item: bool(item.slice)))
 
 
 def primary_metric(config: config_pb2.EvalConfig) -> tuple[str, bool] | None:

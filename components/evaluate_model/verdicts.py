@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 from tensorflow_model_analysis.proto import config_pb2
 
+from components._shared.artifacts import CANDIDATE
 from components._shared.gates import GateResult, Measurement, Verdict
 from components._shared.policy import Policy
 from components.evaluate_model.fairness import judge_fairness
 from components.evaluate_model.inputs import Scores
 from components.evaluate_model.results import SliceResult
-from components.evaluate_model.tfma_config import CANDIDATE
 from components.evaluate_model.thresholds import judge_thresholds
 
 _NO_THRESHOLD = "No threshold is configured: nothing would be judged."
@@ -47,7 +47,7 @@ def judge_performance(measured: Measured) -> GateResult:
     """Returns the performance gate: every value threshold, over all rows and by slice."""
     if measured.invalid:
         return _fail("performance", measured.invalid)
-    size = int(measured.policy.performance.min_slice_size)  # JSON from the pipeline has 100.0
+    size = measured.policy.performance.min_slice_size
     measurements = judge_thresholds(measured.results, measured.config, min_slice_size=size, changes=False)
     return _judge("performance", measurements) if measurements else _fail("performance", _NO_THRESHOLD)
 
@@ -66,7 +66,7 @@ def judge_regression(measured: Measured, live_version: str) -> GateResult:
         return GateResult(gate="regression", verdict=Verdict.NOT_APPLICABLE, reason=reason)
     if problem := measured.scores.live_problem or measured.invalid:
         return _fail("regression", problem)
-    size = int(measured.policy.performance.min_slice_size)  # JSON from the pipeline has 100.0
+    size = measured.policy.performance.min_slice_size
     measurements = judge_thresholds(measured.results, measured.config, min_slice_size=size, changes=True)
     return _judge("regression", measurements) if measurements else _fail("regression", _NO_CHANGE_THRESHOLD)
 

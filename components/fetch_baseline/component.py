@@ -20,6 +20,8 @@ def fetch_baseline(
         version: The live version; empty when none is live.
         model_digest: Expected digest of the live model as trained.
         pushed_digest: Expected digest of the live version's whole folder.
+
+    Returns:
         baseline: The live version in `model/`, and `baseline.json`, which is there even when none is live.
     """
     return dsl.ContainerSpec(

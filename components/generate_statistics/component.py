@@ -17,6 +17,8 @@ def generate_statistics(
     Args:
         examples: The examples.
         schema: The schema.
+
+    Returns:
         statistics: One statistics proto per split.
         report: The statistics as a page.
     """

@@ -16,6 +16,8 @@ def import_schema(
     Args:
         project_dir: Folder of the project, which holds `schema.pbtxt`.
         schema_hash: Digest of the schema file at compile time; a file that has changed since is refused.
+
+    Returns:
         schema: The schema as `schema.pbtxt`.
     """
     return dsl.ContainerSpec(

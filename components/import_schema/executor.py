@@ -7,6 +7,7 @@ from components._data.schema import arrow_types, read_schema
 from components._shared.artifacts import SCHEMA_FILE
 from components._shared.digest import check_hash
 from components._shared.outputs import write_text
+from components.import_schema.checks import check_features, check_names
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,10 +30,14 @@ def import_schema(*, project_dir: str, schema_hash: str, schema: str) -> Importe
         schema: Folder of the artifact to write.
 
     Raises:
-        UserError: If the file has changed since, is no schema, or leaves a feature without a type.
+        UserError: If the file has changed since, is no schema, leaves a feature without a type, or asks for what the
+            stages cannot do.
     """
     file = Path(project_dir) / SCHEMA_FILE
     check_hash(file, schema_hash, "schema")
-    features = arrow_types(read_schema(file))
+    curated = read_schema(file)
+    check_names(curated)
+    check_features(curated)
+    features = arrow_types(curated)
     write_text(Path(schema) / SCHEMA_FILE, file.read_bytes().decode())
     return ImportedSchema(features=len(features))

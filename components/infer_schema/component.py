@@ -14,6 +14,8 @@ def infer_schema(
 
     Args:
         statistics: One statistics proto per split.
+
+    Returns:
         schema: The inferred schema as `schema.pbtxt`.
     """
     return dsl.ContainerSpec(

@@ -24,6 +24,8 @@ def ingest_examples(
         spans: Numbers of the spans, for the manifest.
         source: How to read the files: format, null values, row key and label.
         splits: How to split: key, salt and the share of each split.
+
+    Returns:
         examples: Parquet shards by split, and the manifest with the data version.
     """
     return dsl.ContainerSpec(

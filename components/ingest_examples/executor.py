@@ -12,11 +12,11 @@ import pyarrow as pa
 from components._data.content import digest_table
 from components._data.examples import FORMAT, clear_examples, write_manifest, write_split
 from components._data.schema import arrow_types, read_schema
-from components._shared.artifacts import SPLITS
+from components._shared.artifacts import SHARD_FILE, SPLITS, split_dir
 from components._shared.digest import digest_parts
 from components._shared.errors import UserError
 from components.ingest_examples.config import Source, Splits, read_source, read_splits
-from components.ingest_examples.inputs import InputFile, plan_columns, read_input_list
+from components.ingest_examples.inputs import InputFile, check_label_feature, plan_columns, read_input_list
 from components.ingest_examples.keys import assign_splits, hash_keys, order_rows
 from components.ingest_examples.rows import Rows, check_keys, derive_label, drop_without_label
 from components.ingest_examples.tables import read_names, read_table
@@ -67,11 +67,13 @@ def ingest_examples(
     Raises:
         UserError: If a setting is wrong, a file has changed, or the data cannot become examples.
     """
+    clear_examples(examples)
     reading = read_source(source)
     rule = read_splits(splits, reading.row_key)
-    features = arrow_types(read_schema(schema))
+    curated = read_schema(schema)
+    check_label_feature(curated, reading.label.name)
+    features = arrow_types(curated)
     numbers = [int(span) for span in spans]  # Kubeflow sends whole numbers as 5.0
-    clear_examples(examples)
     rows = _read_rows(read_input_list(files, fingerprint, numbers), features, reading, rule)
     positions, counts = _choose_rows(rows)
     tables = _split(rows.table, positions, [name for name in features if name in rows.table.column_names], rule)
@@ -131,7 +133,7 @@ def _describe(rows: Rows, tables: Mapping[str, pa.Table], rule: Splits) -> dict[
     contents = [part for name in SPLITS for part in (name, digest_table(tables[name]))]
     return {
         "data_version": digest_parts([FORMAT, json.dumps(list(columns.items())), json.dumps(split_rule), *contents]),
-        "splits": {name: {"rows": tables[name].num_rows, "shards": [f"Split-{name}/part-00000.parquet"]} for name in SPLITS},
+        "splits": {name: {"rows": tables[name].num_rows, "shards": [f"{split_dir(name)}/{SHARD_FILE}"]} for name in SPLITS},
         "columns": columns,
         "label": rows.source.label.name,
         "files": [

@@ -84,6 +84,7 @@ def find_line(path: Path, delimiter: str, row: int) -> int:
 
 def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yields the records of a CSV file, the header first, each with the line on which it begins; skips blank lines."""
+    csv.field_size_limit(2**31 - 1)  # as long as Arrow's fields may be; by default 128 KiB
     with open_text(path) as text:
         reader, line = csv.reader(text, delimiter=delimiter), 1
         for record in reader:

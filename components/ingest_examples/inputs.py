@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from tensorflow_metadata.proto.v0 import schema_pb2
 
+from components._data.schema import SERVING, serving_features
 from components._shared.digest import digest_contents, digest_file
 from components._shared.errors import UserError
 from components.ingest_examples.config import Source, Splits
@@ -67,6 +69,25 @@ def _check_unchanged(file: InputFile) -> None:
         )
 
 
+def check_label_feature(schema: schema_pb2.Schema, name: str) -> None:
+    """Checks what the schema says of the label.
+
+    Raises:
+        UserError: If the label is no feature, no number, or part of a request: then the model could read it off.
+    """
+    feature = next((feature for feature in schema.feature if feature.name == name), None)
+    if feature is None:
+        raise UserError("The schema names the label.", received=name, remedy="Add it to schema.pbtxt, or mend its name.")
+    if feature.type == schema_pb2.BYTES:
+        raise UserError(f"The label {name!r} is INT or FLOAT.", received="BYTES", remedy="Deliver it as 0 and 1.")
+    if feature in serving_features(schema):
+        raise UserError(
+            f"The label {name!r} is no part of a request.",
+            received=f"a feature of the environment {SERVING}",
+            remedy=f'Add not_in_environment: "{SERVING}" to it in schema.pbtxt.',
+        )
+
+
 def plan_columns(
     names: Mapping[Path, list[str]], features: Mapping[str, pa.DataType], source: Source, splits: Splits
 ) -> dict[str, pa.DataType]:
@@ -74,7 +95,7 @@ def plan_columns(
 
     Args:
         names: The columns of every file.
-        features: Type of every feature of the schema.
+        features: Type of every feature of the schema, the label's among them.
         source: Row key and label.
         splits: Split key.
 
@@ -86,8 +107,6 @@ def plan_columns(
         if repeated := [name for name, count in Counter(columns).items() if count > 1]:
             raise UserError("A file names each column once.", received=f"{path} with {', '.join(repeated)} repeated")
     label = source.label
-    if label.name not in features:
-        raise UserError("The schema names the label.", received=label.name, remedy="Add it to schema.pbtxt, or mend its name.")
     wanted = {name: kind for name, kind in features.items() if not (label.column and name == label.name)}
     needed = dict.fromkeys((*source.row_key, *splits.key), pa.string())
     needed |= {label.column: pa.float64()} if label.column else {label.name: features[label.name]}
@@ -95,8 +114,8 @@ def plan_columns(
     if missing := [name for name in needed if name not in present]:
         raise UserError(
             "The row key, the split key and the label are columns of the data.",
-            received=f"no column {', '.join(missing)} in {_name_files(names)}",
-            remedy="Deliver the column, or mend `source` and `splits` in project.yaml.",
+            received=f"no column {', '.join(missing)} in {_name_files(names)}, which has {_name_columns(names)}",
+            remedy="Deliver the column, or mend `source` (its `delimiter` too) and `splits` in project.yaml.",
         )
     if label.column and any(label.name in columns for columns in names.values()):
         raise UserError(
@@ -116,6 +135,12 @@ def _is_present(name: str, names: Mapping[Path, list[str]]) -> bool:
             remedy="Deliver these files again, or leave them out.",
         )
     return not without
+
+
+def _name_columns(names: Mapping[Path, list[str]]) -> str:
+    """Returns the columns of the first file: a wrong delimiter or a blank in the header shows in them."""
+    columns = next(iter(names.values()))
+    return ", ".join(repr(name) for name in columns[:5]) + (f" and {len(columns) - 5} more" if len(columns) > 5 else "")
 
 
 def _name_files(paths: Iterable[Path]) -> str:

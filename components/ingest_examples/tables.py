@@ -89,6 +89,10 @@ def _cast(path: Path, name: str, column: pa.ChunkedArray, kind: pa.DataType) -> 
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     try:
+        if pa.types.is_temporal(column.type) and not pa.types.is_string(kind):
+            raise pa.ArrowTypeError("A time is a number only together with its unit.")
+        if pa.types.is_integer(column.type) and pa.types.is_floating(kind):
+            return column.cast(pa.float64(), safe=False).cast(kind)  # rounded, as the same number in CSV is
         return column.cast(kind)
     except pa.ArrowException as error:
         raise explain_cast(path, name, column, kind) from error

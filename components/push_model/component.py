@@ -29,6 +29,8 @@ def push_model(
         evaluation: The evaluation whose summary goes along with the release.
         serving_dir: Base path of the model in the serving directory.
         strict: Whether a "no" exits with 3 instead of ending green without a push.
+
+    Returns:
         pushed: What was pushed where, or why nothing was.
         pushed_version: The pushed version; empty when nothing was pushed.
     """

@@ -2,24 +2,25 @@
 
 import dataclasses
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 from components._shared.artifacts import (
     BLESSED_FILE,
     DECISION_FILE,
+    DECISION_FORMAT,
     EVALUATION_FILE,
     MANIFEST_FILE,
     NOT_BLESSED_FILE,
+    RELEASE_STATISTICS_DIR,
     SCHEMA_FILE,
     STATISTICS_FILE,
     TRAINING_FILE,
 )
+from components._shared.documents import parse_object
 from components._shared.errors import UserError
-from components._shared.gates import Verdict
-
-DECISION_FORMAT = "sluice/decision/1"
+from components._shared.gates import EVIDENCE_GATE, Verdict
+from components._shared.policy import Policy
 
 _DECISION_FIELDS = {
     "approved": bool,
@@ -31,6 +32,7 @@ _DECISION_FIELDS = {
     "gates": list,
     "lineage": dict,
 }
+_REQUIRED_GATES = sorted([*(field.name for field in dataclasses.fields(Policy)), EVIDENCE_GATE])
 _PASSING = (Verdict.PASSED, Verdict.NOT_APPLICABLE, Verdict.SWITCHED_OFF)
 
 
@@ -62,6 +64,11 @@ class Evidence:
     training: dict[str, Any]
     evaluation: dict[str, Any]
 
+    @property
+    def schema_hash(self) -> str:
+        """Digest of the schema's file."""
+        return f"sha256:{hashlib.sha256(self.files[SCHEMA_FILE]).hexdigest()}"
+
 
 def read_decision(folder: str | Path) -> Decision:
     """Reads a decision and checks that it agrees with itself.
@@ -72,7 +79,7 @@ def read_decision(folder: str | Path) -> Decision:
     folder = Path(folder)
     try:
         data = (folder / DECISION_FILE).read_bytes()
-        document = _parse_object(data)
+        document = parse_object(data)
     except (OSError, ValueError) as error:
         raise UntrustedDecisionError(f"The decision cannot be read: {error}.") from error
     if document.get("format") != DECISION_FORMAT:
@@ -84,6 +91,9 @@ def read_decision(folder: str | Path) -> Decision:
         raise UntrustedDecisionError(f"{DECISION_FILE} and the file {BLESSED_FILE} or {NOT_BLESSED_FILE} disagree.")
     if document["approved"] and (failed := _gates_that_do_not_pass(document["gates"])):
         raise UntrustedDecisionError(f"The decision approves although these gates did not pass: {', '.join(failed)}.")
+    if document["approved"] and (names := sorted(_name(gate) for gate in document["gates"])) != _REQUIRED_GATES:
+        received = f"{', '.join(names) or 'none'} instead of {', '.join(_REQUIRED_GATES)}"
+        raise UntrustedDecisionError(f"An approval names every gate exactly once. Received: {received}.")
     return Decision(document=document, data=data, digest=f"sha256:{hashlib.sha256(data).hexdigest()}")
 
 
@@ -102,7 +112,7 @@ def read_evidence(*, model: str, examples: str, statistics: str, schema: str, ev
     splits = sorted(Path(statistics).glob(f"Split-*/{STATISTICS_FILE}"))
     if not splits:
         raise UserError("A release carries the statistics of its data.", received=f"no {STATISTICS_FILE} in {statistics}")
-    files |= {f"statistics/{path.parent.name}/{path.name}": _read(path) for path in splits}
+    files |= {f"{RELEASE_STATISTICS_DIR}/{path.parent.name}/{path.name}": _read(path) for path in splits}
     documents = [_parse_file(name, files[name]) for name in (MANIFEST_FILE, TRAINING_FILE, EVALUATION_FILE)]
     return Evidence(files=files, manifest=documents[0], training=documents[1], evaluation=documents[2])
 
@@ -119,6 +129,7 @@ def find_contradiction(decision: dict[str, Any], evidence: Evidence, model_diges
         ("decision", "model", decision["model_digest"], model_digest),
         ("training record", "model", evidence.training.get("model_digest"), model_digest),
         ("evaluation", "model", evidence.evaluation.get("model_digest"), model_digest),
+        ("training record", "schema", evidence.training.get("schema_hash"), evidence.schema_hash),
         ("training record", "data", evidence.training.get("data_version"), decision["data_version"]),
         ("evaluation", "data", evidence.evaluation.get("data_version"), decision["data_version"]),
         ("manifest", "data", evidence.manifest.get("data_version"), decision["data_version"]),
@@ -130,8 +141,6 @@ def find_contradiction(decision: dict[str, Any], evidence: Evidence, model_diges
 
 
 def _gates_that_do_not_pass(gates: list[Any]) -> list[str]:
-    if not gates:
-        return ["(there is none)"]
     return [_name(gate) for gate in gates if not isinstance(gate, dict) or gate.get("verdict") not in _PASSING]
 
 
@@ -150,17 +159,6 @@ def _read(path: Path) -> bytes:
 
 def _parse_file(name: str, data: bytes) -> dict[str, Any]:
     try:
-        return _parse_object(data)
+        return parse_object(data)
     except ValueError as error:
         raise UserError(f"{name} is a JSON object.", received=error, remedy="Run the stage that writes it again.") from error
-
-
-def _parse_object(data: bytes) -> dict[str, Any]:
-    document = json.loads(data, parse_constant=_refuse_constant)
-    if not isinstance(document, dict):
-        raise ValueError(f"it must be an object, not a {type(document).__name__}")
-    return document
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")

@@ -7,8 +7,8 @@ from typing import Any
 
 from components._release.push import Candidate, push
 from components._release.store import serving_base
-from components._shared.artifacts import DECISION_FILE, PUSHED_FILE, SCHEMA_FILE, SERVING_MODEL_DIR
-from components._shared.digest import digest_file, digest_model
+from components._shared.artifacts import DECISION_FILE, PUSHED_FILE, SAVED_MODEL_FILE, SERVING_MODEL_DIR
+from components._shared.digest import digest_model
 from components._shared.errors import Refusal, UserError
 from components._shared.outputs import write_json
 from components.push_model.evidence import (
@@ -107,7 +107,7 @@ def _prepare(
     if not verdict.document["approved"]:
         return f"The decision says no: {verdict.document['reason']}"
     saved_model = model / SERVING_MODEL_DIR
-    if not (saved_model / "saved_model.pb").is_file():
+    if not (saved_model / SAVED_MODEL_FILE).is_file():
         raise UserError("A model artifact holds a SavedModel.", received=str(saved_model), remedy="Run train_model again.")
     evidence = read_evidence(model=str(model), examples=examples, statistics=statistics, schema=schema, evaluation=evaluation)
     if contradiction := find_contradiction(verdict.document, evidence, digest_model(saved_model)):
@@ -119,7 +119,7 @@ def _prepare(
         baseline_version=verdict.document["baseline_version"],
         baseline_digest=str(verdict.document.get("baseline_pushed_digest") or ""),
         attachments=_attach(verdict, evidence),
-        record={**_record(verdict.document, evidence, digest_file(Path(schema) / SCHEMA_FILE)), **origin},
+        record={**_record(verdict.document, evidence), **origin},
     )
 
 
@@ -130,7 +130,7 @@ def _attach(decision: Decision, evidence: Evidence) -> dict[str, bytes]:
     return {**evidence.files, DECISION_FILE: decision.data, MODEL_CARD_FILE: card.encode()}
 
 
-def _record(decision: dict[str, Any], evidence: Evidence, schema_hash: str) -> dict[str, Any]:
+def _record(decision: dict[str, Any], evidence: Evidence) -> dict[str, Any]:
     """Returns what the ledger keeps of a push: enough to tell where the model came from without its folder."""
     lineage, training = decision["lineage"], evidence.training
 
@@ -143,7 +143,7 @@ def _record(decision: dict[str, Any], evidence: Evidence, schema_hash: str) -> d
         "spans": find("spans"),
         "fingerprint": lineage.get("fingerprint", evidence.manifest.get("fingerprint")),
         "policy_hash": decision["policy_hash"],
-        "code": {"features_hash": find("features_hash"), "model_hash": find("model_hash"), "schema_hash": schema_hash},
+        "code": {"features_hash": find("features_hash"), "model_hash": find("model_hash"), "schema_hash": evidence.schema_hash},
         "parameters": {name: find(name) for name in ("hyperparameters", "seed", "epochs_run")},
         "metrics": lineage.get("metrics") or {},
         "gates": [{name: gate.get(name) for name in ("stage", "gate", "verdict", "reason")} for gate in decision["gates"]],

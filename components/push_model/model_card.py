@@ -5,7 +5,7 @@ It holds no date and no version number: both are in the ledger, and without them
 
 from typing import Any
 
-from components._shared.artifacts import SPLITS
+from components._shared.artifacts import BASELINE, CANDIDATE, SPLITS
 
 
 def render_model_card(
@@ -71,7 +71,7 @@ def _describe_training(training: dict[str, Any]) -> str:
 
 def _describe_metrics(evaluation: dict[str, Any]) -> str:
     metrics = evaluation.get("metrics") or {}
-    candidate, baseline = metrics.get("candidate") or {}, metrics.get("baseline") or {}
+    candidate, baseline = metrics.get(CANDIDATE) or {}, metrics.get(BASELINE) or {}
     header = ("Metric", "This model", "Baseline") if baseline else ("Metric", "This model")
     rows = [(name, _number(value), _number(baseline.get(name)))[: len(header)] for name, value in sorted(candidate.items())]
     count = evaluation.get("rows")

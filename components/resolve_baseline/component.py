@@ -16,6 +16,8 @@ def resolve_baseline(
 
     Args:
         serving_dir: Base path of the model in the serving directory.
+
+    Returns:
         version: The live version; empty when none is live.
         model_digest: Digest of the live model as trained; empty when none is live.
         pushed_digest: Digest of the live version's whole folder; empty when none is live.

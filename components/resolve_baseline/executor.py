@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LiveVersion:
+class ResolvedBaseline:
     """The live version; every field is empty when none is live."""
 
     version: str = ""
@@ -18,7 +18,7 @@ class LiveVersion:
     pushed_digest: str = ""
 
 
-def resolve_baseline(*, serving_dir: str) -> LiveVersion:
+def resolve_baseline(*, serving_dir: str) -> ResolvedBaseline:
     """Returns the live version of a model.
 
     A folder is never live because it is there: only what the ledger says was pushed, or claimed and in place with the claimed
@@ -37,6 +37,6 @@ def resolve_baseline(*, serving_dir: str) -> LiveVersion:
     live = next((release for release in releases if release.live), None)
     if live is None:
         logger.info("No version is live in %s", base)
-        return LiveVersion()
+        return ResolvedBaseline()
     logger.info("Version %d is live in %s", live.version, base)
-    return LiveVersion(version=str(live.version), model_digest=live.model_digest, pushed_digest=live.pushed_digest)
+    return ResolvedBaseline(version=str(live.version), model_digest=live.model_digest, pushed_digest=live.pushed_digest)

@@ -20,6 +20,8 @@ def resolve_inputs(
         project_dir: Folder of the project; relative patterns start there.
         pattern: Path or glob of the input files; `{SPAN}` stands for the span's number.
         spans: Spans to read: `all`, or numbers and ranges such as `1-9` or `1-3,7`.
+
+    Returns:
         files: The files in order: path, span, size in bytes and SHA-256 digest of each.
         fingerprint: Digest over the contents of all files, whatever their order; the cache key of what follows.
         resolved_spans: Numbers of the spans that were found.

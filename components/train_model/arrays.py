@@ -38,7 +38,7 @@ def read_arrays(transformed_examples: str, split: str, feature_spec: dict[str, F
         label: Name of the label.
 
     Raises:
-        UserError: If the split is empty, a label is not finite, or all labels are the same.
+        UserError: If the split is empty, a label is not finite or not in [0, 1], or all labels are the same.
     """
     table = read_split(transformed_examples, split, [*feature_spec, label])
     features = {name: _to_array(table[name]) for name in feature_spec}
@@ -60,6 +60,12 @@ def _check_label(values: np.ndarray, split: str, label: str) -> None:
     if not np.isfinite(values).all():
         bad = np.count_nonzero(~np.isfinite(values))
         raise UserError(f"Every row has a finite label {label!r}.", received=f"{bad} rows of {split!r} without")
+    if values.min() < 0 or values.max() > 1:
+        raise UserError(
+            f"The label {label!r} is 0 or 1, as the model gives a probability.",
+            received=f"values from {values.min():g} to {values.max():g} in the split {split!r}",
+            remedy="Derive it in project.yaml with `column` and `above`, or deliver it as 0 and 1.",
+        )
     if values.min() == values.max():
         raise UserError(
             f"The label {label!r} has at least two values in the split {split!r}.",

@@ -36,6 +36,8 @@ def train_model(
         patience: Epochs without a better eval loss before training stops.
         seed: Seed of weights and row order.
         hyperparameters: Passed on to build_model.
+
+    Returns:
         model: The SavedModel in `Format-Serving/`, and `training.json`.
         metrics: Loss and metrics of the best epoch.
         report: The training curves.

@@ -1,9 +1,9 @@
 """Trains the project's model on the transformed examples and exports it with its transform graph."""
 
 import dataclasses
-import json
 import logging
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from components._data.examples import read_manifest
 from components._data.schema import read_schema
 from components._shared.artifacts import EVAL, MODEL_FILE, SERVING_MODEL_DIR, TRAIN, TRAINING_FILE, TRANSFORM_FILE
 from components._shared.digest import digest_model
+from components._shared.documents import read_object
 from components._shared.errors import UserError
 from components._shared.folders import whole_folder
 from components._shared.outputs import write_json, write_text
@@ -21,7 +22,7 @@ from components._shared.user_code import load_function, user_errors
 from components._tf.saved_model import PREDICTION_KEY
 from components._tf.transform_graph import FeatureSpec, TransformGraph, read_feature_spec
 from components.train_model.arrays import Arrays, read_arrays
-from components.train_model.fit import Fit, Settings, build, fit
+from components.train_model.fit import Fit, Settings, build, fit, model_errors
 from components.train_model.page import render
 from components.train_model.saving import save_model
 
@@ -89,22 +90,17 @@ def train_model(
     Raises:
         UserError: If a setting, model.py or the data is not as it should be, or the loss becomes NaN.
     """
-    settings = Settings(epochs=epochs, batch_size=batch_size, patience=patience, seed=seed)
-    manifest = read_manifest(examples)
-    label = manifest["label"]
-    origin = _read_origin(transform_graph, manifest["data_version"])
-    feature_spec = _read_features(transform_graph, label)
-    splits = {split: read_arrays(transformed_examples, split, feature_spec, label) for split in (TRAIN, EVAL)}
-    _check_rows(manifest, splits)
-    keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
-    build_model = load_function(project_dir, MODEL_FILE, "build_model", model_hash)
-    with user_errors(project_dir, "build_model builds a model that can be fitted"):
-        built = build(build_model, feature_spec, hyperparameters)
-        fitted = fit(built, train=splits[TRAIN], evaluation=splits[EVAL], settings=settings)
-    logger.info("Kept the weights of epoch %d of %d", fitted.best_epoch, fitted.epochs)
-
     with whole_folder(model) as folder:
+        settings = Settings(epochs=epochs, batch_size=batch_size, patience=patience, seed=seed)
+        manifest = read_manifest(examples)
+        origin = _read_origin(transform_graph, manifest["data_version"])
+        feature_spec = _read_features(transform_graph, manifest["label"])
+        splits = {split: read_arrays(transformed_examples, split, feature_spec, manifest["label"]) for split in (TRAIN, EVAL)}
+        _check_rows(manifest, splits)
+        keras.utils.set_random_seed(seed)
+        tf.config.experimental.enable_op_determinism()
+        build_model = load_function(project_dir, MODEL_FILE, "build_model", model_hash)
+        fitted = _fit(project_dir, build_model, feature_spec, hyperparameters, splits, settings)
         save_model(
             model=fitted.model,
             graph=TransformGraph(transform_graph),
@@ -133,13 +129,29 @@ def train_model(
     )
 
 
+def _fit(
+    project_dir: str,
+    build_model: Callable[..., Any],
+    feature_spec: dict[str, FeatureSpec],
+    hyperparameters: dict[str, Any],
+    splits: dict[str, Arrays],
+    settings: Settings,
+) -> Fit:
+    """Builds the project's model and fits it, with its errors told by the project's files and lines."""
+    with model_errors(), user_errors(project_dir, "build_model builds a model that can be fitted"):
+        model = build(build_model, feature_spec, hyperparameters)
+        fitted = fit(model, train=splits[TRAIN], evaluation=splits[EVAL], settings=settings)
+    logger.info("Kept the weights of epoch %d of %d", fitted.best_epoch, fitted.epochs)
+    return fitted
+
+
 def _read_origin(transform_graph: str, data_version: str) -> dict[str, str]:
     """Returns the digests of the code and the schema that the transform graph was fitted with."""
     file = Path(transform_graph) / TRANSFORM_FILE
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = read_object(file)
         origin = {name: document[name] for name in ("data_version", "features_hash", "schema_hash")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError) as error:
         rule = f"A transform graph says in {TRANSFORM_FILE} what it was fitted from."
         raise UserError(rule, received=repr(error), remedy="Run transform_features again.") from error
     if origin.pop("data_version") != data_version:

@@ -1,15 +1,18 @@
 """Builds the project's model and fits it: seeded, stopped early on the eval split, with the best weights kept."""
 
+import contextlib
 import dataclasses
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from components._shared.errors import UserError
+from components._shared.user_code import last_words
 from components._tf.transform_graph import FeatureSpec
 from components.train_model.arrays import Arrays, evaluation_batches, plan_epoch, training_batches
 
@@ -72,7 +75,7 @@ def build(
     """Calls the project's build_model.
 
     Raises:
-        UserError: If it returns no compiled keras.Model with one output per row.
+        UserError: If it returns no compiled keras.Model that takes the features and gives one output per row.
     """
     model = build_model(feature_spec, hyperparameters)
     if not isinstance(model, keras.Model) or not model.compiled:
@@ -80,9 +83,25 @@ def build(
         raise UserError(
             "build_model returns a compiled keras.Model.", received=received, remedy="Call model.compile(...) in it."
         )
-    if model.inputs and tuple(model.output_shape) != (None, 1):
-        raise UserError("The model has one output per row, of shape [None, 1].", received=model.output_shape)
+    # Called on two rows, since a subclass of keras.Model has no shapes before.
+    output = model({name: tf.zeros([2, *spec.shape], spec.dtype) for name, spec in feature_spec.items()}, training=False)
+    if not isinstance(output, tf.Tensor) or output.shape != (2, 1):
+        received = f"{list(output.shape)} for two rows" if isinstance(output, tf.Tensor) else f"a {type(output).__name__}"
+        raise UserError("The model has one output per row, of shape [None, 1].", received=received)
     return model
+
+
+@contextlib.contextmanager
+def model_errors() -> Iterator[None]:
+    """Turns what Keras and TensorFlow raise about a project's model, outside the project's code, into a UserError."""
+    try:
+        yield
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        raise UserError(
+            "The model can be called and fitted on the transformed features.",
+            received=f"{type(error).__name__}: {last_words(error)}",
+            remedy="Look at the inputs, the layers and the call of compile(...) in model.py.",
+        ) from error
 
 
 def fit(model: keras.Model, *, train: Arrays, evaluation: Arrays, settings: Settings) -> Fit:

@@ -1,5 +1,6 @@
 """The page of train_model: learning curves and a table of the epochs."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from components.train_model.fit import Fit
 
 _TEMPLATE = Path(__file__).parent / "report.html.j2"
 _CHART_WIDTH, _CHART_HEIGHT = 340, 200
+_MOST_TICKS = 10
 
 
 def render(fitted: Fit, training: dict[str, Any], rows: dict[str, int]) -> str:
@@ -52,9 +54,11 @@ def _curve(name: str, fitted: Fit) -> markupsafe.Markup:
         for split, key in (("train", name), ("eval", f"eval_{name}"))
         for epoch, value in enumerate(fitted.history[key], start=1)
     ]
+    # Left to itself, Vega puts ticks at half epochs and rounds their labels.
+    ticks = list(range(1, fitted.epochs + 1, math.ceil(fitted.epochs / _MOST_TICKS)))
     epochs = alt.X(
         "epoch:Q",
-        axis=alt.Axis(title="epoch", tickMinStep=1, format="d"),
+        axis=alt.Axis(title="epoch", values=ticks, format="d"),
         scale=alt.Scale(domain=[1, max(fitted.epochs, 2)], nice=False, zero=False),
     )
     base = alt.Chart(alt.InlineData(values=points)).encode(

@@ -10,9 +10,10 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components._data.examples import iterate_split
 from components._data.schema import serving_features
-from components._shared.artifacts import EVAL, SIGNATURE_EXAMPLES, TRAIN
+from components._shared.artifacts import EVAL, EXAMPLES_INPUT, SIGNATURE_EXAMPLES, TRAIN
 from components._shared.errors import UserError
-from components._tf.export import EXAMPLES_INPUT, WARMUP_BATCHES, ServingModel, export_model, write_warmup
+from components._shared.user_code import last_words
+from components._tf.export import WARMUP_BATCHES, ServingModel, export_model, write_warmup
 from components._tf.saved_model import PREDICTION_KEY, load_model, predict_table, serialize_examples
 from components._tf.transform_graph import TransformGraph
 from components.train_model.arrays import Arrays
@@ -42,7 +43,7 @@ def save_model(
         path: Folder to write to.
 
     Raises:
-        UserError: If the saved model answers otherwise than the fitted one.
+        UserError: If the saved model does not answer, or otherwise than the fitted one.
     """
     features = list(evaluation.features)
     export_model(ServingModel(model, graph, features), schema, path)
@@ -60,10 +61,17 @@ def _first_rows(examples: str, split: str, schema: schema_pb2.Schema, count: int
 def _compare(path: Path, rows: pa.Table, schema: schema_pb2.Schema, expected: np.ndarray) -> None:
     loaded = load_model(path)
     serialized = tf.constant(serialize_examples(rows, schema))
-    answers = {
-        "raw tensors": predict_table(loaded, rows, schema),
-        "tf.Examples": loaded.signatures[SIGNATURE_EXAMPLES](**{EXAMPLES_INPUT: serialized})[PREDICTION_KEY].numpy(),
-    }
+    try:
+        answers = {
+            "raw tensors": predict_table(loaded, rows, schema),
+            "tf.Examples": loaded.signatures[SIGNATURE_EXAMPLES](**{EXAMPLES_INPUT: serialized})[PREDICTION_KEY].numpy(),
+        }
+    except tf.errors.OpError as error:
+        raise UserError(
+            "The saved model answers requests.",
+            received=last_words(error),
+            remedy="Use no random numbers and no Python code in features.py and model.py.",
+        ) from error
     for kind, answer in answers.items():
         difference = np.abs(answer - expected)
         if not np.all(difference <= TOLERANCE):  # NaN is not within any bound

@@ -1,5 +1,7 @@
 """Fits the transform graph: TFT's analyzers on Beam over the training split."""
 
+import contextlib
+import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,8 +20,8 @@ from components._data.examples import iterate_split
 from components._data.record_batches import to_record_batch
 from components._data.schema import is_required, read_schema
 from components._shared.artifacts import TRAIN
-from components._shared.errors import UserError
-from components._tf.saved_model import ARROW_TYPES, DTYPES, MISSING, dtype_of, typed_column
+from components._tf.saved_model import ARROW_TYPES, MISSING, dtype_of, typed_column
+from components.transform_features.checks import checked_outputs, graph_failed
 
 
 def analyze(*, examples: str, schema: str, preprocessing_fn: Callable[..., Any], transform_graph: str | Path) -> None:
@@ -32,38 +34,33 @@ def analyze(*, examples: str, schema: str, preprocessing_fn: Callable[..., Any],
         transform_graph: Folder to write to.
 
     Raises:
-        UserError: If preprocessing_fn returns something else than tensors of a known dtype by name.
+        UserError: If preprocessing_fn returns something else than tensors of a known dtype by name, or fails on a row.
     """
     config = _adapter_config(read_schema(schema))
+    # Beam logs every error in its own words before it raises it.
+    logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
     # The runner is named: Beam's default may download another one. Paths go through Create, since what a function closes
     # over is pickled into every stage.
     with (
+        _row_errors(),
         tempfile.TemporaryDirectory(prefix="sluice-transform-") as scratch,
         tft_beam.Context(temp_dir=scratch),
         beam.Pipeline(runner=FnApiRunner()) as pipeline,
     ):
         batches = pipeline | beam.Create([(examples, schema)]) | beam.FlatMap(_read_training_batches)
-        transform_fn = (batches, config) | tft_beam.AnalyzeDataset(_checked(preprocessing_fn))
+        transform_fn = (batches, config) | tft_beam.AnalyzeDataset(checked_outputs(preprocessing_fn))
         _ = transform_fn | tft_beam.WriteTransformFn(str(transform_graph))
 
 
-def _checked(preprocessing_fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns the same function with its outputs checked, since TFT's own messages do not speak of the project's code."""
-
-    def checked(inputs: dict[str, Any]) -> dict[str, Any]:
-        outputs = preprocessing_fn(inputs)
-        if not isinstance(outputs, dict):
-            raise UserError("preprocessing_fn returns a dict of tensors by name.", received=type(outputs).__name__)
-        for name, values in outputs.items():
-            if getattr(values, "dtype", None) not in DTYPES.values():
-                raise UserError(
-                    f"The output {name!r} of preprocessing_fn is a tensor of float32, int64 or string.",
-                    received=getattr(values, "dtype", type(values)),
-                    remedy="Convert it with tf.cast in features.py.",
-                )
-        return outputs
-
-    return checked
+@contextlib.contextmanager
+def _row_errors() -> Iterator[None]:
+    """Turns what TFT raises when the graph of preprocessing_fn fails on rows into a UserError."""
+    try:
+        yield
+    except ValueError as error:
+        if "trying to apply the transformation" not in str(error):
+            raise
+        raise graph_failed(error) from error
 
 
 def _adapter_config(schema: schema_pb2.Schema) -> TensorAdapterConfig:

@@ -9,10 +9,11 @@ import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components._data.examples import iterate_split
-from components._shared.artifacts import split_dir
+from components._shared.artifacts import SHARD_FILE, split_dir
 from components._shared.errors import UserError
 from components._tf.saved_model import column_tensors
 from components._tf.transform_graph import TransformGraph
+from components.transform_features.checks import graph_failed
 
 
 def apply_to_split(*, graph: TransformGraph, examples: str, split: str, schema: schema_pb2.Schema, output: str | Path) -> int:
@@ -26,16 +27,16 @@ def apply_to_split(*, graph: TransformGraph, examples: str, split: str, schema: 
         output: Folder of the transformed examples.
 
     Raises:
-        UserError: If a transformed feature is not dense, or not finite.
+        UserError: If a transformed feature is not dense, or not finite, or the graph fails on a row.
     """
     folder = Path(output) / split_dir(split)
     folder.mkdir(parents=True)
     writer, rows = None, 0
     try:
         for table in iterate_split(examples, split, [feature.name for feature in schema.feature]):
-            outputs = graph(column_tensors(table, list(schema.feature)))
+            outputs = _transform(graph, column_tensors(table, list(schema.feature)))
             batch = pa.table({name: _to_arrow(name, values, table.num_rows) for name, values in sorted(outputs.items())})
-            writer = writer or pq.ParquetWriter(folder / "part-00000.parquet", batch.schema, compression="zstd")
+            writer = writer or pq.ParquetWriter(folder / SHARD_FILE, batch.schema, compression="zstd")
             writer.write_table(batch)
             rows += batch.num_rows
     finally:
@@ -44,6 +45,13 @@ def apply_to_split(*, graph: TransformGraph, examples: str, split: str, schema: 
     if not rows:
         raise UserError(f"The split {split!r} has rows.", received=0, remedy="Read more data, or change the splits' shares.")
     return rows
+
+
+def _transform(graph: TransformGraph, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    try:
+        return graph(raw)
+    except tf.errors.OpError as error:
+        raise graph_failed(error) from error
 
 
 def _to_arrow(name: str, values: tf.Tensor | tf.SparseTensor | tf.RaggedTensor, rows: int) -> pa.Array:

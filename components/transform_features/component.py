@@ -23,6 +23,8 @@ def transform_features(
         anomalies: The data gate's report; the stage refuses to go on when the gate failed.
         project_dir: Folder of the project, which holds `features.py`.
         features_hash: Digest of `features.py` and of what it may import, at compile time; changed code is refused.
+
+    Returns:
         transform_graph: The transform graph in TFT's layout.
         transformed_examples: Transformed train and eval splits.
     """

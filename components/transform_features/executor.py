@@ -2,9 +2,11 @@
 
 import dataclasses
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 import keras  # noqa: F401  Keras 3 comes first: TFT asks for the legacy Keras where none is imported yet.
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components._data.examples import read_manifest
 from components._data.schema import read_schema
@@ -17,6 +19,7 @@ from components._shared.user_code import load_function, user_errors
 from components._tf.transform_graph import TransformGraph, read_feature_spec
 from components.transform_features.analysis import analyze
 from components.transform_features.application import apply_to_split
+from components.transform_features.checks import feature_names
 from components.transform_features.gate import honour_data_gate
 
 logger = logging.getLogger("sluice.transform_features")
@@ -62,14 +65,14 @@ def transform_features(
         Refusal: If the data gate did not let the examples through.
         UserError: If features.py or the data is not as it should be.
     """
-    manifest = read_manifest(examples)
-    honour_data_gate(anomalies, manifest["data_version"])
-    raw_schema = read_schema(schema)
-    preprocessing_fn = load_function(project_dir, FEATURES_FILE, "preprocessing_fn", features_hash)
     with whole_folder(transform_graph) as graph_dir, whole_folder(transformed_examples) as transformed_dir:
+        manifest, raw_schema = read_manifest(examples), read_schema(schema)
+        honour_data_gate(anomalies, manifest["data_version"])
+        _check_columns(manifest["columns"], raw_schema)
+        preprocessing_fn = load_function(project_dir, FEATURES_FILE, "preprocessing_fn", features_hash)
         with user_errors(project_dir, "preprocessing_fn builds the transform graph"):
             analyze(examples=examples, schema=schema, preprocessing_fn=preprocessing_fn, transform_graph=graph_dir)
-        features = _feature_names(graph_dir, manifest["label"])
+        features = feature_names(read_feature_spec(graph_dir), manifest["label"])
         logger.info("Fitted the transform graph: %d features", len(features))
         origin = {"data_version": manifest["data_version"], "features_hash": features_hash}
         write_json(graph_dir / TRANSFORM_FILE, {**origin, "schema_hash": digest_file(Path(schema) / SCHEMA_FILE)})
@@ -82,14 +85,10 @@ def transform_features(
     return TransformResult(rows=rows, features=features)
 
 
-def _feature_names(graph_dir: object, label: str) -> tuple[str, ...]:
-    names = tuple(sorted(read_feature_spec(str(graph_dir))))
-    if label not in names:
+def _check_columns(columns: Iterable[str], schema: schema_pb2.Schema) -> None:
+    if missing := [feature.name for feature in schema.feature if feature.name not in columns]:
         raise UserError(
-            f"preprocessing_fn passes the label {label!r} through.",
-            received=list(names),
-            remedy=f'Add "{label}": inputs["{label}"] to its outputs.',
+            "Every feature of the schema is a column of the data.",
+            received=f"no column {', '.join(missing)}",
+            remedy="Bring it back into the source, or take it out of schema.pbtxt and features.py.",
         )
-    if len(names) == 1:
-        raise UserError("preprocessing_fn returns at least one feature besides the label.", received=list(names))
-    return tuple(name for name in names if name != label)

@@ -25,6 +25,8 @@ def validate_examples(
         baseline: The live version with its training statistics, or an artifact that says that none is live.
         policy: The gates' bounds.
         policy_hash: Hash of the policy.
+
+    Returns:
         anomalies: Anomalies by split as protos and as text, and the data gate's report.
         report: The anomalies as a page.
     """

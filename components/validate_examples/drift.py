@@ -13,13 +13,12 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 
 from components._data.schema import TRAINING, read_schema
 from components._data.statistics import feature_name, read_statistics
-from components._shared.artifacts import SCHEMA_FILE, TRAIN
+from components._shared.artifacts import RELEASE_STATISTICS_DIR, SCHEMA_FILE, TRAIN
 from components._shared.errors import UserError
 from components._shared.gates import Measurement
 from components._shared.live_version import read_live_version
 from components.validate_examples.findings import Finding, Severity
 
-_STATISTICS_DIR = "statistics"
 _MEASURES = {
     "L_INFTY": "L-infinity distance",
     "JENSEN_SHANNON_DIVERGENCE": "Jensen-Shannon divergence",
@@ -174,7 +173,7 @@ def _is_validated(feature: schema_pb2.Feature) -> bool:
 
 def _read_training_statistics(release: Path) -> statistics_pb2.DatasetFeatureStatisticsList | None:
     try:
-        statistics = read_statistics(release / _STATISTICS_DIR, TRAIN)
+        statistics = read_statistics(release / RELEASE_STATISTICS_DIR, TRAIN)
     except UserError:
         return None
     return statistics if statistics.datasets[0].num_examples else None

@@ -27,6 +27,8 @@ def validate_serving(
         evaluation: The evaluation with its predictions.
         policy: The gates' bounds.
         policy_hash: Hash of the policy.
+
+    Returns:
         serving_report: Measurements and the gates' report.
         report: Signatures, parity and latency as a page.
     """

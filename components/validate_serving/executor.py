@@ -83,6 +83,8 @@ def validate_serving(
 
 def _plan(bounds: Policy, model_dir: Path, schema: str, timeout_seconds: float) -> Job:
     sizes = bounds.serving.max_p99_ms
+    if not sizes:
+        raise UserError("`serving.max_p99_ms` bounds at least one batch size.", received="none")
     if unknown := [text for text in sizes if not text.isdecimal() or int(text) < 1]:
         raise UserError("A batch size in `serving.max_p99_ms` is a whole number above 0, as text.", received=unknown)
     for name, value in (("serving.requests", bounds.serving.requests), ("parity.rows", bounds.parity.rows)):
@@ -91,7 +93,7 @@ def _plan(bounds: Policy, model_dir: Path, schema: str, timeout_seconds: float) 
     return Job(
         model=str(model_dir.resolve()),
         schema=str(Path(schema).resolve()),
-        batch_sizes=tuple(int(text) for text in sizes),
+        batch_sizes=tuple(sorted(int(text) for text in sizes)),
         requests=bounds.serving.requests,
         timeout_seconds=timeout_seconds,
     )

@@ -8,12 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components._shared.artifacts import PREDICTIONS_FILE
+from components._shared.artifacts import CANDIDATE, PREDICTIONS_FILE
 from components._shared.gates import Evidence, GateResult, Measurement, Verdict, read_gate_report
 from components._shared.policy import ParityGate
 from components.validate_serving import job
 
-CANDIDATE = "candidate"
 _WORST_ROWS = 10
 
 

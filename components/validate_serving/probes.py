@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 
 from components._data.schema import is_required, read_schema, serving_features
-from components._shared.artifacts import SIGNATURE_EXAMPLES, SIGNATURE_RAW, SIGNATURE_TRANSFORM
+from components._shared.artifacts import EXAMPLES_INPUT, SIGNATURE_EXAMPLES, SIGNATURE_RAW, SIGNATURE_TRANSFORM
+from components._shared.errors import UserError
 from components._tf.saved_model import PREDICTION_KEY, load_model, raw_specs, raw_tensors, serialize_examples
 from components.validate_serving import job, rest, warmup
 from components.validate_serving.job import Job, Measured
@@ -62,7 +63,9 @@ def _noting(seen: Measured, check: str) -> Iterator[None]:
         yield
     except Exception as error:  # whatever the user's model raises is a finding
         logger.warning("%s: %s", check, error, exc_info=True)
-        _note(seen, check, f"{type(error).__name__}: {error}")
+        # These two are our own findings, in words for the page; what others raise is told by its type.
+        worded = type(error) in (ValueError, UserError)
+        _note(seen, check, str(error) if worded else f"{type(error).__name__}: {error}")
 
 
 def _note(seen: Measured, check: str, message: str) -> None:
@@ -80,7 +83,7 @@ def _first_request(model: Any, table: pa.Table, schema: Any) -> float:
 
 
 def _check_signatures(model: Any, schema: Any, seen: Measured) -> None:
-    serialized = {"examples": tf.TensorSpec([None], tf.string)}
+    serialized = {EXAMPLES_INPUT: tf.TensorSpec([None], tf.string)}
     wanted = {SIGNATURE_RAW: raw_specs(schema), SIGNATURE_EXAMPLES: serialized, SIGNATURE_TRANSFORM: serialized}
     for name, specs in wanted.items():
         if name not in model.signatures:
@@ -131,7 +134,7 @@ def _ask_every_way(model: Any, table: pa.Table, schema: Any, seen: Measured) -> 
             answers[job.RAW].append(_predict(model, SIGNATURE_RAW, tensors, batch.num_rows, seen))
             answers[job.REST].append(_predict_rest(model, tensors, batch.num_rows, seen))
         with _noting(seen, "answers"):
-            serialized = {"examples": tf.constant(serialize_examples(batch, schema))}
+            serialized = {EXAMPLES_INPUT: tf.constant(serialize_examples(batch, schema))}
             answers[job.EXAMPLES].append(_predict(model, SIGNATURE_EXAMPLES, serialized, batch.num_rows, seen))
             _note_numbers(seen, SIGNATURE_TRANSFORM, _call(model, SIGNATURE_TRANSFORM, serialized))
     whole = {way: np.concatenate(parts) for way, parts in answers.items() if parts}
@@ -153,7 +156,7 @@ def _ask_without_optional(model: Any, table: pa.Table, schema: Any, seen: Measur
     batch = table.slice(0, _MISSING_ROWS)
     for name in optional:
         batch = batch.set_column(batch.column_names.index(name), name, pa.nulls(batch.num_rows, batch[name].type))
-    serialized = {"examples": tf.constant(serialize_examples(batch, schema))}
+    serialized = {EXAMPLES_INPUT: tf.constant(serialize_examples(batch, schema))}
     _predict(model, SIGNATURE_RAW, raw_tensors(batch, schema), batch.num_rows, seen, "without optional features")
     _predict(model, SIGNATURE_EXAMPLES, serialized, batch.num_rows, seen, "without optional features")
     seen.without_optional = batch.num_rows

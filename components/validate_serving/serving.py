@@ -69,7 +69,8 @@ def _count(name: str, counts: dict[str, int]) -> Measurement:
 
 def _speed(bounds: ServingGate, latencies: list[Latency]) -> Iterator[Measurement]:
     measured = {latency.batch_size: latency for latency in latencies}
-    for text, bound in bounds.max_p99_ms.items():
+    # A JSON object sorts its keys as text, 16 before 2; a reader does not.
+    for text, bound in sorted(bounds.max_p99_ms.items(), key=lambda item: int(item[0])):
         latency, name = measured.get(int(text)), f"p99_ms at batch {text}"
         if latency is None:
             yield Measurement(name=name, value=None, upper_bound=bound, passed=False, note="not measured")
@@ -91,5 +92,5 @@ def _reason(failed: list[Measurement], seen: Measured) -> str:
 
 def _sentence(item: Measurement) -> str:
     if item.value is not None and item.upper_bound is not None:
-        return f"{item.name} is {item.value:.4g}, allowed is at most {item.upper_bound:g}."
+        return f"{item.name}: {item.value:.4g}; at most {item.upper_bound:g} is allowed."
     return f"{item.name}: {item.note}".rstrip(".") + "."

@@ -21,6 +21,11 @@ sys.argv[0] = "sluice"
 app()
 """
 
+GATES = [
+    {"stage": "evaluate_model", "gate": "performance", "verdict": "passed", "reason": "Every bound holds."},
+    {"stage": "validate_serving", "gate": "parity", "verdict": "switched_off", "reason": "Not served yet."},
+]
+
 
 def sluice(*arguments, blocked=False, cwd=None):
     program = ["-c", BLOCK_HEAVY] if blocked else ["-m", "pipelines"]
@@ -44,7 +49,7 @@ def released(project_dir, tmp_path):
         baseline_version="",
         baseline_digest="",
         attachments={},
-        record={"reason": "Every gate passed.", "metrics": {"auc": 0.75}},
+        record={"reason": "No gate says no.", "metrics": {"auc": 0.75}, "gates": GATES},
     )
     assert push(base, candidate).version == "1"
     return base
@@ -106,6 +111,7 @@ def test_releases_show_what_is_live(released, project_dir):
     assert done.returncode == 0, done.stderr
     assert "live" in done.stdout
     assert "auc 0.75" in done.stdout
+    assert "Version 1: parity switched off\n" in done.stdout
     assert "Verified: 2 entries" in done.stdout
 
 
@@ -132,3 +138,8 @@ def test_a_cut_ledger_shows_against_a_known_head(released, project_dir):
     done = sluice("releases", project_dir, "--head", head)
     assert done.returncode == 1
     assert "cut off or written anew" in done.stderr
+
+
+def test_messages_show_digests_as_they_are(released, project_dir):
+    done = sluice("releases", project_dir, "--head", "sha256:abc:cat:")
+    assert "sha256:abc:cat:" in done.stderr

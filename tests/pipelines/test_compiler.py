@@ -77,6 +77,11 @@ def test_a_file_that_is_no_pipeline_is_refused(tmp_path, text):
         read_pipeline_spec(tmp_path / "x.yaml")
 
 
+def test_a_file_that_cannot_be_written_is_one_message(project_dir):
+    with pytest.raises(UserError, match=r"can be written\. Received: .*project\.yaml"):
+        compile_training_pipeline(load_project(project_dir), project_dir / "project.yaml" / "training.yaml")
+
+
 def test_compiling_needs_no_tensorflow(project_dir, tmp_path):
     command = [sys.executable, "-c", BLOCK_TENSORFLOW, "compile", str(project_dir), "-o", str(tmp_path / "out.yaml")]
     done = subprocess.run(command, env=stage_environment(), capture_output=True, text=True, check=False)

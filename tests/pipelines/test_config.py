@@ -94,6 +94,7 @@ def test_project_is_frozen(project_dir):
         ("directory: served/parcels", "dir: x", "serving.directory: missing. Add it."),
         ("  salt: parcels", "  salt: a\n  salt: b", "the key 'salt' appears twice"),
         ("name: parcels", "name: [", "is a YAML file"),
+        ("splits:", "splits", "Received: line 13, column 6: could not find expected ':'."),
     ],
 )
 def test_bad_configuration_names_file_key_and_remedy(project_dir, old, new, expected):

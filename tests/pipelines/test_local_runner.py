@@ -106,6 +106,7 @@ def test_a_component_that_runs_twice_gets_a_second_folder(tmp_path):
         ("E = RuntimeError", 1, "TypeError: RuntimeError() takes no keyword arguments (exit code 1)"),
         ("import sys; sys.exit(5)", 1, "it wrote no log (exit code 5)"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", 1, "it was killed by SIGTERM"),
+        ("import os; os.kill(os.getpid(), 9)", 1, "it was killed by SIGKILL, as it is when memory runs out"),
         ("import sys; sys.exit(0)", 1, "it exited with 0 but did not write its outputs ['report', 'text']"),
     ],
 )

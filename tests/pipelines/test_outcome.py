@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from rich.console import Console
@@ -78,7 +79,20 @@ def test_summary_of_a_release_says_where_it_is_and_what_next(make_run, project_d
     text = printed(make_run(approved=True, version="2"), project_dir, capsys)
     assert "Version 2 is pushed  /srv/parcels/2" in text
     assert "--spans 1-3  # with one more span" in text
-    assert "auc                        0.7123" in text
+    assert "\n\ngate " in text
+    assert re.search(r"^auc +0\.7123$", text, re.MULTILINE)
+
+
+def test_metrics_of_the_live_version_stand_beside_the_candidates(make_run, project_dir, capsys):
+    run = make_run(approved=True, version="2")
+    run.stages[1].metadata["metrics"]["baseline_auc"] = 0.65
+    outcome = read_outcome(run.stages)
+    assert (outcome.metrics, outcome.live_metrics) == ({"auc": 0.71234}, {"auc": 0.65})
+    assert re.search(r"^auc +0\.7123 +0\.6500$", printed(run, project_dir, capsys), re.MULTILINE)
+    write_run(run)
+    page = (run.folder / "index.html").read_text()
+    assert "baseline_auc" not in page
+    assert re.search(r">auc<.*>0\.7123<.*>0\.65<", page)
 
 
 @pytest.mark.parametrize("elsewhere", [True, False])
@@ -87,6 +101,21 @@ def test_commands_shown_name_another_serving_directory(make_run, project_dir, ca
     if not elsewhere:
         run.parameters["serving_dir"] = str(load_project(project_dir).serving_dir)
     assert ("--serving-dir /srv/parcels" in printed(run, project_dir, capsys)) == elsewhere
+
+
+def test_commands_shown_keep_what_the_run_was_asked_for(make_run, project_dir, capsys):
+    run = make_run(approved=None, version="")
+    run.state, run.error, run.isolation, run.settings = "failed", "Broken.", "fork", ("spans=1-2", "strict=true")
+    text = printed(run, project_dir, capsys)
+    assert f"--runs-dir {run.folder.parent} --isolation fork --set strict=true --spans 1-2  # again" in text
+    assert "sluice compile" not in text
+
+
+def test_summary_opens_no_page_where_there_is_no_desktop(make_run, project_dir, capsys, monkeypatch):
+    monkeypatch.setenv("PATH", str(project_dir))
+    text = printed(make_run(approved=True, version="2"), project_dir, capsys)
+    assert "xdg-open" not in text
+    assert "index.html" in text
 
 
 def test_summary_suggests_no_span_that_is_not_there(make_run, project_dir, capsys):

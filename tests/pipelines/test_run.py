@@ -91,7 +91,7 @@ def test_failed_run_keeps_its_pages_and_passes_the_exit_code_on(run, code, expec
     index = (done.folder / "index.html").read_text()
     assert (done.state, done.exit_code) == ("failed", expected)
     assert "The run failed" in index
-    assert "no luck today" in index
+    assert index.count("no luck today") == 1
     assert (done.folder / "show_page.html").exists()
 
 
@@ -108,6 +108,15 @@ def test_stopped_run_says_so(run, number):
     assert "It was stopped while end_run ran" in record_of(done)["error"]
 
 
+def test_a_signal_that_is_ignored_stays_ignored(run):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        done = run(observe=lambda stage: signal.raise_signal(signal.SIGHUP))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert done.state == "succeeded"
+
+
 def test_record_of_a_run_that_goes_on_is_there_already(run):
     states = []
     run(observe=lambda stage: states.extend(path.read_text() for path in stage.folder.parents[1].glob("run.json")))
@@ -121,8 +130,9 @@ def test_serving_directory_of_the_run_goes_first(run, tmp_path):
 
 @pytest.mark.parametrize("setting", ["nothing=1", "spans", "strict=maybe", "strict=1", "=1"])
 def test_wrong_setting_runs_nothing(run, tmp_path, setting):
-    with pytest.raises(UserError, match="Received"):
+    with pytest.raises(UserError, match="Received") as caught:
         run(settings=[setting])
+    assert "BOOLEAN" not in str(caught.value)
     assert not list(tmp_path.glob("runs/*"))
 
 
@@ -135,6 +145,12 @@ def test_two_runs_of_one_second_get_two_folders(tmp_path):
     folders = [create_run_folder(tmp_path, "parcels") for _ in range(3)]
     assert len(set(folders)) == 3
     assert all(re.fullmatch(r"parcels-\d{8}T\d{6}Z(-\d)?", folder.name) for folder in folders)
+
+
+def test_a_run_folder_that_cannot_be_made_is_one_message(run, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"The folder of a run can be made\. Received: .*file.*--runs-dir"):
+        run(runs_dir=tmp_path / "file" / "runs")
 
 
 def test_progress_without_a_terminal_is_one_line_per_stage(run, tmp_path):

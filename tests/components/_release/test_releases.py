@@ -140,3 +140,12 @@ def test_edit_of_the_last_entry_shows_in_its_version(two_versions):
     fields["payload"]["pushed_digest"] = "sha256:other"
     path.write_text(json.dumps(fields))
     assert verify_ledger(two_versions) != []
+
+
+@pytest.mark.parametrize("field", ["reason", "data_version", "metrics"])
+def test_edit_of_what_the_last_entry_tells_shows_against_its_claim(two_versions, field):
+    path = max((two_versions / ".ledger").glob("*.json"))
+    fields = json.loads(path.read_text())
+    fields["payload"][field] = "nicer"
+    path.write_text(json.dumps(fields))
+    assert "about something else than the claim in entry 3" in verify_ledger(two_versions)[0]

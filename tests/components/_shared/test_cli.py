@@ -1,5 +1,6 @@
 import argparse
 import errno
+import os
 import subprocess
 import sys
 
@@ -16,7 +17,15 @@ def test_integer_reads_what_kubeflow_sends(text, value):
 
 @pytest.mark.parametrize(
     ("parse", "text"),
-    [(cli.integer, "5.5"), (cli.boolean, "yes"), (cli.json_object, "[1]"), (cli.json_object, "{"), (cli.json_list, '{"a": 1}')],
+    [
+        (cli.integer, "5.5"),
+        (cli.boolean, "yes"),
+        (cli.json_object, "[1]"),
+        (cli.json_object, "{"),
+        (cli.json_object, '{"min_rows": NaN}'),
+        (cli.json_list, '{"a": 1}'),
+        (cli.json_list, "[Infinity]"),
+    ],
 )
 def test_wrong_values_say_what_was_received(parse, text):
     with pytest.raises(argparse.ArgumentTypeError, match="Received"):
@@ -39,9 +48,10 @@ def test_run_exits_by_who_must_act(error, code, monkeypatch, caplog):
     assert exit_.value.code == code
 
 
-def test_a_full_disk_is_for_the_user(monkeypatch):
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM])
+def test_a_disk_that_is_full_or_closed_is_for_the_user(monkeypatch, number):
     def write(_args):
-        raise OSError(errno.ENOSPC, "No space left on device", "/full/file")
+        raise OSError(number, os.strerror(number), "/some/file")
 
     monkeypatch.setattr(sys, "argv", ["stage"])
     with pytest.raises(SystemExit) as exit_:

@@ -29,3 +29,11 @@ def test_what_an_earlier_run_left_is_gone(tmp_path):
     with whole_folder(tmp_path / "artifact"):
         assert not (tmp_path / "artifact").exists()
     assert list((tmp_path / "artifact").iterdir()) == []
+
+
+def test_what_a_killed_run_left_is_gone(tmp_path):
+    (tmp_path / ".artifact.999999.tmp").mkdir()
+    (tmp_path / ".artifact-2.999999.tmp").mkdir()
+    with whole_folder(tmp_path / "artifact"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".artifact-2.999999.tmp", "artifact"]

@@ -9,13 +9,16 @@ import pytest
 
 from components._shared.digest import digest_model
 from components._shared.gates import Evidence, GateReport, GateResult, Measurement, Verdict
-from components._shared.policy import FairnessGate, Policy, policy_to_json
+from components._shared.policy import FairnessGate, Policy, hash_policy, policy_to_json
 
 GATES = {
     "anomalies": ("validate_examples", ("data",)),
     "evaluation": ("evaluate_model", ("performance", "fairness", "regression")),
     "serving_report": ("validate_serving", ("serving", "parity")),
 }
+
+
+EVALUATED = {"metrics": {"candidate": {"auc": 0.75}}, "eval_config": {"options": {}}, "baseline_model_digest": "sha256:l"}
 
 
 def write_json(path: Path, document: Any) -> None:
@@ -39,7 +42,7 @@ class Run:
         write_json(root / "examples" / "manifest.json", {"data_version": "sha256:data", "spans": [1, 2], "rows": rows})
         live = {"version": "3", "model_digest": "sha256:l", "pushed_digest": "sha256:p"}
         write_json(root / "baseline" / "baseline.json", live)
-        write_json(root / "evaluation" / "evaluation.json", {**known, "metrics": {"candidate": {"auc": 0.75}}})
+        write_json(root / "evaluation" / "evaluation.json", {**known, **EVALUATED})
         for artifact, (stage, names) in GATES.items():
             evidence = self.evidence if artifact != "anomalies" else {**self.evidence, "model_digest": ""}
             gates = tuple(
@@ -55,13 +58,26 @@ class Run:
 
     @property
     def evidence(self) -> dict[str, str]:
-        known = {"data_version": "sha256:data", "policy_hash": "sha256:policy", "baseline_version": "3"}
+        known = {"data_version": "sha256:data", "policy_hash": self.policy_hash, "baseline_version": "3"}
         return {"model_digest": self.digest, **known}
+
+    @property
+    def policy_hash(self) -> str:
+        return hash_policy(self.policy, EVALUATED["eval_config"])
+
+    def switch_off(self, gate: str, reason: str) -> None:
+        """Switches a gate off as the project's author would: every report is made under the new policy."""
+        self.policy[gate]["off"] = reason
+        for artifact in GATES:
+            if (self.root / artifact / "gates.json").exists():
+                self.change(
+                    f"{artifact}/gates.json", lambda document: document["evidence"].update(policy_hash=self.policy_hash)
+                )
 
     @property
     def arguments(self) -> dict[str, Any]:
         names = ("model", "baseline", "examples", *GATES, "decision", "report", "summary")
-        return {**{name: str(self.root / name) for name in names}, "policy": self.policy, "policy_hash": "sha256:policy"}
+        return {**{name: str(self.root / name) for name in names}, "policy": self.policy, "policy_hash": self.policy_hash}
 
     def change(self, file: str, edit: Callable[[Any], None]) -> None:
         """Edits one JSON file of the run."""

@@ -159,7 +159,7 @@ def test_switched_off_counts_only_when_the_policy_says_so(run, gate):
 
 
 def test_switching_one_gate_off_leaves_the_others_on(run):
-    run.policy["fairness"]["off"] = "no protected group in this data"
+    run.switch_off("fairness", "no protected group in this data")
     run.change_gate("evaluation", "regression", verdict="switched_off", reason="no time")
 
     refused(run, "regression", "does not switch it off")
@@ -167,9 +167,9 @@ def test_switching_one_gate_off_leaves_the_others_on(run):
 
 @pytest.mark.parametrize("gate", GATES)
 def test_a_gate_that_the_policy_switches_off_needs_no_report(run, gate):
-    run.policy[gate]["off"] = "agreed with the data office"
+    run.switch_off(gate, "agreed with the data office")
     for name in [name for name in GATES if ARTIFACT[name] == ARTIFACT[gate]]:
-        run.policy[name]["off"] = "agreed with the data office"
+        run.switch_off(name, "agreed with the data office")
     (run.root / ARTIFACT[gate] / "gates.json").unlink()
 
     decision, gates = decide(run)
@@ -205,6 +205,7 @@ def test_fairness_applies_while_a_feature_is_protected(run):
 
 def test_regression_does_not_apply_to_a_first_version(run):
     run.change("baseline/baseline.json", lambda document: document.update(version="", model_digest="", pushed_digest=""))
+    run.change("evaluation/evaluation.json", lambda document: document.update(baseline_model_digest=""))
     for artifact in LIVE_REPORTS:
         run.change(f"{artifact}/gates.json", lambda document: document["evidence"].update(baseline_version=""))
     run.change_gate("evaluation", "regression", verdict="not_applicable", reason="no live version", measurements=[])
@@ -226,6 +227,7 @@ MEASUREMENT = {"name": "auc", "slice": "origin=JFK", "value": 0.5, "lower_bound"
         ({"passed": True, "value": 0.7}, "outside its bounds"),
         ({"passed": True, "value": None}, "outside its bounds"),
         ({"passed": True, "value": float("nan")}, "holds values"),
+        ({"passed": True, "value": 10**400}, "holds values"),
         ({"passed": "false"}, "holds values"),
         ({"passed": 0}, "holds values"),
         ({"passed": True, "value": "0.5"}, "holds values"),
@@ -238,9 +240,39 @@ def test_a_pass_that_its_numbers_contradict_refuses(run, wrong, words):
 
 
 def test_a_measurement_that_was_not_judged_does_not_refuse(run):
-    run.change_gate("evaluation", "performance", measurements=[{**MEASUREMENT, "value": 0.1}])
+    run.change_gate("evaluation", "performance", measurements=[{**MEASUREMENT, "passed": True}, {**MEASUREMENT, "value": 0.1}])
 
     assert decide(run)[0]["approved"]
+
+
+@pytest.mark.parametrize("measurements", [[], [MEASUREMENT]])
+@pytest.mark.parametrize("gate", GATES)
+def test_a_pass_without_anything_judged_refuses(run, gate, measurements):
+    run.change_gate(ARTIFACT[gate], gate, measurements=measurements)
+
+    refused(run, gate, "no measurement that was judged")
+
+
+def test_another_policy_under_the_same_hash_refuses(run):
+    arguments = run.arguments
+    arguments["policy"] = {**run.policy, "fairness": {**run.policy["fairness"], "off": "I say so"}}
+
+    decision = decide_release(**arguments)
+
+    assert not decision["approved"]
+    assert "not those that the policy's hash stands for" in decision["reason"]
+
+
+def test_an_evaluation_under_another_configuration_refuses(run):
+    run.change("evaluation/evaluation.json", lambda document: document.update(eval_config={}))
+
+    refused(run, "evidence", "not those that the policy's hash stands for")
+
+
+def test_another_model_under_the_number_of_the_live_version_refuses(run):
+    run.change("baseline/baseline.json", lambda document: document.update(model_digest="sha256:other"))
+
+    refused(run, "evidence", "compares with another model than the live version")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 
 from components._data.examples import write_split
 from components._shared.digest import digest_model
+from components._shared.policy import hash_policy
 
 SCHEMA = """
 feature { name: "origin" type: BYTES presence { min_fraction: 1.0 } shape {} }
@@ -103,7 +104,7 @@ class World:
         shutil.rmtree(self.root / "examples", ignore_errors=True)
         write_split(self.root / "examples", "test", table)
         document = {"format": "sluice/examples/1", "data_version": "sha256:d1", "label": "late", "split_rule": SPLIT_RULE}
-        columns = {"columns": dict.fromkeys(table.column_names, "BYTES"), "splits": {}}
+        columns = {"columns": dict.fromkeys(table.column_names, "BYTES"), "splits": {"test": {"rows": table.num_rows}}}
         (self.root / "examples" / "manifest.json").write_text(json.dumps({**columns, **document, **manifest}))
 
     def write_model(self, name: str, **training: Any) -> None:
@@ -126,13 +127,14 @@ class World:
 
     def arguments(self) -> dict[str, Any]:
         folders = {name: self.root / name for name in ("model", "baseline", "examples", "evaluation", "report")}
-        config = {"eval_config": self.eval_config, "policy": self.policy, "policy_hash": "sha256:h"}
-        return {**folders, "schema": self.root / "schema.pbtxt", **config}
+        config = {"eval_config": self.eval_config, "policy": self.policy}
+        known = {"schema": self.root / "schema.pbtxt", "policy_hash": hash_policy(self.policy, self.eval_config)}
+        return {**folders, **known, **config}
 
-    def run(self) -> Any:
+    def run(self, **changes: Any) -> Any:
         from components.evaluate_model.executor import evaluate_model
 
-        return evaluate_model(**self.arguments())
+        return evaluate_model(**{**self.arguments(), **changes})
 
     def gate(self, name: str) -> Any:
         return {gate.gate: gate for gate in self.run().report.gates}[name]

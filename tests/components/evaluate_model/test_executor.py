@@ -119,6 +119,20 @@ def test_live_version_that_cannot_score_fails_regression_only(world, name):
     assert "live version 3" in regression.reason.lower()
 
 
+def test_live_version_whose_manifest_is_no_object_fails_regression_only(world):
+    world.write_baseline("noise")
+    (world.root / "baseline" / "model" / "assets.extra" / "sluice" / "manifest.json").write_text("[]")
+    performance, _, regression = world.run().report.gates
+    assert (performance.verdict, regression.verdict) == (Verdict.PASSED, Verdict.FAILED)
+    assert "does not say how its data was split" in regression.reason
+
+
+def test_training_record_that_is_no_object_is_refused(world):
+    (world.root / "model" / "training.json").write_text("[]")
+    with pytest.raises(UserError, match=r"holds training\.json"):
+        world.run()
+
+
 def test_changed_live_version_fails_regression(world):
     world.write_baseline("noise")
     (world.root / "baseline" / "model" / "saved_model.pb").write_bytes(b"other")
@@ -263,3 +277,47 @@ def test_killed_run_leaves_no_report(world):
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, check=False)
     assert done.returncode == -9
     assert not (world.root / "evaluation" / "gates.json").exists()
+
+
+def test_another_policy_under_the_same_hash_is_refused(world):
+    policy = {**world.policy, "performance": {"min_slice_size": 10**6}}
+    with pytest.raises(UserError, match="that the pipeline was compiled with"):
+        world.run(policy=policy, policy_hash=world.arguments()["policy_hash"])
+
+
+def test_evaluation_says_what_it_compared_and_by_which_configuration(world):
+    world.write_baseline("noise")
+    world.run()
+    summary = json.loads((world.root / "evaluation" / "evaluation.json").read_text())
+    live = json.loads((world.root / "baseline" / "baseline.json").read_text())
+    assert summary["baseline_model_digest"] == live["model_digest"]
+    assert summary["eval_config"] == world.eval_config
+
+
+def test_live_version_without_a_digest_fails_regression(world):
+    world.write_baseline("noise")
+    file = world.root / "baseline" / "baseline.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "model_digest": ""}))
+    assert "not those that were released" in world.gate("regression").reason
+
+
+def test_test_split_of_another_length_than_its_manifest_is_refused(world, rows):
+    world.write_examples(rows, splits={"test": {"rows": rows.num_rows + 1}})
+    with pytest.raises(UserError, match="400 rows; the manifest says 401"):
+        world.run()
+
+
+def test_label_may_slice_and_is_no_group(world):
+    world.eval_config["slicing_specs"].append({"feature_keys": ["late"]})
+    world.policy["fairness"]["protected"] = ["late"]
+    performance, fairness, _ = world.run().report.gates
+    assert performance.verdict is Verdict.PASSED
+    assert fairness.verdict is Verdict.FAILED
+    assert "it is the label" in fairness.reason
+
+
+def test_reason_begins_with_all_rows(world):
+    threshold = {"value_threshold": {"lower_bound": {"value": 0.9999}}}
+    auc(world)["threshold"] = threshold
+    auc(world)["per_slice_thresholds"] = [{"slicing_specs": [{"feature_keys": ["origin"]}], "threshold": threshold}]
+    assert world.gate("performance").reason.startswith("The auc of all rows is")

@@ -39,6 +39,11 @@ def spoiled(*path_and_value):
             spoiled("metrics_specs", 0, "metrics", 0, "threshold", {"change_threshold": {"direction": "LOWER_IS_BETTER"}}),
             "absolute or relative",
         ),
+        (
+            spoiled("metrics_specs", 0, "thresholds", {"auc": {"value_threshold": {"lower_bound": 0.9}}}),
+            "stands under its metric",
+        ),
+        (spoiled("metrics_specs", 0, "per_slice_thresholds", {"auc": {}}), "stands under its metric"),
     ],
 )
 def test_what_tfma_would_misread_is_refused(document, message):

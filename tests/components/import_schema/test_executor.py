@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from components._shared.digest import digest_file
 from components._shared.errors import UserError
 from components.import_schema.executor import import_schema
 
-TEXT = 'feature { name: "n" type: INT }  # how many\r\nfeature { name: "größe" type: FLOAT }\n'
+TEXT = 'feature { name: "n" type: INT }  # größe\r\nfeature { name: "Size_2" type: FLOAT }\n'
 
 
 def run(project: Path, text: str = TEXT, schema_hash: str | None = None) -> Path:
@@ -23,7 +24,7 @@ def test_copies_every_byte(tmp_path: Path):
 
 
 def test_copy_is_a_schema(tmp_path: Path):
-    assert [feature.name for feature in read_schema(run(tmp_path).parent).feature] == ["n", "größe"]
+    assert [feature.name for feature in read_schema(run(tmp_path).parent).feature] == ["n", "Size_2"]
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,29 @@ def test_what_is_no_schema_is_not_imported(tmp_path: Path, text: str, message: s
     with pytest.raises(UserError, match=message):
         run(tmp_path, text)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["a b", "x[0]", "a-b", "a.b", "1st", "_p", "größe", "class", "None", "self", ""])
+def test_what_cannot_be_an_input_of_the_model_is_no_name(tmp_path: Path, name: str):
+    with pytest.raises(UserError, match=re.escape(f"Received: '{name}'. Rename")):
+        run(tmp_path, f'feature {{ name: "ok" type: INT }} feature {{ name: "{name}" type: INT }}')
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("feature", "message"),
+    [
+        ('name: "b" type: INT } feature { name: "B" type: INT', "upper and lower case.*'b', 'B'"),
+        ('name: "b" type: INT presence { min_fraction: 1 } shape { dim { size: 1 } }', "'b' holds at most one value"),
+        ('name: "b" type: INT value_count { min: 1 max: 3 }', "'b' holds at most one value.*value_count"),
+        ('name: "b" type: INT value_counts { value_count { max: 1 } }', "'b' holds at most one value"),
+        ('name: "b" type: INT shape {}', "'b' is required.*or may be missing.*min_fraction of 0"),
+        ('name: "b" type: BYTES domain: "gone"', "domain of the feature 'b'.*'gone'"),
+    ],
+)
+def test_what_no_stage_can_do_is_told_at_once(tmp_path: Path, feature: str, message: str):
+    with pytest.raises(UserError, match=message):
+        run(tmp_path, f"feature {{ {feature} }}")
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,34 @@ def test_malformed_row_is_located(bench, row: str, message: str):
         bench.ingest()
 
 
+def test_row_after_a_long_field_is_located(bench):
+    bench.add(f"{HEADER}1,1,1,1,{'x' * 200_000},7,n\n,2,1,1,x,7,n\n", name="b.csv")
+    with pytest.raises(UserError, match=r"'day' of a key.*line 3"):
+        bench.ingest()
+
+
+def test_columns_of_another_delimiter_are_shown(bench):
+    bench.paths = []
+    bench.add(HEADER.replace(",", ";") + "1;1;1;1;x;7;n\n")
+    with pytest.raises(UserError, match=r"which has 'day;number;.*delimiter"):
+        bench.ingest()
+
+
+@pytest.mark.parametrize(
+    ("of_label", "message"),
+    [
+        ("type: INT presence { min_fraction: 1 } shape {}", "no part of a request.*not_in_environment"),
+        ('type: BYTES not_in_environment: "SERVING"', "'late' is INT or FLOAT"),
+    ],
+)
+def test_label_is_a_number_and_not_in_requests(bench, of_label: str, message: str):
+    lines = [line for line in bench.schema.splitlines() if '"late"' not in line]
+    bench.schema = "\n".join([*lines, f'feature {{ name: "late" {of_label} }}'])
+    bench.add(f"{HEADER}1,1,1,1,x,7,n\n")
+    with pytest.raises(UserError, match=message):
+        bench.ingest()
+
+
 def test_first_of_many_errors_is_told(bench):
     rows = [f"1,{number},{'bad' if number in (700, 4000) else number},1,x,7,n" for number in range(5000)]
     bench.add(HEADER + "\n".join(rows), name="b.csv")
@@ -135,14 +163,15 @@ def test_label_that_the_schema_does_not_name(bench):
 
 def test_label_that_is_derived_and_a_column(bench):
     bench.source["label"] = {"name": "count", "column": "delay", "above": 1}
+    bench.schema = bench.schema.replace('"count"', '"count" not_in_environment: "SERVING"')
     with pytest.raises(UserError, match=r"not a column of the data as well.*count"):
         bench.ingest()
 
 
-@pytest.mark.parametrize(("kind", "missing"), [("INT", "NA"), ("FLOAT", "nan"), ("BYTES", "")])
+@pytest.mark.parametrize(("kind", "missing"), [("INT", "NA"), ("FLOAT", "nan"), ("FLOAT", "")])
 def test_label_column_without_a_value(bench, kind: str, missing: str):
     bench.source["label"] = {"name": "delay"}
-    bench.schema = f'feature {{ name: "delay" type: {kind} }}'
+    bench.schema = f'feature {{ name: "delay" type: {kind} not_in_environment: "SERVING" }}'
     bench.paths = []
     rows = [f"{number},1,1,1,x,{missing if number in (4, 7) else 3},n" for number in range(20)]
     bench.add(HEADER + "\n".join(rows), name="b.csv")
@@ -152,6 +181,7 @@ def test_label_column_without_a_value(bench, kind: str, missing: str):
 
 def test_label_column_is_taken_as_it_is(bench, csv_of):
     bench.source["label"] = {"name": "count"}
+    bench.schema = bench.schema.replace('"count"', '"count" not_in_environment: "SERVING"')
     bench.ingest()
     assert len(bench.rows()) == 60
 

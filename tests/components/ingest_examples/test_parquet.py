@@ -74,6 +74,24 @@ def test_value_of_another_type_is_located(pair):
         other.ingest()
 
 
+def test_large_integers_become_floats_as_those_of_csv(pair):
+    bench, other, table = pair
+    header, *lines = bench.paths[0][1].read_text().splitlines()
+    first = ",".join([*lines[0].split(",")[:3], "16777217", *lines[0].split(",")[4:]])
+    bench.add("\n".join([header, first, *(",".join([*line.split(",")[:3], "3", *line.split(",")[4:]]) for line in lines[1:])]))
+    bench.paths = bench.paths[-1:]
+    write(other, recast(table.slice(0, 30).set_column(3, "size", pa.array([16777217] + [3] * 29)), "size", pa.int64()))
+    assert other.ingest().data_version == bench.ingest().data_version
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("us"), pa.date32(), pa.time64("us"), pa.duration("s")])
+def test_time_is_no_number(pair, kind: pa.DataType):
+    _, other, table = pair
+    write(other, table.set_column(2, "count", pa.array([1] * 60, kind)))
+    with pytest.raises(UserError, match=r"'count' holds INT.*of the type (timestamp|date|time|duration)"):
+        other.ingest()
+
+
 def test_column_of_lists_is_refused(pair):
     _, other, table = pair
     write(other, table.set_column(2, "count", pa.array([[1]] * 60)))

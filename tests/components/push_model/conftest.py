@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from components._shared.digest import digest_model
+from components._shared.digest import digest_file, digest_model
 
 REPOSITORY = Path(__file__).parents[3]
-GATES = ("data", "performance", "fairness", "regression", "serving", "parity")
+GATES = ("data", "performance", "fairness", "regression", "serving", "parity", "evidence")
 
 
 def write_files(folder, files):
@@ -25,11 +25,12 @@ def write_artifacts(root, weights="w1", baseline=("", ""), **changes):
     write_files(root / "model/Format-Serving", saved_model)
     digest = digest_model(root / "model/Format-Serving")
     facts = {"model_digest": digest, "data_version": "sha256:data"}
-    write_files(root / "model", {"training.json": {**facts, "seed": 7, "epochs_run": 3, "hyperparameters": {"units": 8}}})
+    write_files(root / "schema", {"schema.pbtxt": 'feature { name: "carrier" }'})
+    training = {**facts, "schema_hash": digest_file(root / "schema/schema.pbtxt")}
+    write_files(root / "model", {"training.json": {**training, "seed": 7, "epochs_run": 3, "hyperparameters": {"units": 8}}})
     manifest = {"data_version": "sha256:data", "spans": [1, 2], "splits": {"train": {"rows": 1200}}, "fingerprint": "sha256:f"}
     write_files(root / "examples", {"manifest.json": manifest})
     write_files(root / "statistics", {"Split-train/FeatureStats.pb": "train", "Split-eval/FeatureStats.pb": "eval"})
-    write_files(root / "schema", {"schema.pbtxt": 'feature { name: "carrier" }'})
     write_files(root / "evaluation", {"evaluation.json": {**facts, "rows": 100, "metrics": {"candidate": {"auc": 0.75}}}})
     gates = [{"stage": "s", "gate": name, "verdict": "passed", "reason": f"{name} is fine"} for name in GATES]
     decision = {

@@ -105,6 +105,11 @@ def _edit(path, **changes):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
+def _edit_gates(run, edit):
+    file = run / "decision/decision.json"
+    _edit(file, gates=edit(json.loads(file.read_text())["gates"]))
+
+
 def _remove_key(path, key):
     path.write_text(json.dumps({name: value for name, value in json.loads(path.read_text()).items() if name != key}))
 
@@ -121,7 +126,13 @@ UNTRUSTED = {
     "no blessing": (lambda run: (run / "decision/BLESSED").unlink(), "disagree"),
     "both blessings": (lambda run: (run / "decision/NOT_BLESSED").touch(), "disagree"),
     "a failed gate": (lambda run: _edit(run / "decision/decision.json", gates=FAILED_GATE), "did not pass: parity"),
-    "no gates": (lambda run: _edit(run / "decision/decision.json", gates=[]), "did not pass"),
+    "no gates": (lambda run: _edit(run / "decision/decision.json", gates=[]), "every gate exactly once"),
+    "a gate left out": (lambda run: _edit_gates(run, lambda gates: gates[1:]), "every gate exactly once"),
+    "a gate twice": (lambda run: _edit_gates(run, lambda gates: [*gates, gates[0]]), "every gate exactly once"),
+    "another schema": (
+        lambda run: (run / "schema/schema.pbtxt").write_text("feature {}"),
+        "training record is about another schema",
+    ),
     "other model": (lambda run: _edit(run / "decision/decision.json", model_digest="sha256:x"), "another model"),
     "changed weights": (
         lambda run: (run / "model/Format-Serving/variables/variables.data").write_text("x"),
@@ -197,8 +208,9 @@ def test_serving_dir_must_be_a_folder(make_artifacts, serving_dir):
 
 
 def test_model_card_is_readable_and_escapes_tables(make_artifacts, tmp_path):
-    gates = [{"stage": "s", "gate": "data", "verdict": "passed", "reason": "carrier | origin\nare fine"}]
-    push_model(**make_artifacts(gates=gates))
+    artifacts = make_artifacts()
+    _edit_gates(tmp_path / "run", lambda gates: [{**gates[0], "reason": "carrier | origin\nare fine"}, *gates[1:]])
+    push_model(**artifacts)
     card = (tmp_path / "serving/1/assets.extra/sluice/model_card.md").read_text()
     assert "| data | passed | carrier \\| origin are fine |" in card
     assert "| Rows in train | 1,200 |" in card

@@ -4,16 +4,16 @@ import pytest
 
 from components._shared.digest import digest_model, digest_tree
 from components._shared.errors import UserError
-from components.resolve_baseline.executor import LiveVersion, resolve_baseline
+from components.resolve_baseline.executor import ResolvedBaseline, resolve_baseline
 
 
 def test_live_version_comes_with_its_digests(serving_dir):
     digests = {"model_digest": digest_model(serving_dir / "1"), "pushed_digest": digest_tree(serving_dir / "1")}
-    assert resolve_baseline(serving_dir=str(serving_dir)) == LiveVersion(version="1", **digests)
+    assert resolve_baseline(serving_dir=str(serving_dir)) == ResolvedBaseline(version="1", **digests)
 
 
 def test_nothing_is_live_in_a_missing_directory(tmp_path):
-    assert resolve_baseline(serving_dir=str(tmp_path / "serving")) == LiveVersion()
+    assert resolve_baseline(serving_dir=str(tmp_path / "serving")) == ResolvedBaseline()
     assert not (tmp_path / "serving").exists()
 
 
@@ -31,7 +31,7 @@ def test_claim_whose_version_is_in_place_is_live(serving_dir):
 def test_claim_alone_is_not_live(serving_dir):
     (serving_dir / ".ledger/00000002.json").unlink()
     shutil.rmtree(serving_dir / "1")
-    assert resolve_baseline(serving_dir=str(serving_dir)) == LiveVersion()
+    assert resolve_baseline(serving_dir=str(serving_dir)) == ResolvedBaseline()
 
 
 def test_broken_ledger_is_an_error(serving_dir):

@@ -51,6 +51,7 @@ def test_metrics_and_page_are_written(trained):
     page = (root / "report").read_text()
     assert page.count("<svg") == 2
     assert not re.search(r"https?://|<script", page)
+    assert re.findall(r">(\d+)</text>", page) == ["1", "2", "3"] * 2
 
 
 def test_the_same_seed_gives_the_same_history(trained, inputs, tmp_path):

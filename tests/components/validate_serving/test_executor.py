@@ -123,7 +123,9 @@ def test_a_gate_that_is_switched_off_says_so(kit, project, tmp_path):
     assert gates["parity"].verdict is Verdict.FAILED
 
 
-@pytest.mark.parametrize("serving", [{"max_p99_ms": {"one": 5.0}}, {"max_p99_ms": {"0": 5.0}}, {"requests": 0}])
+@pytest.mark.parametrize(
+    "serving", [{"max_p99_ms": {"one": 5.0}}, {"max_p99_ms": {}}, {"max_p99_ms": {"0": 5.0}}, {"requests": 0}]
+)
 def test_a_bound_that_cannot_be_measured_is_refused(kit, project, serving):
     with pytest.raises(UserError):
         run(project, kit.policy(**serving))

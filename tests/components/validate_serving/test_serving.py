@@ -47,14 +47,21 @@ def test_a_model_that_is_too_large_fails():
     result = judge(size_mb=5.01)
 
     assert result.verdict is Verdict.FAILED
-    assert result.reason == "megabytes on disk is 5.01, allowed is at most 5."
+    assert result.reason == "megabytes on disk: 5.01; at most 5 is allowed."
 
 
 def test_a_slow_model_fails():
     result = judge(latencies=[dataclasses.replace(FAST, p99=10.1)])
 
     assert result.verdict is Verdict.FAILED
-    assert result.reason == "p99_ms at batch 1 is 10.1, allowed is at most 10."
+    assert result.reason == "p99_ms at batch 1: 10.1; at most 10 is allowed."
+
+
+def test_latencies_are_listed_by_batch_size():
+    bounds = ServingGate(max_p99_ms={"128": 99.0, "16": 60.0, "2": 50.0})
+    names = [item.name for item in judge_serving(bounds, SOUND, [], 1.0).measurements if "batch" in item.name]
+
+    assert names == ["p99_ms at batch 2", "p99_ms at batch 16", "p99_ms at batch 128"]
 
 
 def test_a_latency_that_was_not_measured_fails():
