@@ -118,7 +118,11 @@ def _check_columns(path: Path, file: pq.ParquetFile, columns: Sequence[str] | No
     present = file.schema_arrow.names
     names = list(present if columns is None else columns)
     if missing := [name for name in names if name not in present]:
-        raise UserError("The examples hold every column that is asked for.", received=f"{path} without {', '.join(missing)}")
+        raise UserError(
+            "The examples hold every column that is asked for.",
+            received=f"{path} without {', '.join(missing)}",
+            remedy="A feature of schema.pbtxt comes back into the source, or goes from there too; else run the stage again.",
+        )
     return names
 
 

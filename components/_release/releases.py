@@ -184,7 +184,7 @@ def _check_entry(entry: Entry, claims: dict[int, Entry], settled: set[int]) -> s
         return f"claims version {version}, which entry {claim.sequence} claimed" if claim else ""
     if claim is None or version in settled:
         return f"settles version {version}{' a second time' if claim else ', which nobody claimed'}"
-    # No next entry holds the hash of the last one: that it repeats its claim is what shows an edit. `abandoned` has its own reason.
+    # No next entry holds the hash of the last one: that it repeats its claim is what shows an edit of it.
     own = ("reason",) if entry.kind == ABANDONED else ()
     if any(entry.payload.get(name) != value for name, value in claim.payload.items() if name not in own):
         return f"is about something else than the claim in entry {claim.sequence}"

@@ -37,6 +37,7 @@ def analyze(*, examples: str, schema: str, preprocessing_fn: Callable[..., Any],
         UserError: If preprocessing_fn returns something else than tensors of a known dtype by name, or fails on a row.
     """
     config = _adapter_config(read_schema(schema))
+    next(_read_training_batches((examples, schema)), None)  # what is wrong with the columns is told before Beam starts
     # Beam logs every error in its own words before it raises it.
     logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
     # The runner is named: Beam's default may download another one. Paths go through Create, since what a function closes

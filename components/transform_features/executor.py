@@ -2,17 +2,14 @@
 
 import dataclasses
 import logging
-from collections.abc import Iterable
 from pathlib import Path
 
 import keras  # noqa: F401  Keras 3 comes first: TFT asks for the legacy Keras where none is imported yet.
-from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components._data.examples import read_manifest
 from components._data.schema import read_schema
 from components._shared.artifacts import EVAL, FEATURES_FILE, SCHEMA_FILE, TRAIN, TRANSFORM_FILE
 from components._shared.digest import digest_file
-from components._shared.errors import UserError
 from components._shared.folders import whole_folder
 from components._shared.outputs import write_json
 from components._shared.user_code import load_function, user_errors
@@ -68,7 +65,6 @@ def transform_features(
     with whole_folder(transform_graph) as graph_dir, whole_folder(transformed_examples) as transformed_dir:
         manifest, raw_schema = read_manifest(examples), read_schema(schema)
         honour_data_gate(anomalies, manifest["data_version"])
-        _check_columns(manifest["columns"], raw_schema)
         preprocessing_fn = load_function(project_dir, FEATURES_FILE, "preprocessing_fn", features_hash)
         with user_errors(project_dir, "preprocessing_fn builds the transform graph"):
             analyze(examples=examples, schema=schema, preprocessing_fn=preprocessing_fn, transform_graph=graph_dir)
@@ -83,12 +79,3 @@ def transform_features(
         }
     logger.info("Transformed %s", ", ".join(f"{count:,} rows of {split}" for split, count in rows.items()))
     return TransformResult(rows=rows, features=features)
-
-
-def _check_columns(columns: Iterable[str], schema: schema_pb2.Schema) -> None:
-    if missing := [feature.name for feature in schema.feature if feature.name not in columns]:
-        raise UserError(
-            "Every feature of the schema is a column of the data.",
-            received=f"no column {', '.join(missing)}",
-            remedy="Bring it back into the source, or take it out of schema.pbtxt and features.py.",
-        )

@@ -109,6 +109,24 @@ def preprocessing_fn(inputs):
             f"{PASS_LABEL}    outputs['ratio'] = 1 / tf.cast(outputs['hour'] - 3, tf.float32)\n    return outputs\n",
             "'ratio' is not",
         ),
+        (f"{PASS_LABEL}    outputs[1] = inputs['hour']\n    return outputs\n", "outputs of preprocessing_fn have names"),
+        (f"{PASS_LABEL}    outputs['n'] = tf.reduce_sum(inputs['hour'])\n    return outputs\n", "one vector, per row"),
+        (f"{PASS_LABEL}    outputs['late'] = tf.one_hot(inputs['late'], 2)\n    return outputs\n", "label 'late' as one number"),
+        (f"{PASS_LABEL}    outputs['late'] = tf.as_string(inputs['late'])\n    return outputs\n", "label 'late' as one number"),
+        (
+            f"{PASS_LABEL}    outputs['p'] = tf.py_function(lambda hour: hour, [inputs['hour']], tf.int64)\n    return outputs\n",
+            "Replace tf.py_function",
+        ),
+        (
+            f"{PASS_LABEL}    outputs['p'] = tf.strings.to_number(inputs['origin'])\n    return outputs\n",
+            "Received: StringToNumberOp could not correctly convert string: JFK. Guard",
+        ),
+        (
+            f"import tensorflow_transform as tft\n{PASS_LABEL}"
+            "    tf.debugging.assert_less(inputs['hour'], tf.constant(5, tf.int64))\n"
+            "    outputs['z'] = tft.scale_to_z_score(inputs['hour'])\n    return outputs\n",
+            "takes every row. Received: assertion failed",
+        ),
     ],
 )
 def test_a_mistake_in_features_is_named_and_leaves_nothing(inputs, code, message):
@@ -123,6 +141,20 @@ def test_a_mistake_in_features_is_named_and_leaves_nothing(inputs, code, message
 def test_a_file_changed_since_compile_time_is_refused(inputs):
     with pytest.raises(UserError, match="compiled with"):
         transform_features(**inputs(features_hash="sha256:other"))
+
+
+def test_a_graph_of_an_earlier_run_does_not_outlive_a_failure(inputs, tmp_path):
+    for name in ("transform_graph", "transformed_examples"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(UserError, match="compiled with"):
+        transform_features(**inputs(features_hash="sha256:other"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_column_that_is_not_there_is_told_once_and_without_beam(inputs, changed_examples, caplog):
+    with pytest.raises(UserError, match=r"without hour\. A feature of schema\.pbtxt"):
+        transform_features(**inputs(PASS_LABEL, examples=changed_examples("train", lambda table: table.drop(["hour"]))))
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(
