@@ -78,10 +78,20 @@ def test_training_stops_early_and_the_best_weights_are_saved(inputs, flights):
         ("def build_model(feature_spec, hyperparameters):\n    return hyperparameters['no_such']\n", r"model\.py, line 2"),
         ("def build_model(feature_spec, hyperparameters):\n    return 3\n", "compiled keras.Model. Received: int"),
         (SMALL.format(units=1, then=""), "not compiled"),
-        (SMALL.format(units=2, then=COMPILE.format(optimizer="'adam'")), r"one output per row.*\(None, 2\)"),
+        (SMALL.format(units=2, then=COMPILE.format(optimizer="'adam'")), r"one output per row.*\[2, 2\] for two rows"),
+        (
+            SMALL.format(units=1, then=COMPILE.format(optimizer="'adam'")).replace("return model", "return keras_dict(model)")
+            + "def keras_dict(model):\n    model = keras.Model(model.inputs, {'a': model.output})\n"
+            "    model.compile(loss='binary_crossentropy')\n    return model\n",
+            "one output per row.*a dict",
+        ),
+        (
+            SMALL.format(units=1, then=COMPILE.format(optimizer="'adam'")).replace("binary_crossentropy", "no_such_loss"),
+            "called and fitted.*no_such_loss",
+        ),
         (SMALL.format(units=1, then=COMPILE.format(optimizer="keras.optimizers.SGD(float('inf'))")), "loss stays finite"),
     ],
-    ids=["no function", "raises", "no model", "not compiled", "two outputs", "diverges"],
+    ids=["no function", "raises", "no model", "not compiled", "two outputs", "dict", "unknown loss", "diverges"],
 )
 def test_a_mistake_in_the_model_is_named_and_leaves_nothing(inputs, code, message):
     arguments = inputs(code)
@@ -95,16 +105,44 @@ def test_a_file_changed_since_compile_time_is_refused(inputs):
         train_model(**inputs(model_hash="sha256:other"))
 
 
+def test_a_model_of_an_earlier_run_does_not_outlive_a_failure(inputs):
+    arguments = inputs(epochs=0)
+    Path(arguments["model"]).mkdir()
+    with pytest.raises(UserError, match="epochs"):
+        train_model(**arguments)
+    assert not Path(arguments["model"]).exists()
+
+
+SUBCLASS = """
+import keras
+class Sum(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.out = keras.layers.Dense(1, activation="sigmoid")
+    def call(self, inputs, training=False):
+        return self.out(keras.ops.stack([keras.ops.cast(inputs[name], "float32") for name in sorted(inputs)], axis=1))
+def build_model(feature_spec, hyperparameters):
+    model = Sum()
+    model.compile(optimizer="adam", loss="binary_crossentropy")
+    return model
+"""
+
+
+def test_a_subclass_of_the_model_is_trained(inputs):
+    assert train_model(**inputs(SUBCLASS, epochs=1)).epochs_run == 1
+
+
 @pytest.mark.parametrize(
     ("split", "change", "message"),
     [
         ("train", lambda table: table.slice(0, 0), "split 'train' has rows"),
         ("eval", lambda table: replace_label(table, np.zeros(table.num_rows)), "two values in the split 'eval'"),
         ("train", lambda table: replace_label(table, np.full(table.num_rows, np.nan)), "finite label 'late'"),
+        ("train", lambda table: replace_label(table, np.arange(table.num_rows) % 2 + 1), "0 or 1.*from 1 to 2.*'train'"),
         ("train", lambda table: table.slice(1), "599 transformed rows of 600"),
         ("train", lambda table: table.drop(["hour_bucket"]), "hour_bucket"),
     ],
-    ids=["no rows", "one class", "NaN label", "other rows", "missing column"],
+    ids=["no rows", "one class", "NaN label", "other classes", "other rows", "missing column"],
 )
 def test_transformed_examples_that_cannot_be_fitted_are_named(inputs, changed_examples, split, change, message):
     with pytest.raises(UserError, match=message):

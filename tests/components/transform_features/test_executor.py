@@ -15,6 +15,13 @@ PASS_LABEL = (
     "import tensorflow as tf\ndef preprocessing_fn(inputs):\n    outputs = {'late': inputs['late'], 'hour': inputs['hour']}\n"
 )
 
+ASSERTION = f"""import tensorflow_transform as tft
+{PASS_LABEL}
+    tf.debugging.assert_less(inputs['hour'], tf.constant(5, tf.int64))
+    outputs['z'] = tft.scale_to_z_score(inputs['hour'])
+    return outputs
+"""
+
 
 def test_train_and_eval_are_transformed_whole_and_test_stays_raw(transformed):
     root, result = transformed
@@ -111,10 +118,10 @@ def preprocessing_fn(inputs):
         ),
         (f"{PASS_LABEL}    outputs[1] = inputs['hour']\n    return outputs\n", "outputs of preprocessing_fn have names"),
         (f"{PASS_LABEL}    outputs['n'] = tf.reduce_sum(inputs['hour'])\n    return outputs\n", "one vector, per row"),
-        (f"{PASS_LABEL}    outputs['late'] = tf.one_hot(inputs['late'], 2)\n    return outputs\n", "label 'late' as one number"),
-        (f"{PASS_LABEL}    outputs['late'] = tf.as_string(inputs['late'])\n    return outputs\n", "label 'late' as one number"),
+        (f"{PASS_LABEL}    outputs['late'] = tf.one_hot(inputs['late'], 2)\n    return outputs\n", "'late' as one number"),
+        (f"{PASS_LABEL}    outputs['late'] = tf.as_string(inputs['late'])\n    return outputs\n", "'late' as one number"),
         (
-            f"{PASS_LABEL}    outputs['p'] = tf.py_function(lambda hour: hour, [inputs['hour']], tf.int64)\n    return outputs\n",
+            f"{PASS_LABEL}    outputs['p'] = tf.py_function(abs, [inputs['hour']], tf.int64)\n    return outputs\n",
             "Replace tf.py_function",
         ),
         (
@@ -122,9 +129,7 @@ def preprocessing_fn(inputs):
             "Received: StringToNumberOp could not correctly convert string: JFK. Guard",
         ),
         (
-            f"import tensorflow_transform as tft\n{PASS_LABEL}"
-            "    tf.debugging.assert_less(inputs['hour'], tf.constant(5, tf.int64))\n"
-            "    outputs['z'] = tft.scale_to_z_score(inputs['hour'])\n    return outputs\n",
+            ASSERTION,
             "takes every row. Received: assertion failed",
         ),
     ],
