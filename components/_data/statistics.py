@@ -5,9 +5,10 @@ from pathlib import Path
 from google.protobuf.message import DecodeError, Message
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components._shared.artifacts import STATISTICS_FILE, split_dir
+from components._shared.artifacts import STATISTICS_FILE, STATISTICS_ORIGIN_FILE, split_dir
+from components._shared.documents import read_object
 from components._shared.errors import UserError
-from components._shared.outputs import write_bytes
+from components._shared.outputs import write_bytes, write_json
 
 
 def read_statistics(statistics: str | Path, split: str) -> statistics_pb2.DatasetFeatureStatisticsList:
@@ -29,6 +30,29 @@ def read_statistics(statistics: str | Path, split: str) -> statistics_pb2.Datase
 def write_statistics(statistics: str | Path, split: str, proto: statistics_pb2.DatasetFeatureStatisticsList) -> None:
     """Writes the statistics of one split, whole or not at all."""
     write_bytes(Path(statistics) / split_dir(split) / STATISTICS_FILE, proto.SerializeToString(deterministic=True))
+
+
+def write_origin(statistics: str | Path, data_version: str) -> None:
+    """Writes which data the statistics were computed from."""
+    write_json(Path(statistics) / STATISTICS_ORIGIN_FILE, {"data_version": data_version})
+
+
+def check_origin(statistics: str | Path, data_version: str) -> None:
+    """Checks that the statistics were computed from the examples at hand.
+
+    Raises:
+        UserError: If they do not say so.
+    """
+    file = Path(statistics) / STATISTICS_ORIGIN_FILE
+    try:
+        found = read_object(file).get("data_version")
+    except (OSError, ValueError) as error:
+        raise _unreadable(f"{file}: {error}") from error
+    if found != data_version:
+        rule = "The statistics were computed from these examples."
+        raise UserError(
+            rule, received=f"statistics of {found}, examples {data_version}", remedy="Run generate_statistics again."
+        )
 
 
 def feature_name(item: Message) -> str:

@@ -1,7 +1,7 @@
 """Names inside artifacts: the contract between the stage that writes a file and those that read it.
 
 examples              Split-<split>/*.parquet, manifest.json
-statistics            Split-<split>/FeatureStats.pb
+statistics            Split-<split>/FeatureStats.pb, statistics.json
 schema                schema.pbtxt
 anomalies             Split-<split>/SchemaDiff.pb, anomalies.txt, gates.json
 transform_graph       TFT's own layout: transform_fn/, transformed_metadata/, metadata/; and transform.json
@@ -25,6 +25,8 @@ FEATURES_FILE, MODEL_FILE = "features.py", "model.py"
 
 MANIFEST_FILE = "manifest.json"
 STATISTICS_FILE = "FeatureStats.pb"
+STATISTICS_ORIGIN_FILE = "statistics.json"
+"""Which data the statistics were computed from; a TFDV proto has no room for it."""
 SCHEMA_FILE = "schema.pbtxt"
 ANOMALIES_FILE = "SchemaDiff.pb"
 ANOMALIES_TEXT_FILE = "anomalies.txt"

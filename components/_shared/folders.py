@@ -1,11 +1,14 @@
 """Folders that appear whole or not at all."""
 
 import contextlib
+import errno
 import glob
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+
+_NO_SPACE = os.strerror(errno.ENOSPC)
 
 
 @contextlib.contextmanager
@@ -14,6 +17,9 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
 
     What an earlier run left at `path` is removed first, so that it cannot pass for the result of this one; so is what
     runs that were killed left beside it.
+
+    Raises:
+        OSError: ENOSPC when the disk is full, which TensorFlow and Beam report as errors of their own.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -24,5 +30,9 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
     try:
         yield unfinished
         unfinished.rename(path)
+    except Exception as error:
+        if isinstance(error, OSError) or _NO_SPACE not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, _NO_SPACE, str(path)) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

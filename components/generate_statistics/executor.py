@@ -14,7 +14,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 from components._data.examples import iterate_split, read_manifest
 from components._data.record_batches import to_record_batch
 from components._data.schema import read_schema
-from components._data.statistics import write_statistics
+from components._data.statistics import write_origin, write_statistics
 from components._report.page import render_page
 from components._shared.artifacts import SPLITS, TRAIN
 from components._shared.folders import whole_folder
@@ -58,6 +58,7 @@ def generate_statistics(*, examples: str, schema: str, statistics: str, report: 
         write_text(report, _render(computed, curated, data_version))
         for split, proto in computed.items():
             write_statistics(folder, split, proto)
+        write_origin(folder, data_version)
     rows = {split: proto.datasets[0].num_examples for split, proto in computed.items()}
     return StatisticsResult(rows=rows, features=len(computed[TRAIN].datasets[0].features), data_version=data_version)
 

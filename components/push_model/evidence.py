@@ -15,6 +15,7 @@ from components._shared.artifacts import (
     RELEASE_STATISTICS_DIR,
     SCHEMA_FILE,
     STATISTICS_FILE,
+    STATISTICS_ORIGIN_FILE,
     TRAINING_FILE,
 )
 from components._shared.documents import parse_object
@@ -57,12 +58,13 @@ class Decision:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What a release carries: files by their relative path, and those that are JSON parsed as well."""
+    """What a release carries: files by their relative path, those that are JSON parsed as well, and the statistics' origin."""
 
     files: dict[str, bytes]
     manifest: dict[str, Any]
     training: dict[str, Any]
     evaluation: dict[str, Any]
+    statistics: dict[str, Any]
 
     @property
     def schema_hash(self) -> str:
@@ -114,7 +116,8 @@ def read_evidence(*, model: str, examples: str, statistics: str, schema: str, ev
         raise UserError("A release carries the statistics of its data.", received=f"no {STATISTICS_FILE} in {statistics}")
     files |= {f"{RELEASE_STATISTICS_DIR}/{path.parent.name}/{path.name}": _read(path) for path in splits}
     documents = [_parse_file(name, files[name]) for name in (MANIFEST_FILE, TRAINING_FILE, EVALUATION_FILE)]
-    return Evidence(files=files, manifest=documents[0], training=documents[1], evaluation=documents[2])
+    origin = _parse_file(STATISTICS_ORIGIN_FILE, _read(Path(statistics) / STATISTICS_ORIGIN_FILE))
+    return Evidence(files=files, manifest=documents[0], training=documents[1], evaluation=documents[2], statistics=origin)
 
 
 def find_contradiction(decision: dict[str, Any], evidence: Evidence, model_digest: str) -> str:
@@ -132,6 +135,7 @@ def find_contradiction(decision: dict[str, Any], evidence: Evidence, model_diges
         ("training record", "schema", evidence.training.get("schema_hash"), evidence.schema_hash),
         ("training record", "data", evidence.training.get("data_version"), decision["data_version"]),
         ("evaluation", "data", evidence.evaluation.get("data_version"), decision["data_version"]),
+        ("statistics artifact", "data", evidence.statistics.get("data_version"), decision["data_version"]),
         ("manifest", "data", evidence.manifest.get("data_version"), decision["data_version"]),
     )
     for who, what, said, expected in claims:

@@ -11,7 +11,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 
 from components._data.examples import read_manifest
 from components._data.schema import TRAINING, read_schema
-from components._data.statistics import read_statistics
+from components._data.statistics import check_origin, read_statistics
 from components._shared.artifacts import ANOMALIES_FILE, ANOMALIES_TEXT_FILE, SPLITS, TRAIN, split_dir
 from components._shared.errors import UserError
 from components._shared.folders import whole_folder
@@ -77,6 +77,7 @@ def validate_examples(
     """
     with whole_folder(anomalies) as folder:
         manifest, curated, bounds = read_manifest(examples), _read_schema(schema), _read_bounds(policy)
+        check_origin(statistics, manifest["data_version"])
         live = drift.read_baseline(baseline)
         computed = {split: read_statistics(statistics, split) for split in SPLITS}
         protos, findings = _validate(computed, curated, live)

@@ -1,3 +1,5 @@
+import errno
+
 import pytest
 
 from components._shared.folders import whole_folder
@@ -37,3 +39,10 @@ def test_what_a_killed_run_left_is_gone(tmp_path):
     with whole_folder(tmp_path / "artifact"):
         pass
     assert sorted(path.name for path in tmp_path.iterdir()) == [".artifact-2.999999.tmp", "artifact"]
+
+
+def test_a_full_disk_is_an_os_error_whoever_reports_it(tmp_path):
+    with pytest.raises(OSError, match="artifact") as raised, whole_folder(tmp_path / "artifact"):
+        raise RuntimeError("variables/variables.data: No space left on device [while running 'WriteTransformFn']")
+    assert raised.value.errno == errno.ENOSPC
+    assert list(tmp_path.iterdir()) == []

@@ -30,7 +30,8 @@ def write_artifacts(root, weights="w1", baseline=("", ""), **changes):
     write_files(root / "model", {"training.json": {**training, "seed": 7, "epochs_run": 3, "hyperparameters": {"units": 8}}})
     manifest = {"data_version": "sha256:data", "spans": [1, 2], "splits": {"train": {"rows": 1200}}, "fingerprint": "sha256:f"}
     write_files(root / "examples", {"manifest.json": manifest})
-    write_files(root / "statistics", {"Split-train/FeatureStats.pb": "train", "Split-eval/FeatureStats.pb": "eval"})
+    statistics = {"Split-train/FeatureStats.pb": "train", "Split-eval/FeatureStats.pb": "eval"}
+    write_files(root / "statistics", {**statistics, "statistics.json": {"data_version": "sha256:data"}})
     write_files(root / "evaluation", {"evaluation.json": {**facts, "rows": 100, "metrics": {"candidate": {"auc": 0.75}}}})
     gates = [{"stage": "s", "gate": name, "verdict": "passed", "reason": f"{name} is fine"} for name in GATES]
     decision = {

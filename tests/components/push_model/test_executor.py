@@ -140,6 +140,10 @@ UNTRUSTED = {
     ),
     "other training": (lambda run: _edit(run / "model/training.json", model_digest="sha256:x"), "training record"),
     "other evaluation": (lambda run: _edit(run / "evaluation/evaluation.json", model_digest="sha256:x"), "evaluation"),
+    "statistics of other data": (
+        lambda run: _edit(run / "statistics/statistics.json", data_version="x"),
+        "statistics artifact is about another data",
+    ),
     "evaluated on other data": (lambda run: _edit(run / "evaluation/evaluation.json", data_version="x"), "another data"),
     "other examples": (lambda run: _edit(run / "examples/manifest.json", data_version="sha256:x"), "manifest"),
 }

@@ -7,7 +7,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components._data.examples import write_manifest
-from components._data.statistics import write_statistics
+from components._data.statistics import write_origin, write_statistics
 from components.generate_statistics.executor import compute_statistics
 from components.validate_examples.executor import validate_examples
 
@@ -54,6 +54,7 @@ class Case:
         for split in ("train", "eval", "test"):
             self.set_split(split, make_table())
         self.set_schema(SCHEMA)
+        write_origin(self.folder / "statistics", "sha256:d1")
         self.set_manifest(dict.fromkeys(("train", "eval", "test"), ROWS))
         self.set_baseline("")
 

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
+from components._data.statistics import write_origin
 from components._shared.errors import UserError
 from components._shared.gates import Verdict, read_gate_report
 
@@ -291,6 +292,12 @@ def test_missing_statistics_are_an_error_of_the_input(case):
     with pytest.raises(UserError, match=r"Split-test/FeatureStats\.pb"):
         case.run()
     assert not Path(case.paths["anomalies"]).exists()
+
+
+def test_statistics_of_other_examples_are_an_error_of_the_input(case):
+    write_origin(case.folder / "statistics", "sha256:other")
+    with pytest.raises(UserError, match=r"from these examples\. Received: statistics of sha256:other"):
+        case.run()
 
 
 def test_a_schema_without_environments_is_refused(case):
