@@ -201,7 +201,10 @@ def make_pair(metric: str, labels: np.ndarray, candidate: np.ndarray, live: np.n
 
 
 def percentile_interval(values: np.ndarray, confidence: float) -> Interval:
-    """Returns the percentile interval of bootstrap values (Efron, Tibshirani 1993, "An Introduction to the Bootstrap", 13.3)."""
+    """Returns the percentile interval of bootstrap values.
+
+    Efron, Tibshirani 1993, "An Introduction to the Bootstrap", section 13.3.
+    """
     tail = (1 - confidence) / 2
     lower, upper = np.quantile(values, [tail, 1 - tail])
     return Interval(float(lower), float(upper))
