@@ -49,7 +49,7 @@ class Comparison:
     @property
     def bound(self) -> float:
         """Returns what the lower end of the interval has to reach, or to exceed where the candidate must be better."""
-        return 0.0 if self.policy.mode == "better" else -self.policy.margin
+        return 0.0 if self.policy.mode == "better" else 0.0 - self.policy.margin  # 0.0 and not -0.0 without a margin
 
     @property
     def passed(self) -> bool:
