@@ -25,7 +25,8 @@ PROJECT_FILE = "project.yaml"
 _STRICT = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 _EVAL_CONFIG_LISTS = ("model_specs", "slicing_specs", "metrics_specs", "cross_slicing_specs")
 _LEAST = {"min_rows": 0, "min_slice_size": 0, "min_group_size": 0, "max_p99_ms": 0, "max_size_mb": 0, "tolerance": 0}
-_LEAST |= {"requests": 1, "rows": 1}
+_LEAST |= {"requests": 1, "rows": 1, "margin": 0, "resamples": 100, "seed": 0}
+_LEAST_CONFIDENCE = 0.5
 _SHARES = ("decision_threshold", "max_true_positive_rate_difference", "max_false_positive_rate_difference")
 
 Name = Annotated[str, Field(min_length=1)]
@@ -270,6 +271,8 @@ def _problems_of_gates(gates: Any) -> list[str]:
                 continue
             if key in _LEAST and number < _LEAST[key]:
                 problems.append(f"gates.{gate}.{key}: at least {_LEAST[key]}. Received: {number}.")
+            if key == "confidence" and not _LEAST_CONFIDENCE <= number < 1:
+                problems.append(f"gates.{gate}.{key}: at least {_LEAST_CONFIDENCE} and less than 1. Received: {number}.")
             if key in _SHARES and not 0 <= number <= 1:
                 problems.append(f"gates.{gate}.{key}: in [0, 1]. Received: {number}.")
     return problems + [

@@ -6,7 +6,7 @@ them back with `read_policy`. There is one definition of every bound.
 
 import dataclasses
 import json
-from typing import Any
+from typing import Any, Literal
 
 from components._shared.digest import digest_parts
 from components._shared.errors import UserError
@@ -66,7 +66,24 @@ class FairnessGate(_Gate):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RegressionGate(_Gate):
-    """The comparison with the live version; its bounds are the change thresholds of the evaluation configuration."""
+    """The comparison with the live version on the same rows; change thresholds of the evaluation configuration hold besides.
+
+    Attributes:
+        metric: What is compared: the exact area under the ROC curve, or a loss of the probabilities.
+        mode: "non_inferior" lets the candidate be worse by up to the margin, "better" demands that it is better; both ask it
+            of the whole confidence interval.
+        margin: Greatest allowed loss in units of the metric, not negative; "better" ignores it.
+        confidence: Confidence of the two-sided interval, from 0.5 to less than 1.
+        resamples: Number of bootstrap resamples, at least 100.
+        seed: Seed of the resamples.
+    """
+
+    metric: Literal["auc", "binary_crossentropy", "brier"] = "auc"
+    mode: Literal["non_inferior", "better"] = "non_inferior"
+    margin: float = 0.01
+    confidence: float = 0.95
+    resamples: int = 1000
+    seed: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

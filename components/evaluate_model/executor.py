@@ -22,6 +22,7 @@ from components.evaluate_model.curves import trace_curve
 from components.evaluate_model.fairness import unsuited_features
 from components.evaluate_model.inputs import Candidate, Scores, TestRows
 from components.evaluate_model.live_version import score_live_version
+from components.evaluate_model.regression import compare_models
 from components.evaluate_model.results import read_results
 from components.evaluate_model.slice_rows import slicing_features
 from components.evaluate_model.tfma_run import Run, run_tfma
@@ -148,7 +149,8 @@ def _measure(
     for name, values in scores.predictions.items():
         table = table.append_column(tfma_config.PREDICTION_KEYS[name], pa.array(values))
     run = run_tfma(table, config, folder)
-    return Measured(scores, read_results(folder), config, policy), run
+    comparison = compare_models(rows.labels, scores.predictions, policy.regression)
+    return Measured(scores, read_results(folder), config, policy, comparison), run
 
 
 def _write(
@@ -169,6 +171,7 @@ def _write(
         labels=rows.labels,
         predictions=predictions,
         curves=curves,
+        comparison=measured.comparison,
         note=run.note,
     )
     write_text(page_file, page.render(content))

@@ -16,6 +16,8 @@ from components._shared.gates import GateReport, Verdict
 from components._shared.policy import Policy
 from components.evaluate_model.curves import Curve, bin_calibration
 from components.evaluate_model.fairness import Group, find_groups
+from components.evaluate_model.interval_bars import draw_intervals
+from components.evaluate_model.regression import Comparison
 from components.evaluate_model.results import SliceResult
 
 MAX_SLICES = 200
@@ -48,6 +50,7 @@ class Content:
         labels: Labels of shape [rows].
         predictions: Probabilities of shape [rows] by model.
         curves: Curve by model; None where it is not defined.
+        comparison: Candidate and live version on the same rows; None without predictions of both.
         note: How TFMA ran, where that was not the usual way.
     """
 
@@ -59,6 +62,7 @@ class Content:
     labels: np.ndarray
     predictions: Mapping[str, np.ndarray]
     curves: Mapping[str, Curve | None]
+    comparison: Comparison | None
     note: str
 
 
@@ -75,6 +79,8 @@ def render(content: Content) -> str:
         summary=content.summary,
         metrics=_compare(content.summary["metrics"]),
         has_live=BASELINE in content.predictions,
+        comparison=content.comparison,
+        intervals=draw_intervals(content.comparison),
         metric=metric,
         slices=slices[:MAX_SLICES],
         more_slices=max(0, len(slices) - MAX_SLICES),

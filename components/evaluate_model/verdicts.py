@@ -10,13 +10,11 @@ from components._shared.gates import GateResult, Measurement, Verdict
 from components._shared.policy import Policy
 from components.evaluate_model.fairness import judge_fairness
 from components.evaluate_model.inputs import Scores
+from components.evaluate_model.regression import Comparison, judge_comparison
 from components.evaluate_model.results import SliceResult
 from components.evaluate_model.thresholds import judge_thresholds
 
 _NO_THRESHOLD = "No threshold is configured: nothing would be judged."
-_NO_CHANGE_THRESHOLD = (
-    "A version is live and no change threshold is configured: set one, or switch the regression gate off by name."
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,12 +26,14 @@ class Measured:
         results: The slices that TFMA wrote; empty where the candidate's predictions are no probabilities.
         config: The configuration that TFMA ran with.
         policy: The gates' bounds.
+        comparison: Candidate and live version on the same rows; None without predictions of both.
     """
 
     scores: Scores
     results: Sequence[SliceResult]
     config: config_pb2.EvalConfig
     policy: Policy
+    comparison: Comparison | None = None
 
     @property
     def invalid(self) -> str:
@@ -60,15 +60,17 @@ def judge_groups(measured: Measured, unsuited: dict[str, str], missing: dict[str
 
 
 def judge_regression(measured: Measured, live_version: str) -> GateResult:
-    """Returns the regression gate: every change threshold, candidate less live version."""
+    """Returns the regression gate: the paired comparison, and every change threshold, candidate less live version."""
     if not live_version:
         reason = "No version is live to compare with."
         return GateResult(gate="regression", verdict=Verdict.NOT_APPLICABLE, reason=reason)
     if problem := measured.scores.live_problem or measured.invalid:
         return _fail("regression", problem)
+    if measured.comparison is None:
+        return _fail("regression", "The candidate was not compared with the live version.")
     size = measured.policy.performance.min_slice_size
-    measurements = judge_thresholds(measured.results, measured.config, min_slice_size=size, changes=True)
-    return _judge("regression", measurements) if measurements else _fail("regression", _NO_CHANGE_THRESHOLD)
+    changes = judge_thresholds(measured.results, measured.config, min_slice_size=size, changes=True)
+    return _add_changes(judge_comparison(measured.comparison), changes)
 
 
 def finish(gates: Sequence[GateResult], policy: Policy, *, mismatch: str, note: str) -> tuple[GateResult, ...]:
@@ -96,6 +98,18 @@ def _judge(gate: str, measurements: Sequence[Measurement]) -> GateResult:
         verdict, reason = Verdict.PASSED, "The bound holds." if len(judged) == 1 else f"All {len(judged)} bounds hold."
         reason += f" Not judged, since the slices are too small: {skipped}." if skipped else ""
     return GateResult(gate=gate, verdict=verdict, reason=reason, measurements=tuple(measurements))
+
+
+def _add_changes(compared: GateResult, changes: Sequence[Measurement]) -> GateResult:
+    """Returns the comparison's result, with the change thresholds, which have to hold as well."""
+    if not changes:
+        return compared
+    bounds, both = _judge("regression", changes), (*compared.measurements, *changes)
+    judged = any(item.passed is not None for item in changes)  # the comparison has judged something, so this is not needed
+    failed = Verdict.FAILED in (compared.verdict, bounds.verdict if judged else Verdict.PASSED)
+    about_changes = f" Of the change thresholds: {bounds.reason}" if judged else ""
+    verdict = Verdict.FAILED if failed else Verdict.PASSED
+    return dataclasses.replace(compared, verdict=verdict, reason=compared.reason + about_changes, measurements=both)
 
 
 def _fail(gate: str, reason: str) -> GateResult:

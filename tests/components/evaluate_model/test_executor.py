@@ -55,6 +55,8 @@ def test_production_wins(world):
     gate = world.gate("regression")
     assert gate.verdict is Verdict.FAILED
     assert gate.measurements[0].value < -0.3
+    assert "worse by more than allowed" in gate.reason
+    assert "Of the change thresholds: The change of auc of all rows" in gate.reason
 
 
 def test_candidate_wins(world):
@@ -91,12 +93,58 @@ def test_without_a_threshold_performance_fails(world):
     assert world.gate("performance").verdict is Verdict.FAILED
 
 
-def test_live_version_without_a_change_threshold_fails(world):
+@pytest.mark.parametrize(("candidate", "live", "verdict"), [("signal", "noise", "PASSED"), ("noise", "signal", "FAILED")])
+def test_without_a_change_threshold_the_paired_comparison_judges_alone(world, candidate, live, verdict):
     del auc(world)["threshold"]["change_threshold"]
+    world.write_model(candidate)
+    world.write_baseline(live)
+    gate = world.gate("regression")
+    assert gate.verdict is Verdict[verdict]
+    assert "change" not in gate.reason
+
+
+def test_a_change_threshold_holds_beside_the_paired_comparison(world):
+    auc(world)["threshold"]["change_threshold"]["absolute"]["value"] = 0.9
+    world.write_baseline("noise")
+    gate = world.gate("regression")
+    assert gate.measurements[0].passed is True
+    assert gate.verdict is Verdict.FAILED
+    assert "at least 0.9 is required" in gate.reason
+
+
+def test_the_margin_and_the_mode_of_the_policy_decide(world):
+    world.write_baseline("signal")
+    verdicts = []
+    for mode in ("non_inferior", "better"):
+        world.policy["regression"] = {"mode": mode}
+        verdicts.append(world.gate("regression").verdict)
+    assert verdicts == [Verdict.PASSED, Verdict.FAILED]
+
+
+def test_one_class_test_split_fails_regression_with_the_reason(world):
+    world.spoil("late", np.zeros(400, dtype=np.int64))
     world.write_baseline("noise")
     gate = world.gate("regression")
     assert gate.verdict is Verdict.FAILED
-    assert "no change threshold is configured" in gate.reason
+    assert "have the same label" in gate.reason
+    assert "have the same label" in (world.root / "report").read_text()
+
+
+def test_page_shows_the_comparison_with_the_live_version(world):
+    world.run()
+    assert "Against the live version" not in (world.root / "report").read_text()
+    world.write_baseline("noise")
+    world.run()
+    page = (world.root / "report").read_text()
+    assert all(text in page for text in ("Against the live version", "paired bootstrap", "DeLong", "at least -0.01"))
+
+
+def test_regression_that_is_off_keeps_its_numbers(world):
+    world.policy["regression"] = {"off": "the split rule changes"}
+    world.write_baseline("noise")
+    gate = world.gate("regression")
+    assert (gate.verdict, gate.reason) == (Verdict.SWITCHED_OFF, "the split rule changes")
+    assert gate.measurements
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,187 @@
+"""Judges the candidate against the live version: not worse than it by more than a margin, beyond what chance explains."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from components._shared.artifacts import BASELINE, CANDIDATE
+from components._shared.errors import UserError
+from components._shared.gates import GateResult, Measurement, Verdict
+from components._shared.policy import RegressionGate
+from components.evaluate_model.paired import Interval, Pair, make_pair, percentile_interval
+
+METRICS = ("auc", "binary_crossentropy", "brier")
+MODES = ("non_inferior", "better")
+
+_UNDEFINED = Interval(math.nan, math.nan)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Both models on the same rows.
+
+    Attributes:
+        policy: The gate's settings.
+        rows: Number of rows.
+        problem: Why the rows cannot compare the models, as a sentence; then there are no numbers. Empty when they can.
+        candidate: The candidate's metric.
+        live: The live version's.
+        gain: By how much the candidate is better, in units of the metric.
+        interval: The bootstrap's interval of the gain, which is judged.
+        analytic: The interval by a formula, for comparison; None with too few rows for it.
+        method: Name of that formula.
+        blind: Whether the rows show no variation at all though more rows might: an interval of no width is then no evidence.
+    """
+
+    policy: RegressionGate
+    rows: int
+    problem: str = ""
+    candidate: float = math.nan
+    live: float = math.nan
+    gain: float = math.nan
+    interval: Interval = _UNDEFINED
+    analytic: Interval | None = None
+    method: str = ""
+    blind: bool = False
+
+    @property
+    def bound(self) -> float:
+        """Returns what the lower end of the interval has to reach, or to exceed where the candidate must be better."""
+        return 0.0 if self.policy.mode == "better" else 0.0 - self.policy.margin  # 0.0 and not -0.0 without a margin
+
+    @property
+    def passed(self) -> bool:
+        """Returns whether the bound holds; never where a number is missing."""
+        lower = self.interval.lower
+        holds = lower > self.bound if self.policy.mode == "better" else lower >= self.bound
+        return holds and not self.blind and not self.problem
+
+    @property
+    def methods_agree(self) -> bool:
+        """Returns whether both intervals have a value in common; True without a second one."""
+        return self.analytic is None or self.interval.overlaps(self.analytic)
+
+
+def compare_models(labels: np.ndarray, predictions: Mapping[str, np.ndarray], policy: RegressionGate) -> Comparison | None:
+    """Returns the comparison; None without a live version's predictions.
+
+    Args:
+        labels: Zeros and ones of shape [rows].
+        predictions: Probabilities of shape [rows] by model.
+        policy: The gate's settings.
+
+    Raises:
+        UserError: If the policy names an unknown metric or mode.
+    """
+    _check_names(policy)
+    if BASELINE not in predictions:
+        return None
+    positives, rows = int(labels.sum()), len(labels)
+    if positives in (0, rows):
+        problem = f"All {rows:,} rows of the test split have the same label: they cannot compare two models."
+        return Comparison(policy=policy, rows=rows, problem=problem)
+    pair = make_pair(policy.metric, labels, predictions[CANDIDATE], predictions[BASELINE])
+    gains = pair.bootstrap(policy.resamples, policy.seed)
+    if undefined := int(np.sum(np.isnan(gains))):
+        found = f"{undefined:,} of {policy.resamples:,} resamples hold one class only"
+        problem = f"The test split is too small to tell: of its {rows:,} rows {positives:,} are positive, and {found}."
+        return Comparison(policy=policy, rows=rows, problem=problem)
+    interval = percentile_interval(gains, policy.confidence)
+    return Comparison(
+        policy=policy,
+        rows=rows,
+        candidate=pair.candidate,
+        live=pair.live,
+        gain=pair.gain(np.ones(rows)),
+        interval=interval,
+        analytic=pair.analytic_interval(policy.confidence),
+        method=pair.method,
+        blind=interval.lower == interval.upper and _is_blind(pair, policy),
+    )
+
+
+def judge_comparison(comparison: Comparison) -> GateResult:
+    """Returns the regression gate, without the change thresholds of the evaluation's configuration."""
+    verdict = Verdict.PASSED if comparison.passed else Verdict.FAILED
+    if comparison.problem:
+        missing = Measurement(name=_name_lower(comparison), value=None, rows=comparison.rows, passed=False, note="not defined")
+        return GateResult(gate="regression", verdict=verdict, reason=comparison.problem, measurements=(missing,))
+    measurements = (_measure_lower(comparison), *_measure_rest(comparison))
+    return GateResult(gate="regression", verdict=verdict, reason=_reason(comparison), measurements=measurements)
+
+
+def _check_names(policy: RegressionGate) -> None:
+    for key, known in (("metric", METRICS), ("mode", MODES)):
+        if (value := getattr(policy, key)) not in known:
+            raise UserError(f"gates.regression.{key} is known.", received=repr(value), remedy=f"Known: {list(known)}.")
+    if not 0 < policy.confidence < 1 or policy.resamples < 1 or policy.margin < 0:
+        rule = "gates.regression has a confidence within (0, 1), at least one resample and no negative margin."
+        raise UserError(rule, received=policy)
+
+
+def _is_blind(pair: Pair, policy: RegressionGate) -> bool:
+    """Returns whether rows that show no variation may hide a difference as large as the margin.
+
+    Of n rows without one event the event's rate is, at this confidence, at most 1 - (1 - confidence)^(1/n): about 3/n at 95 %
+    (the rule of three; Hanley, Lippman-Hand 1983, "If Nothing Goes Wrong, Is Everything All Right?").
+    """
+    possible = 1 - (1 - policy.confidence) ** (1 / pair.informative)
+    return not pair.alike and possible > policy.margin
+
+
+def _measure_lower(comparison: Comparison) -> Measurement:
+    notes = [f"paired bootstrap over rows, {comparison.policy.resamples:,} resamples"]
+    notes += ["has to be above 0"] if comparison.policy.mode == "better" else []
+    notes += ["so few rows without any variation prove nothing"] if comparison.blind else []
+    return Measurement(
+        name=_name_lower(comparison),
+        value=comparison.interval.lower,
+        lower_bound=comparison.bound,
+        rows=comparison.rows,
+        passed=comparison.passed,
+        note="; ".join(notes),
+    )
+
+
+def _measure_rest(comparison: Comparison) -> list[Measurement]:
+    metric, rows = comparison.policy.metric, comparison.rows
+    measured = [
+        Measurement(name=f"gain in {metric}", value=comparison.gain, rows=rows, note="positive where the candidate is better"),
+        Measurement(name=f"upper end of the gain in {metric}", value=comparison.interval.upper, rows=rows),
+        Measurement(name=f"{metric} of the candidate", value=comparison.candidate, rows=rows),
+        Measurement(name=f"{metric} of the live version", value=comparison.live, rows=rows),
+    ]
+    if comparison.analytic is None:
+        return measured
+    note = f"{comparison.method}; for comparison"
+    note += "" if comparison.methods_agree else "; the two intervals do not overlap"
+    ends = ("lower", comparison.analytic.lower), ("upper", comparison.analytic.upper)
+    named = [(f"{comparison.method} {end} end of the gain in {metric}", value) for end, value in ends]
+    return measured + [Measurement(name=name, value=value, rows=rows, note=note) for name, value in named]
+
+
+def _name_lower(comparison: Comparison) -> str:
+    return f"lower end of the gain in {comparison.policy.metric}"
+
+
+def _reason(comparison: Comparison) -> str:
+    policy, interval = comparison.policy, comparison.interval
+    numbers = (
+        f"The {policy.metric} of the candidate is {comparison.candidate:.4g}, that of the live version {comparison.live:.4g}"
+    )
+    ends = f"{100 * policy.confidence:g} % interval of the gain: {interval.lower:+.4f} to {interval.upper:+.4f}"
+    required = "above 0" if policy.mode == "better" else f"at least {comparison.bound:g}"
+    return f"{_headline(comparison)} {numbers} ({ends}); all of it has to be {required}."
+
+
+def _headline(comparison: Comparison) -> str:
+    better, upper = comparison.policy.mode == "better", comparison.interval.upper
+    if comparison.passed:
+        return "The candidate is better beyond chance." if better else "The candidate is not worse by more than allowed."
+    if comparison.blind or (upper >= comparison.bound and not better):
+        return f"The test split of {comparison.rows:,} rows is too small to tell."
+    if better and upper >= 0:
+        return f"On {comparison.rows:,} rows the candidate is not better beyond chance."
+    return "The candidate is worse than the live version." if better else "The candidate is worse by more than allowed."
