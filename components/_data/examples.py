@@ -121,7 +121,7 @@ def _check_columns(path: Path, file: pq.ParquetFile, columns: Sequence[str] | No
         raise UserError(
             "The examples hold every column that is asked for.",
             received=f"{path} without {', '.join(missing)}",
-            remedy="A feature of schema.pbtxt comes back into the source, or goes from there too; else run the stage again.",
+            remedy="Bring a feature of schema.pbtxt back into the source or take it out there too; else run the stage again.",
         )
     return names
 

@@ -65,27 +65,36 @@ def export_model(serving: ServingModel, schema: schema_pb2.Schema, path: str | P
         schema: The schema of the raw rows; its SERVING features are the inputs.
         path: Folder to write to.
     """
-    parsing = parsing_spec(schema)
     serialized = tf.TensorSpec([None], tf.string, name=EXAMPLES_INPUT)
     signatures = {
         SIGNATURE_RAW: tf.function(lambda **raw: serving.predict(raw)).get_concrete_function(**raw_specs(schema)),
         SIGNATURE_EXAMPLES: tf.function(
-            lambda examples: serving.predict(tf.io.parse_example(examples, parsing))
+            lambda examples: serving.predict(parse_examples(examples, schema))
         ).get_concrete_function(serialized),
         SIGNATURE_TRANSFORM: tf.function(
-            lambda examples: serving.transform(tf.io.parse_example(examples, parsing))
+            lambda examples: serving.transform(parse_examples(examples, schema))
         ).get_concrete_function(serialized),
     }
     tf.saved_model.save(serving, str(path), signatures=signatures)
 
 
-def parsing_spec(schema: schema_pb2.Schema) -> dict[str, tf.io.FixedLenFeature]:
-    """Returns how the tf.Examples of a request become raw tensors, with markers where an optional feature is missing."""
-    spec = {}
+def parse_examples(serialized: tf.Tensor, schema: schema_pb2.Schema) -> dict[str, tf.Tensor]:
+    """Returns the tf.Examples of a request as raw tensors of shape [batch], with markers for missing values.
+
+    An optional feature is missing when its key is not there or, as TFX writes it too, when its list is empty.
+    """
+    spec: dict[str, Any] = {}
     for feature in serving_features(schema):
         dtype = dtype_of(feature)
-        spec[feature.name] = tf.io.FixedLenFeature([], dtype, None if is_required(feature) else MISSING[dtype])
-    return spec
+        spec[feature.name] = tf.io.FixedLenFeature([], dtype) if is_required(feature) else tf.io.VarLenFeature(dtype)
+    parsed = tf.io.parse_example(serialized, spec)
+    return {name: _with_markers(values) if isinstance(values, tf.SparseTensor) else values for name, values in parsed.items()}
+
+
+def _with_markers(values: tf.SparseTensor) -> tf.Tensor:
+    # One column: a second value in a list is refused as out of bounds.
+    one_column = tf.SparseTensor(values.indices, values.values, [values.dense_shape[0], 1])
+    return tf.squeeze(tf.sparse.to_dense(one_column, MISSING[values.dtype]), axis=1)
 
 
 def write_warmup(path: str | Path, rows: pa.Table, schema: schema_pb2.Schema) -> int:

@@ -53,8 +53,8 @@ class Source:
     def __post_init__(self) -> None:
         if self.format not in (CSV, PARQUET):
             raise UserError("The source's format is csv or parquet.", received=self.format)
-        if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
-            raise UserError("The delimiter is one character, no quote or line break.", received=repr(self.delimiter))
+        if len(self.delimiter) != 1 or self.delimiter in '"\r\n\0' or not self.delimiter.isascii():
+            raise UserError("The delimiter is one character of ASCII, no quote or line break.", received=repr(self.delimiter))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

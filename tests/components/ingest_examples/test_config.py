@@ -23,6 +23,7 @@ def test_split_key_defaults_to_the_row_key():
         ({"format": None}, "nothing for format"),
         ({"delimiter": ";;"}, "one character"),
         ({"delimiter": "\n"}, "one character"),
+        ({"delimiter": "é"}, "one character of ASCII"),
         ({"row_key": "day"}, "`source.row_key` is a list of texts"),
         ({"row_key": [1]}, "`source.row_key` is a list of texts"),
         ({"null_value": ["NA"]}, r"known settings.*null_value.*null_values"),

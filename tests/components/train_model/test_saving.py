@@ -49,6 +49,29 @@ def test_a_request_without_a_required_feature_is_refused(model, schema, served_r
         model.signatures["examples"](examples=tf.constant([example.SerializeToString()]))
 
 
+def with_list(examples, name, values):
+    example = tf.train.Example.FromString(examples[0])
+    example.features.feature[name].float_list.value[:] = values
+    return tf.constant([example.SerializeToString()])
+
+
+def test_an_empty_list_is_a_missing_value(model, schema, served_rows):
+    rows = served_rows.slice(0, 1)
+    nulls = pa.table({**{name: rows[name] for name in rows.column_names}, "plane_year": pa.nulls(1, pa.float32())})
+    examples = serialize_examples(nulls, schema)
+    for signature in ("examples", "transform_features"):
+        answers = [
+            model.signatures[signature](examples=one) for one in (with_list(examples, "plane_year", []), tf.constant(examples))
+        ]
+        assert all(np.array_equal(answers[0][name], answers[1][name]) for name in answers[0])
+
+
+def test_a_list_of_two_values_is_refused(model, schema, served_rows):
+    examples = serialize_examples(served_rows.slice(0, 1), schema)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        model.signatures["examples"](examples=with_list(examples, "plane_year", [1990.0, 1991.0]))
+
+
 def test_warmup_requests_run_through_both_signatures(model, trained):
     path = trained[1] / "model" / "Format-Serving" / "assets.extra" / "tf_serving_warmup_requests"
     logs = [prediction_log_pb2.PredictionLog.FromString(record.numpy()) for record in tf.data.TFRecordDataset(str(path))]

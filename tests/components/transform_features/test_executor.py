@@ -157,7 +157,7 @@ def test_a_graph_of_an_earlier_run_does_not_outlive_a_failure(inputs, tmp_path):
 
 
 def test_a_column_that_is_not_there_is_told_once_and_without_beam(inputs, changed_examples, caplog):
-    with pytest.raises(UserError, match=r"without hour\. A feature of schema\.pbtxt"):
+    with pytest.raises(UserError, match=r"without hour\. Bring a feature of schema\.pbtxt"):
         transform_features(**inputs(PASS_LABEL, examples=changed_examples("train", lambda table: table.drop(["hour"]))))
     assert not caplog.records
 
