@@ -115,6 +115,42 @@ class ParityGate(_Gate):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class RobustnessGate(_Gate):
+    """How the exported model takes what clients send by mistake.
+
+    Attributes:
+        rows: Number of sampled test rows that are changed and sent.
+        seed: Seed of the sample and of the noise.
+        noise: Greatest relative change of a number; predictions must stay stable under it.
+        max_mean_change: Greatest mean absolute change of the prediction under noise, in [0, 1].
+        max_p99_change: Greatest 99th percentile of the absolute change of the prediction under noise, in [0, 1].
+        required_nan_must_be_finite: Whether NaN and infinities in a required feature are judged; else they are reported.
+    """
+
+    rows: int = 500
+    seed: int = 0
+    noise: float = 0.01
+    max_mean_change: float = 0.1
+    max_p99_change: float = 0.4
+    required_nan_must_be_finite: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BusinessRulesGate(_Gate):
+    """What the author promises of every prediction.
+
+    Attributes:
+        rules: The rules as mappings; see `components._shared.rules`.
+        rows: Number of sampled test rows that the rules are tried on.
+        seed: Seed of the sample.
+    """
+
+    rules: tuple[dict[str, Any], ...] = ()
+    rows: int = 2000
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Policy:
     """All gates of a project."""
 
@@ -124,6 +160,8 @@ class Policy:
     regression: RegressionGate = RegressionGate()
     serving: ServingGate = ServingGate()
     parity: ParityGate = ParityGate()
+    robustness: RobustnessGate = RobustnessGate()
+    business_rules: BusinessRulesGate = BusinessRulesGate()
 
 
 def policy_to_json(policy: Policy) -> dict[str, Any]:
@@ -152,7 +190,7 @@ def _read_gate(name: str, kind: type, document: Any) -> Any:
             f"The gate {name!r} has only known settings.", received=sorted(unknown), remedy=f"Known: {sorted(defaults)}."
         )
     for key, value in values.items():
-        if not _suits(value, defaults[key]):
+        if not _suits(value, defaults[key], dict if key == "rules" else str):
             rule = f"{name}.{key} is a {type(defaults[key]).__name__}, as its default {defaults[key]!r} is."
             raise UserError(rule, received=repr(value))
     if values.get("off") and not values["off"].strip():
@@ -164,16 +202,16 @@ def _read_value(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _read_value(item) for key, item in value.items()}
     if isinstance(value, list):
-        return tuple(value)
+        return tuple(_read_value(item) for item in value)
     # Kubeflow passes numbers on as doubles; a whole one is an integer to every bound that counts something.
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _suits(value: Any, default: Any) -> bool:
+def _suits(value: Any, default: Any, item_type: type = str) -> bool:
     if isinstance(default, dict):
         return isinstance(value, dict) and all(_suits(item, 0.0) for item in value.values())
     if isinstance(default, tuple):
-        return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+        return isinstance(value, tuple) and all(isinstance(item, item_type) for item in value)
     return type(value) in ((int, float) if isinstance(default, float) else (type(default),))
 
 

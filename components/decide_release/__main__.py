@@ -13,7 +13,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--examples", required=True, help="the examples, for data version and lineage")
     parser.add_argument("--anomalies", required=True, help="the data gate's report")
     parser.add_argument("--evaluation", required=True, help="the report of the performance, fairness and regression gates")
-    parser.add_argument("--serving_report", required=True, help="the report of the serving and parity gates")
+    parser.add_argument(
+        "--serving_report", required=True, help="the report of the serving, parity, robustness and business rules gates"
+    )
     parser.add_argument("--policy", required=True, type=cli.json_object, help="the gates' bounds")
     parser.add_argument("--policy_hash", required=True, help="hash of the policy")
     parser.add_argument("--decision", required=True, help="folder for the decision, and BLESSED or NOT_BLESSED")

@@ -27,7 +27,7 @@ def decide_release(
         examples: The examples, for data version and lineage.
         anomalies: The data gate's report.
         evaluation: The report of the performance, fairness and regression gates.
-        serving_report: The report of the serving and parity gates.
+        serving_report: The report of the serving, parity, robustness and business rules gates.
         policy: The gates' bounds.
         policy_hash: Hash of the policy.
 

@@ -40,7 +40,7 @@ def decide_release(
         examples: Folder of the examples.
         anomalies: Folder with the report of the data gate.
         evaluation: Folder with the report of the performance, fairness and regression gates.
-        serving_report: Folder with the report of the serving and parity gates.
+        serving_report: Folder with the report of the serving, parity, robustness and business rules gates.
         policy: The gates' bounds.
         policy_hash: Hash of the policy.
         decision: Folder to write the decision to.

@@ -30,6 +30,8 @@ REQUIRED = (
     RequiredGate(gate="regression", stage="evaluate_model", artifact="evaluation"),
     RequiredGate(gate="serving", stage="validate_serving", artifact="serving_report"),
     RequiredGate(gate="parity", stage="validate_serving", artifact="serving_report"),
+    RequiredGate(gate="robustness", stage="validate_serving", artifact="serving_report"),
+    RequiredGate(gate="business_rules", stage="validate_serving", artifact="serving_report"),
 )
 
 
@@ -45,6 +47,8 @@ def why_not_applicable(gate: str, policy: Policy, baseline_version: str) -> str:
         return "No version is live to compare with."
     if gate == "fairness" and not policy.fairness.protected:
         return "The policy names no protected feature."
+    if gate == "business_rules" and not policy.business_rules.rules:
+        return "The policy has no business rule."
     return ""
 
 

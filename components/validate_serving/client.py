@@ -42,16 +42,18 @@ class Outcome:
     seconds: float = 0.0
 
 
-def run_job(task: Job, rows: pa.Table) -> Outcome:
+def run_job(task: Job, rows: pa.Table, samples: dict[str, pa.Table] | None = None) -> Outcome:
     """Runs a job in a process of its own, which shares nothing with this one, as a server would.
 
     Args:
         task: The job.
         rows: The raw rows to send, at least one.
+        samples: More raw rows, by file name.
     """
     with tempfile.TemporaryDirectory(prefix="validate-serving-") as name:
         folder = Path(name)
-        pq.write_table(rows, folder / job.ROWS_FILE)
+        for file, table in {job.ROWS_FILE: rows, **(samples or {})}.items():
+            pq.write_table(table, folder / file)
         job.write_job(folder, task)
         started = time.perf_counter()
         failure = _run(folder, task.timeout_seconds)

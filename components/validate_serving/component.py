@@ -30,7 +30,7 @@ def validate_serving(
 
     Returns:
         serving_report: Measurements and the gates' report.
-        report: Signatures, parity and latency as a page.
+        report: Signatures, latency, parity, robustness and business rules as a page.
     """
     return dsl.ContainerSpec(
         image=IMAGE,

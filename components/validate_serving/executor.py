@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from components._data.examples import iterate_split, read_manifest, read_split
-from components._data.schema import read_schema, serving_features
+from components._data.examples import read_manifest
+from components._data.schema import read_schema
 from components._report.page import render_page
 from components._shared.artifacts import GATES_FILE, SERVING_MODEL_DIR, SERVING_REPORT_FILE, TEST
 from components._shared.digest import digest_model
@@ -16,11 +16,15 @@ from components._shared.errors import UserError
 from components._shared.gates import Evidence, GateReport, GateResult, Verdict
 from components._shared.live_version import read_live_version
 from components._shared.outputs import write_json, write_text
-from components._shared.policy import Policy, read_policy
+from components._shared.policy import BusinessRulesGate, Policy, RobustnessGate, read_policy
+from components._shared.rules import read_rules
+from components.validate_serving.business_rules import BusinessRules, judge_rules
 from components.validate_serving.client import Outcome, run_job
-from components.validate_serving.job import ANSWERS, Job
+from components.validate_serving.job import ANSWERS, ROBUSTNESS_FILE, RULES_FILE, Job
 from components.validate_serving.latency import Latency, summarize_latency
 from components.validate_serving.parity import NoPredictionsError, Parity, judge_parity, read_predictions
+from components.validate_serving.robustness import Robustness, judge_robustness
+from components.validate_serving.sampling import first_rows, sample_rows, select_features
 from components.validate_serving.serving import judge_serving, model_size_mb
 
 logger = logging.getLogger("sluice.validate_serving")
@@ -42,12 +46,12 @@ def validate_serving(
     report: str,
     timeout_seconds: float = 300.0,
 ) -> GateReport:
-    """Loads the exported model in a process of its own, asks it in every way, and judges the gates serving and parity.
+    """Loads the exported model in a process of its own, asks it in every way, and judges the gates of serving.
 
     Args:
         model: Folder of the candidate.
         baseline: Folder of the live version, for the evidence.
-        examples: Folder of the raw examples; the first rows of the test split are sent.
+        examples: Folder of the raw examples; the rows of the test split are sent.
         schema: The schema.
         evaluation: Folder of the evaluation with its predictions.
         policy: The gates' bounds.
@@ -57,7 +61,7 @@ def validate_serving(
         timeout_seconds: How long the fresh process may take.
 
     Raises:
-        UserError: If the policy, the examples, the schema or baseline.json cannot be read.
+        UserError: If the policy, a rule, the examples, the schema or baseline.json cannot be read.
     """
     bounds, manifest, model_dir = read_policy(policy), read_manifest(examples), Path(model) / SERVING_MODEL_DIR
     (Path(serving_report) / GATES_FILE).unlink(missing_ok=True)  # an older report must not outlive an error
@@ -68,16 +72,20 @@ def validate_serving(
         policy_hash=policy_hash,
         baseline_version=read_live_version(baseline).version,
     )
-    rows = _first_rows(examples, bounds.parity.rows)
-    features = _features(rows, schema)
-    outcome = _ask(task, features)
+    rows, known = first_rows(examples, bounds.parity.rows), read_schema(schema)
+    features = select_features(rows, known)
+    samples = _samples(task, bounds, examples, known, manifest["splits"][TEST]["rows"])
+    outcome = _ask(task, features, samples)
     timed = {size: outcome.answers[key] for size in task.batch_sizes if (key := f"latency_{size}") in outcome.answers}
     latencies = [summarize_latency(size, milliseconds) for size, milliseconds in timed.items()]
     serving = judge_serving(bounds.serving, outcome, latencies, model_size_mb(model_dir))
     parity = _parity(bounds, outcome, evaluation, evidence, manifest, rows, features)
-    gates = (_unless_off(serving, bounds.serving.off), _unless_off(parity.result, bounds.parity.off))
+    robustness, rules = _judge_stress(bounds, outcome, samples, known)
+    results = (serving, parity.result, robustness.result, rules.result)
+    gates = tuple(_unless_off(result, getattr(bounds, result.gate).off) for result in results)
     found = GateReport(stage="validate_serving", evidence=evidence, gates=gates)
-    _write(found, outcome, latencies, parity, bounds, Path(serving_report), Path(report))
+    broken = {"worst_rows": parity.worst, "broken_probes": robustness.broken, "broken_rules": rules.broken}
+    _write(found, outcome, latencies, broken, bounds, Path(serving_report), Path(report))
     return found
 
 
@@ -87,38 +95,49 @@ def _plan(bounds: Policy, model_dir: Path, schema: str, timeout_seconds: float) 
         raise UserError("`serving.max_p99_ms` bounds at least one batch size.", received="none")
     if unknown := [text for text in sizes if not text.isdecimal() or int(text) < 1]:
         raise UserError("A batch size in `serving.max_p99_ms` is a whole number above 0, as text.", received=unknown)
-    for name, value in (("serving.requests", bounds.serving.requests), ("parity.rows", bounds.parity.rows)):
+    counts = {"serving.requests": bounds.serving.requests, "parity.rows": bounds.parity.rows}
+    counts |= {"robustness.rows": bounds.robustness.rows, "business_rules.rows": bounds.business_rules.rows}
+    for name, value in counts.items():
         if value < 1:
             raise UserError(f"`{name}` is at least 1.", received=value, remedy="To do without the gate, switch it off by name.")
+    read_rules(bounds.business_rules.rules)
     return Job(
         model=str(model_dir.resolve()),
         schema=str(Path(schema).resolve()),
         batch_sizes=tuple(sorted(int(text) for text in sizes)),
         requests=bounds.serving.requests,
         timeout_seconds=timeout_seconds,
+        robustness=None if bounds.robustness.off else dataclasses.asdict(bounds.robustness),
+        rules=() if bounds.business_rules.off else bounds.business_rules.rules,
     )
 
 
-def _first_rows(examples: str, count: int) -> pa.Table:
-    batches: list[pa.Table] = []
-    for batch in iterate_split(examples, TEST):
-        batches.append(batch)
-        if sum(batch.num_rows for batch in batches) >= count:
-            break
-    return pa.concat_tables(batches).slice(0, count) if batches else read_split(examples, TEST)
+def _samples(task: Job, bounds: Policy, examples: str, schema: Any, rows: int) -> dict[str, pa.Table]:
+    wanted: dict[str, RobustnessGate | BusinessRulesGate] = {}
+    if task.robustness is not None:
+        wanted[ROBUSTNESS_FILE] = bounds.robustness
+    if task.rules:
+        wanted[RULES_FILE] = bounds.business_rules
+    return {file: sample_rows(examples, schema, gate.rows, gate.seed, rows) for file, gate in wanted.items()}
 
 
-def _features(rows: pa.Table, schema: str) -> pa.Table:
-    names = [feature.name for feature in serving_features(read_schema(schema))]
-    if absent := [name for name in names if name not in rows.column_names]:
-        raise UserError("The test split has every SERVING feature of the schema.", received=f"without {absent}")
-    return rows.select(names)
+def _judge_stress(
+    bounds: Policy, outcome: Outcome, samples: dict[str, pa.Table], schema: Any
+) -> tuple[Robustness, BusinessRules]:
+    # A gate that is switched off was not asked: what it would send may end the process that the other gates need.
+    robustness = Robustness(result=GateResult(gate="robustness", verdict=Verdict.SWITCHED_OFF, reason="", measurements=()))
+    rules = BusinessRules(result=GateResult(gate="business_rules", verdict=Verdict.SWITCHED_OFF, reason="", measurements=()))
+    if not bounds.robustness.off:
+        robustness = judge_robustness(bounds.robustness, outcome, samples[ROBUSTNESS_FILE], schema)
+    if not bounds.business_rules.off:
+        rules = judge_rules(bounds.business_rules, outcome, samples.get(RULES_FILE, pa.table({})), schema)
+    return robustness, rules
 
 
-def _ask(task: Job, features: pa.Table) -> Outcome:
+def _ask(task: Job, features: pa.Table, samples: dict[str, pa.Table]) -> Outcome:
     if features.num_rows == 0:
         return Outcome(measured=None, answers={}, failure="The test split has no rows to send.")
-    return run_job(task, features)
+    return run_job(task, features, samples)
 
 
 def _parity(
@@ -151,7 +170,7 @@ def _write(
     found: GateReport,
     outcome: Outcome,
     latencies: list[Latency],
-    parity: Parity,
+    broken: dict[str, list[dict[str, Any]]],
     bounds: Policy,
     serving_report: Path,
     report: Path,
@@ -163,7 +182,7 @@ def _write(
         "fresh_process": {"seconds": outcome.seconds, "failure": outcome.failure, "log_tail": outcome.log_tail},
         "measured": None if outcome.measured is None else dataclasses.asdict(outcome.measured),
         "latency": [dataclasses.asdict(latency) for latency in latencies],
-        "worst_rows": parity.worst,
+        **broken,
         "gates": [dataclasses.asdict(gate) for gate in found.gates],
     }
     page = render_page(
@@ -173,7 +192,7 @@ def _write(
         server=SERVER,
         outcome=outcome,
         latencies=latencies,
-        parity=parity,
+        **broken,
         ways=ANSWERS,
         bounds=bounds,
     )

@@ -1,18 +1,21 @@
 """What the stage and its fresh process tell each other, as files in one folder.
 
 job.json       the job
-rows.parquet   the raw rows to send
-answers.npz    one float array per way of asking (see `ANSWERS`), and `latency_<batch size>` in milliseconds
+rows.parquet   the raw rows to send; robustness.parquet and rules.parquet hold the samples of these gates
+answers.npz    one float array per way of asking (see `ANSWERS`), `latency_<batch size>` in milliseconds, and the answers
+               to the probes and the rules (see `stress.py`)
 measured.json  all else that was seen; written last, so without it the process did not come to its end
 """
 
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 from components._shared import outputs
 
 JOB_FILE, ROWS_FILE, ANSWERS_FILE, MEASURED_FILE = "job.json", "rows.parquet", "answers.npz", "measured.json"
+ROBUSTNESS_FILE, RULES_FILE = "robustness.parquet", "rules.parquet"
 
 RAW, REST, EXAMPLES = "raw tensors", "JSON", "tf.Example"
 ANSWERS = {
@@ -33,6 +36,8 @@ class Job:
         batch_sizes: Rows per request of the timed requests.
         requests: Timed requests per batch size.
         timeout_seconds: When the process ends itself.
+        robustness: Bounds of the robustness gate, whose probes are then asked; None to leave them out.
+        rules: The business rules to ask for.
     """
 
     model: str
@@ -40,6 +45,8 @@ class Job:
     batch_sizes: tuple[int, ...]
     requests: int
     timeout_seconds: float
+    robustness: dict[str, Any] | None = None
+    rules: tuple[dict[str, Any], ...] = ()
 
 
 def write_job(folder: Path, task: Job) -> None:
@@ -50,7 +57,7 @@ def write_job(folder: Path, task: Job) -> None:
 def read_job(folder: Path) -> Job:
     """Reads the job of a folder."""
     document = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))
-    return Job(**{**document, "batch_sizes": tuple(document["batch_sizes"])})
+    return Job(**{**document, "batch_sizes": tuple(document["batch_sizes"]), "rules": tuple(document["rules"])})
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -67,6 +74,7 @@ class Measured:
         without_optional: Rows that were sent with every optional feature missing; None when no feature is optional.
         non_finite: Numbers that are not finite in all the answers, by what was asked.
         out_of_range: Probabilities outside [0, 1], by what was asked.
+        unanswered: Why a probe or a rule got no answer, by the name of its array.
         problems: What went wrong, in sentences, by check.
     """
 
@@ -79,4 +87,5 @@ class Measured:
     without_optional: int | None = None
     non_finite: dict[str, int] = dataclasses.field(default_factory=dict)
     out_of_range: dict[str, int] = dataclasses.field(default_factory=dict)
+    unanswered: dict[str, str] = dataclasses.field(default_factory=dict)
     problems: dict[str, list[str]] = dataclasses.field(default_factory=dict)

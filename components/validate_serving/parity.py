@@ -144,7 +144,7 @@ def _worst(
             "evaluation": _number(predictions[index]),
             "answers": {way: _number(answers[way][index]) for way in answers if way in job.ANSWERS},
             "difference": _number(largest[index]),
-            "values": {name: _plain(value) for name, value in row.items()},
+            "values": {name: plain_value(value) for name, value in row.items()},
         }
         for index, row in zip(order, values, strict=True)
     ]
@@ -158,7 +158,8 @@ def _number(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _plain(value: Any) -> str:
+def plain_value(value: Any) -> str:
+    """Returns a raw value as the page shows it."""
     if value is None:
         return "missing"
     if isinstance(value, float):

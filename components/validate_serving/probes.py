@@ -21,7 +21,7 @@ from components._data.schema import is_required, read_schema, serving_features
 from components._shared.artifacts import EXAMPLES_INPUT, SIGNATURE_EXAMPLES, SIGNATURE_RAW, SIGNATURE_TRANSFORM
 from components._shared.errors import UserError
 from components._tf.saved_model import PREDICTION_KEY, load_model, raw_specs, raw_tensors, serialize_examples
-from components.validate_serving import job, rest, warmup
+from components.validate_serving import job, rest, stress, warmup
 from components.validate_serving.job import Job, Measured
 
 logger = logging.getLogger("sluice.validate_serving")
@@ -53,6 +53,14 @@ def probe(task: Job, folder: Path) -> Measured:
             _ask_without_optional(model, table, schema, seen)
         with _noting(seen, "latency"):
             answers |= {f"latency_{size}": _time(model, table, schema, size, task.requests) for size in task.batch_sizes}
+        with _noting(seen, "robustness"):
+            started = time.perf_counter()
+            answers |= stress.ask_probes(model, task, folder, schema, seen)
+            seen.seconds["robustness"] = time.perf_counter() - started
+        with _noting(seen, "business rules"):
+            started = time.perf_counter()
+            answers |= stress.ask_rules(model, task, folder, schema, seen)
+            seen.seconds["business rules"] = time.perf_counter() - started
     np.savez(folder / job.ANSWERS_FILE, **answers)
     return seen
 

@@ -98,6 +98,9 @@ def _make_project(folder, months=(1, 2)):
     config["gates"]["regression"].update(margin=1, resamples=200)
     config["gates"]["serving"].update(requests=40, max_p99_ms={"1": 2000})
     config["gates"]["parity"]["rows"] = 100
+    config["gates"]["robustness"].update(rows=50, max_mean_change=1, max_p99_change=1)
+    for rule in config["gates"]["business_rules"]["rules"]:
+        rule["max_share"] = 1.0
     metrics = config["evaluation"]["metrics_specs"][0]["metrics"]
     next(metric for metric in metrics if metric["class_name"] == "Calibration").pop("threshold")
     auc = next(metric for metric in metrics if metric["class_name"] == "AUC")

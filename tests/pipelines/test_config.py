@@ -2,6 +2,7 @@ import pytest
 
 from components._shared.errors import UserError
 from components._shared.policy import Policy, read_policy
+from components._shared.rules import read_rules
 from pipelines.config import load_project
 
 
@@ -81,6 +82,8 @@ def test_project_is_frozen(project_dir):
         ("format: csv", "format: xml", "source.format: Input should be 'csv' or 'parquet'"),
         ("  strict: false", "  approval: {}", "gates.approval: not a known key. Known here: "),
         ("train: 100 }", "train: -1 }", "gates.data.min_rows: at least 0. Received: -1."),
+        ("  strict: false", "  robustness: { noise: 2 }", "gates.robustness.noise: in [0, 1]. Received: 2."),
+        ("  strict: false", "  robustness: { rows: 0 }", "gates.robustness.rows: at least 1. Received: 0."),
         ("train: 100 }", "train: many }", "gates.data.min_rows.train: Input should be a valid integer"),
         ("protected: [depot]", "protect: [depot]", "gates.fairness.protect: not a known key. Known here: off, protected"),
         ("protected: [depot]", "decision_threshold: 2", "gates.fairness.decision_threshold: in [0, 1]. Received: 2."),
@@ -109,6 +112,37 @@ def test_bad_configuration_names_file_key_and_remedy(project_dir, old, new, expe
     message = message_of(project_dir)
     assert expected in message
     assert "project.yaml" in message
+
+
+RULES = """  business_rules:
+    rules:
+      - name: parcels of the first hour are on time
+        when: { column: hour, below: 1 }
+        prediction: { at_most: 0.5 }
+"""
+
+
+def test_business_rules_reach_the_stages(project_dir):
+    edit(project_dir, "  strict: false", f"{RULES}  strict: false")
+    (project_dir / "schema.pbtxt").write_text('feature { name: "hour" type: INT }')
+    project = load_project(project_dir)
+    rules = read_policy(project.policy_json).business_rules.rules
+    assert [rule.columns for rule in read_rules(rules)] == [{"hour"}]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("column: hour", "column: hours", "gates.business_rules.rules.0: hours: no feature of schema.pbtxt."),
+        ("at_most: 0.5", "at_most: half", "gates.business_rules.rules.0: prediction: bounds are numbers"),
+        ("prediction:", "predicted:", "gates.business_rules.rules.0: has one of `prediction` and `monotonic`"),
+        ("- name: parcels of the first hour are on time", "- nam: x", "gates.business_rules.rules.0: needs a `name`."),
+    ],
+)
+def test_a_business_rule_that_makes_no_sense_is_told(project_dir, old, new, expected):
+    edit(project_dir, "  strict: false", f"{RULES.replace(old, new)}  strict: false")
+    (project_dir / "schema.pbtxt").write_text('feature { name: "hour" type: INT }')
+    assert expected in message_of(project_dir)
 
 
 def test_all_problems_are_listed_at_once(project_dir):

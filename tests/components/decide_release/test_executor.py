@@ -6,7 +6,7 @@ from components._shared.gates import Verdict
 from components.decide_release.executor import decide_release
 
 LIVE_REPORTS = ("anomalies", "evaluation", "serving_report")
-GATES = ("data", "performance", "fairness", "regression", "serving", "parity")
+GATES = ("data", "performance", "fairness", "regression", "serving", "parity", "robustness", "business_rules")
 ARTIFACT = {
     "data": "anomalies",
     "performance": "evaluation",
@@ -14,6 +14,8 @@ ARTIFACT = {
     "regression": "evaluation",
     "serving": "serving_report",
     "parity": "serving_report",
+    "robustness": "serving_report",
+    "business_rules": "serving_report",
 }
 
 
@@ -184,7 +186,7 @@ def stage_of(gate):
     ]
 
 
-@pytest.mark.parametrize("gate", ["data", "performance", "serving", "parity"])
+@pytest.mark.parametrize("gate", ["data", "performance", "serving", "parity", "robustness"])
 def test_a_gate_that_always_applies_cannot_be_not_applicable(run, gate):
     run.change_gate(ARTIFACT[gate], gate, verdict="not_applicable", reason="nothing to do")
 
@@ -201,6 +203,17 @@ def test_fairness_applies_while_a_feature_is_protected(run):
     run.change_gate("evaluation", "fairness", verdict="not_applicable", reason="none protected")
 
     refused(run, "fairness", "and it does")
+
+
+def test_business_rules_apply_only_where_the_policy_has_some(run):
+    run.change_gate("serving_report", "business_rules", verdict="not_applicable", reason="no rule", measurements=[])
+    decision, gates = decide(run)
+    assert decision["approved"]
+    assert gates["business_rules"] == (Verdict.NOT_APPLICABLE, "no rule")
+
+    run.policy["business_rules"]["rules"] = [{"name": "bound", "prediction": {"at_most": 1}}]
+    run.switch_off("parity", "so that the reports are of the new policy")
+    refused(run, "business_rules", "and it does")
 
 
 def test_regression_does_not_apply_to_a_first_version(run):

@@ -13,7 +13,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 from components._data.examples import write_manifest, write_split
 from components._shared.digest import digest_model
 from components._shared.gates import Evidence, GateReport, GateResult, Verdict
-from components._shared.policy import ParityGate, Policy, ServingGate, policy_to_json
+from components._shared.policy import BusinessRulesGate, ParityGate, Policy, ServingGate, policy_to_json
 
 SCHEMA = """
 feature { name: "origin" type: BYTES presence { min_fraction: 1.0 } shape {} }
@@ -106,9 +106,10 @@ def expected() -> np.ndarray:
     return good(raw).numpy()
 
 
-def policy(*, parity: ParityGate | None = None, **serving) -> dict:
+def policy(*, parity: ParityGate | None = None, rules: tuple = (), **serving) -> dict:
     serving = {"max_p99_ms": {"1": 1000.0, "64": 1000.0}, "requests": 20, **serving}
-    return policy_to_json(Policy(serving=ServingGate(**serving), parity=parity or ParityGate()))
+    gates = {"parity": parity or ParityGate(), "business_rules": BusinessRulesGate(rules=rules)}
+    return policy_to_json(Policy(serving=ServingGate(**serving), **gates))
 
 
 def write_evaluation(folder: Path, model: Path, predictions=None, labels=None, **evidence) -> Path:

@@ -18,6 +18,8 @@ from components.validate_serving.client import run_job
 from components.validate_serving.executor import validate_serving
 from components.validate_serving.job import Job
 
+RULES = ({"name": "never certain", "prediction": {"at_most": 0.5}},)
+
 
 def run(project, policy, **more):
     found = validate_serving(**project, policy=policy, policy_hash="sha256:policy", **more)
@@ -25,10 +27,10 @@ def run(project, policy, **more):
     return {gate.gate: gate for gate in found.gates}
 
 
-def test_a_sound_model_passes_both_gates(kit, project):
+def test_a_sound_model_passes_every_gate(kit, project):
     gates = run(project, kit.policy())
 
-    assert [gate.verdict for gate in gates.values()] == [Verdict.PASSED, Verdict.PASSED]
+    assert [gate.verdict for gate in gates.values()] == [Verdict.PASSED] * 3 + [Verdict.NOT_APPLICABLE]
     document = json.loads(Path(project["serving_report"], "serving_report.json").read_text())
     assert document["measured"]["memory"]["peak_mb"] > document["measured"]["memory"]["after_import_mb"] - 1 > 100
     assert document["measured"]["seconds"].keys() >= {"import", "load", "warmup"}
@@ -52,16 +54,16 @@ def test_another_prediction_fails_parity_and_shows_the_row(kit, project, good_mo
     assert (worst["row"], worst["values"]) == (2, {"origin": "<b>|", "hour": "2", "seats": worst["values"]["seats"]})
 
 
-def test_a_model_that_never_answers_is_ended_and_fails_both_gates(kit, project, tmp_path):
+def test_a_model_that_never_answers_is_ended_and_fails_every_gate(kit, project, tmp_path):
     def forever(raw):
         return tf.while_loop(lambda _: True, lambda x: (x + 1.0,), (tf.cast(raw["hour"], tf.float32),))[0]
 
     kit.export(tmp_path / "model", forever)
     kit.write_evaluation(tmp_path / "evaluation", tmp_path / "model")
 
-    gates = run({**project, "model": str(tmp_path / "model")}, kit.policy(), timeout_seconds=8)
+    gates = run({**project, "model": str(tmp_path / "model")}, kit.policy(rules=RULES), timeout_seconds=8)
 
-    assert [gate.verdict for gate in gates.values()] == [Verdict.FAILED, Verdict.FAILED]
+    assert {gate.verdict for gate in gates.values()} == {Verdict.FAILED}
     assert gates["serving"].reason == "The fresh process did not finish within 8 seconds."
     assert "Timeout" in Path(project["report"]).read_text()
 
@@ -98,19 +100,51 @@ def test_a_model_that_does_not_load_fails_with_the_log(kit, project, tmp_path):
     (tmp_path / "model" / "Format-Serving" / "saved_model.pb").write_bytes(b"\xff not a model")
     kit.write_evaluation(tmp_path / "evaluation", tmp_path / "model")
 
-    gates = run({**project, "model": str(tmp_path / "model")}, kit.policy())
+    gates = run({**project, "model": str(tmp_path / "model")}, kit.policy(rules=RULES))
 
-    assert [gate.verdict for gate in gates.values()] == [Verdict.FAILED, Verdict.FAILED]
+    assert {gate.verdict for gate in gates.values()} == {Verdict.FAILED}
     assert "does not load" in gates["serving"].reason
 
 
-def test_an_empty_test_split_fails_both_gates(kit, project, tmp_path):
+def test_an_empty_test_split_fails_every_gate(kit, project, tmp_path):
     write_split(tmp_path / "examples", "test", kit.rows_table().slice(0, 0))
 
-    gates = run(project, kit.policy())
+    gates = run(project, kit.policy(rules=RULES))
 
-    assert [gate.verdict for gate in gates.values()] == [Verdict.FAILED, Verdict.FAILED]
+    assert {gate.verdict for gate in gates.values()} == {Verdict.FAILED}
     assert gates["serving"].reason == "The test split has no rows to send."
+
+
+def test_broken_probes_and_rules_are_on_the_page(kit, project, tmp_path):
+    kit.export(tmp_path / "model", lambda raw: tf.where(raw["seats"] == 0, float("nan"), kit.good(raw)))
+    kit.write_evaluation(tmp_path / "evaluation", tmp_path / "model")
+
+    gates = run({**project, "model": str(tmp_path / "model")}, kit.policy(rules=RULES))
+
+    assert [gate.verdict for gate in gates.values()] == [Verdict.PASSED, Verdict.PASSED, Verdict.FAILED, Verdict.FAILED]
+    document = json.loads(Path(project["serving_report"], "serving_report.json").read_text())
+    assert [item["probe"] for item in document["broken_probes"]] == ["seats, zero"]
+    assert document["broken_probes"][0]["values"]["seats"] == "0"
+    assert {item["rule"] for item in document["broken_rules"]} == {"never certain"}
+    page = Path(project["report"]).read_text()
+    assert all(text in page for text in ("robustness and business rules", "seats, zero", "Rows that break a business rule"))
+
+
+def test_a_gate_that_is_switched_off_is_not_asked(kit, project, tmp_path):
+    policy = kit.policy(rules=RULES)
+    policy["robustness"]["off"] = policy["business_rules"]["off"] = "the model is a stub"
+
+    gates = run(project, policy)
+
+    assert {gates[name].verdict for name in ("robustness", "business_rules")} == {Verdict.SWITCHED_OFF}
+    document = json.loads(Path(project["serving_report"], "serving_report.json").read_text())
+    assert document["measured"]["unanswered"] == {}
+    assert gates["robustness"].measurements == ()
+
+
+def test_a_rule_that_makes_no_sense_is_refused(kit, project):
+    with pytest.raises(UserError, match="one of the two forms"):
+        run(project, kit.policy(rules=({"name": "x"},)))
 
 
 def test_a_gate_that_is_switched_off_says_so(kit, project, tmp_path):

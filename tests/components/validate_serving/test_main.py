@@ -29,7 +29,12 @@ def test_a_no_is_no_failure_of_the_stage_and_becomes_metadata(kit, project, tmp_
 
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "out.json").read_text())["artifacts"]["serving_report"]["artifacts"][0]
-    assert found["metadata"] == {"serving": "passed", "parity": "failed"}
+    assert found["metadata"] == {
+        "serving": "passed",
+        "parity": "failed",
+        "robustness": "passed",
+        "business_rules": "not_applicable",
+    }
 
 
 def test_a_policy_that_is_no_object_is_refused(project, capsys):

@@ -1,0 +1,32 @@
+"""Checks the business rules of a project before anything runs."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from components._shared.rules import read_rules, rule_problems
+
+_NAME = re.compile(r"""\bname\s*:\s*(?:"([^"]*)"|'([^']*)')""")
+
+
+def problems_of_rules(gates: Any, schema: Path) -> list[str]:
+    """Returns the problems of the gates' business rules, with the features that the schema does not name.
+
+    The schema is looked through for names only: the stage, which reads it whole, says no to what gets past this.
+
+    Args:
+        gates: The `gates` of project.yaml, whatever they are.
+        schema: The project's schema.pbtxt.
+    """
+    gate = gates.get("business_rules") if isinstance(gates, dict) else None
+    rules = gate.get("rules", []) if isinstance(gate, dict) else []
+    if problems := rule_problems(rules):
+        return [f"gates.business_rules.{problem}" for problem in problems]
+    if not rules or not schema.is_file():
+        return []
+    known = {double or single for double, single in _NAME.findall(schema.read_text(encoding="utf-8", errors="replace"))}
+    return [
+        f"gates.business_rules.rules.{index}: {', '.join(unknown)}: no feature of {schema.name}."
+        for index, rule in enumerate(read_rules(rules))
+        if (unknown := sorted(rule.columns - known))
+    ]

@@ -1,0 +1,170 @@
+"""Each probe says no to a model that breaks exactly there, asked by the worker's own code in this process."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tensorflow as tf
+
+from components._data.schema import read_schema
+from components._shared.gates import Verdict
+from components._shared.policy import RobustnessGate
+from components.validate_serving import job
+from components.validate_serving.client import Outcome
+from components.validate_serving.job import Job, Measured
+from components.validate_serving.perturbations import perturb, plan_probes
+from components.validate_serving.robustness import judge_robustness
+from components.validate_serving.stress import ask_probes
+
+NAN, INFINITY = float("nan"), float("inf")
+INTEGERS = "feature { name: 'n' type: INT presence { min_fraction: 1.0 } shape {} int_domain { min: 0 max: 12 } }"
+
+
+@pytest.fixture
+def judge(kit, project, tmp_path):
+    """Returns a function that asks a model, given as a function of raw tensors, and judges the answers."""
+
+    def run(predict, predict_examples=None, *, table=None, schema="", **bounds):
+        schema_file = tmp_path / "schema" / "schema.pbtxt"
+        schema_file.write_text(schema or kit.SCHEMA)
+        gate, known = RobustnessGate(**bounds), read_schema(schema_file)
+        model = tf.saved_model.load(str(kit.export(tmp_path / "model", predict, predict_examples) / "Format-Serving"))
+        table = (kit.rows_table() if table is None else table).drop(["late"])
+        pq.write_table(table, tmp_path / job.ROBUSTNESS_FILE)
+        task = Job(model="", schema="", batch_sizes=(), requests=1, timeout_seconds=1, robustness=vars(gate))
+        seen = Measured()
+        answers = ask_probes(model, task, tmp_path, known, seen)
+        return judge_robustness(gate, Outcome(measured=seen, answers=answers), table, known)
+
+    return run
+
+
+def failed(found):
+    return {item.name.rpartition(":")[0]: item for item in found.result.measurements if item.passed is False}
+
+
+def test_a_sound_model_passes_and_permutation_is_only_told(kit, judge):
+    found = judge(kit.good)
+
+    assert (found.result.verdict, found.broken) == (Verdict.PASSED, [])
+    kinds = {item.name: item for item in found.result.measurements}
+    assert kinds["origin, permuted among rows: mean change"].passed is None
+    assert kinds["seats, missing, as tf.Example: answers that are no probability"].passed
+    assert "40 test rows" in found.result.reason
+
+
+def where(condition, value):
+    """Returns a model that gives `value` where the condition on raw tensors holds, else one half."""
+    return lambda raw: tf.where(condition(raw), value, tf.fill(tf.shape(raw["hour"]), 0.5))
+
+
+def long(raw):
+    return tf.strings.length(raw["origin"]) > 100
+
+
+@pytest.mark.parametrize(
+    ("condition", "value", "probe"),
+    [
+        (lambda raw: tf.strings.regex_full_match(raw["origin"], "(?s).*never seen.*"), NAN, "origin, unseen category"),
+        (lambda raw: raw["origin"] == "", INFINITY, "origin, empty string"),
+        (long, 1.5, "origin, very long text"),
+        (lambda raw: tf.strings.regex_full_match(raw["origin"], "(?s)Zürich 東.*"), -0.1, "origin, Unicode"),
+        (lambda raw: tf.strings.substr(raw["origin"], 0, 1) == b"\xff", NAN, "origin, bytes that are no UTF-8"),
+        (lambda raw: raw["hour"] < tf.int64.min + 2, NAN, "hour, the least integer"),
+        (lambda raw: raw["hour"] == tf.int64.max, NAN, "hour, the greatest integer"),
+        (lambda raw: raw["seats"] == 0, NAN, "seats, zero"),
+        (lambda raw: raw["seats"] == INFINITY, NAN, "seats, infinity"),
+        (lambda raw: raw["seats"] == -INFINITY, NAN, "seats, -infinity"),
+        (lambda raw: (raw["seats"] >= 9e29) & (raw["seats"] < INFINITY), 2.0, "seats, 1e30"),
+        (lambda raw: (raw["seats"] <= -9e29) & (raw["seats"] > -INFINITY), 2.0, "seats, -1e30"),
+    ],
+)
+def test_a_probe_says_no(judge, condition, value, probe):
+    found = judge(where(condition, value))
+
+    assert found.result.verdict is Verdict.FAILED
+    assert set(failed(found)) == {probe}
+    assert probe in found.result.reason
+    assert (found.broken[0]["probe"], found.broken[0]["before"]) == (probe, 0.5)
+    assert len(found.broken[0]["values"]["origin"]) <= 60
+
+
+def test_negative_numbers_say_no(judge):
+    negative = where(lambda raw: (raw["hour"] < 0) & (raw["hour"] >= -40), NAN)
+
+    assert set(failed(judge(negative))) >= {"hour, negative"}
+
+
+def test_a_missing_value_says_no_either_way(kit, judge):
+    present = kit.rows_table().filter(pa.compute.is_valid(kit.rows_table()["seats"]))
+    broken = where(lambda raw: tf.math.is_nan(raw["seats"]), NAN)
+
+    raw, serialized = judge(broken, kit.good, table=present), judge(kit.good, broken, table=present)
+
+    assert set(failed(raw)) == {"seats, missing, as raw tensors", "seats, NaN"}
+    assert set(failed(serialized)) == {"seats, missing, as tf.Example"}
+
+
+@pytest.mark.parametrize(("judged", "verdict"), [(False, Verdict.PASSED), (True, Verdict.FAILED)])
+def test_nan_in_a_required_feature_is_judged_when_asked_for(kit, judge, judged, verdict):
+    schema = kit.SCHEMA.replace(
+        "presence { min_fraction: 0.5 } value_count { min: 1 max: 1 }", "presence { min_fraction: 1.0 } shape {}"
+    )
+    table = kit.rows_table().filter(pa.compute.is_valid(kit.rows_table()["seats"]))
+
+    found = judge(
+        where(lambda raw: tf.math.is_nan(raw["seats"]), NAN), table=table, schema=schema, required_nan_must_be_finite=judged
+    )
+
+    assert found.result.verdict is verdict
+    item = next(item for item in found.result.measurements if item.name.startswith("seats, NaN"))
+    assert (item.value, item.passed) == (len(table), False if judged else None)
+
+
+def test_a_prediction_that_jumps_under_noise_says_no(judge):
+    found = judge(lambda raw: tf.cast(raw["hour"] % 2, tf.float32))
+
+    assert {item.name for item in found.result.measurements if item.passed is False} == {
+        f"{what}, noise of 1.00%: {measure}"
+        for what in ("hour", "all numbers")
+        for measure in ("mean change", "99th percentile of the change")
+    }
+    assert "hour, noise of 1.00%: mean change is 1; at most 0.1 is allowed (40 of 40 rows" in found.result.reason
+    assert found.broken[0]["values"]["hour"] != str(found.broken[0]["row"])
+
+
+def test_few_rows_that_jump_say_no_by_the_percentile(judge):
+    jumps = where(lambda raw: (raw["seats"] > 39.1001) & (raw["seats"] < 50), 1.0)
+
+    assert set(failed(judge(jumps, noise=0.02))) == {"seats, noise of 2.00%", "all numbers, noise of 2.00%"}
+
+
+def test_a_model_that_raises_on_one_value_fails_that_probe_alone(judge):
+    def raises(raw):
+        with tf.control_dependencies([tf.debugging.assert_less(tf.strings.length(raw["origin"]), 100)]):
+            return tf.cast(raw["hour"], tf.float32) * 0
+
+    found = judge(raises)
+
+    assert [item.name for item in found.result.measurements if item.passed is False] == ["origin, very long text"]
+    assert "InvalidArgumentError" in found.result.reason
+
+
+def test_a_model_that_answers_nothing_fails(judge):
+    found = judge(lambda raw: tf.zeros([1]))
+
+    assert found.result.verdict is Verdict.FAILED
+    assert "did not answer the unchanged rows" in found.result.reason
+
+
+def test_noise_moves_small_integers_by_one_and_stays_in_the_domain(tmp_path):
+    (tmp_path / "schema.pbtxt").write_text(INTEGERS)
+    schema, table = read_schema(tmp_path / "schema.pbtxt"), pa.table({"n": pa.array([0, 12, 5, None] * 50, pa.int64())})
+    bounds = RobustnessGate()
+    noise = next(probe for probe in plan_probes(schema, bounds) if probe.change == "noise")
+
+    changed = [perturb(table, noise, schema, bounds)["n"].to_pylist() for _ in range(2)]
+
+    assert changed[0] == changed[1]
+    assert [set(changed[0][start::4]) for start in range(4)] == [{0, 1}, {11, 12}, {4, 6}, {None}]
+    kinds = {probe.kind: probe.value for probe in plan_probes(schema, bounds)}
+    assert (kinds["the schema's minimum"], kinds["the schema's maximum"]) == (0, 12)
