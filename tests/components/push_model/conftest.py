@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import subprocess
@@ -7,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from components._shared.digest import digest_file, digest_model
+from components._shared.gates import EVIDENCE_GATE
+from components._shared.policy import Policy
 
 REPOSITORY = Path(__file__).parents[3]
-GATES = ("data", "performance", "fairness", "regression", "serving", "parity", "evidence")
+GATES = (*(field.name for field in dataclasses.fields(Policy)), EVIDENCE_GATE)
 
 
 def write_files(folder, files):
