@@ -61,10 +61,10 @@ def test_a_model_that_never_answers_is_ended_and_fails_every_gate(kit, project, 
     kit.export(tmp_path / "model", forever)
     kit.write_evaluation(tmp_path / "evaluation", tmp_path / "model")
 
-    gates = run({**project, "model": str(tmp_path / "model")}, kit.policy(rules=RULES), timeout_seconds=8)
+    gates = run({**project, "model": str(tmp_path / "model")}, kit.policy(rules=RULES), timeout_seconds=15)
 
     assert {gate.verdict for gate in gates.values()} == {Verdict.FAILED}
-    assert gates["serving"].reason == "The fresh process did not finish within 8 seconds."
+    assert gates["serving"].reason == "The fresh process did not finish within 15 seconds."
     assert "Timeout" in Path(project["report"]).read_text()
 
 
