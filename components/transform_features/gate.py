@@ -36,5 +36,5 @@ def honour_data_gate(anomalies: str | Path, data_version: str) -> None:
     if verdict is Verdict.SWITCHED_OFF:
         logger.warning("The data gate is switched off: %s", reason)
     elif verdict is not Verdict.PASSED:
-        received = f"{verdict.value}: {reason}"
+        received = reason if verdict is Verdict.FAILED else f"{verdict.value}: {reason}"
         raise Refusal("Data is transformed only when the data gate passed.", received=received, remedy=_SEE)

@@ -20,7 +20,7 @@ from components._shared.outputs import write_bytes, write_text
 from components._shared.policy import DataGate, read_policy
 from components.validate_examples import checks, drift
 from components.validate_examples.findings import Finding, Severity, findings_in
-from components.validate_examples.page import render
+from components.validate_examples.page import group, render
 
 logger = logging.getLogger(__name__)
 
@@ -170,9 +170,9 @@ def _row_measurements(
 
 
 def _judge(findings: list[Finding], measurements: list[Measurement], bounds: DataGate) -> GateResult:
-    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    errors = group([finding for finding in findings if finding.severity is Severity.ERROR])
     if errors:
-        named = " · ".join(finding.sentence() for finding in errors[:_NAMED_IN_REASON])
+        named = " · ".join(problem.sentence() for problem in errors[:_NAMED_IN_REASON])
         more = f" · and {len(errors) - _NAMED_IN_REASON} more" if len(errors) > _NAMED_IN_REASON else ""
         verdict, reason = Verdict.FAILED, f"{len(errors)} {'problem' if len(errors) == 1 else 'problems'}: {named}{more}"
     else:

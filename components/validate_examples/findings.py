@@ -43,7 +43,7 @@ class Finding:
     def sentence(self) -> str:
         """Returns the finding as one line: where, what, and the detail."""
         where = [f"feature {self.feature!r}"] if self.feature else []
-        where += [f"split {self.split!r}"] if self.split else []
+        where += [f"split '{self.split}'"] if self.split else []
         prefix = f"{', '.join(where)}: " if where else ""
         return f"{prefix}{self.headline}. {self.detail}"
 

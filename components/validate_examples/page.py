@@ -24,6 +24,10 @@ class Problem:
     finding: Finding
     splits: tuple[str, ...]
 
+    def sentence(self) -> str:
+        """Returns the problem as one line, with all its splits."""
+        return dataclasses.replace(self.finding, split="', '".join(self.splits)).sentence()
+
 
 def group(findings: list[Finding]) -> list[Problem]:
     """Returns findings with equal text as one problem, errors first, else in their order."""

@@ -54,6 +54,12 @@ def test_a_dropped_column_fails_in_any_split(case, table, split):
     assert anomalies_of(case, split).anomaly_info["city"].severity == anomalies_pb2.AnomalyInfo.ERROR
 
 
+def test_one_column_dropped_from_all_splits_is_one_problem(case, table):
+    for split in SPLITS:
+        case.set_split(split, table(city=None))
+    assert data_gate(case).reason.startswith("1 problem: feature 'city', split 'train', 'eval', 'test': Column dropped")
+
+
 def test_the_page_says_which_column_where_and_that_the_run_stops(case, table):
     for split in SPLITS:
         case.set_split(split, table(city=None))
