@@ -28,7 +28,10 @@ TENSORFLOW_STAGES = (
     "evaluate_model",
     "validate_serving",
 )
-"""Stages that import TensorFlow, in the order in which they run: seconds of imports that need not wait for their turn."""
+"""Stages whose imports need not wait for their turn, in the order in which they run.
+
+All but validate_serving import TensorFlow, which takes seconds; that one asks the model in a process of its own.
+"""
 
 _TICK = 0.02
 
