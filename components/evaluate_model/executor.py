@@ -18,6 +18,7 @@ from components._shared.live_version import LiveVersion, read_live_version
 from components._shared.outputs import write_json, write_text
 from components._shared.policy import Policy, check_policy_hash, read_policy
 from components.evaluate_model import inputs, page, summary, tfma_config
+from components.evaluate_model.clusters import find_clusters
 from components.evaluate_model.curves import trace_curve
 from components.evaluate_model.fairness import unsuited_features
 from components.evaluate_model.inputs import Candidate, Scores, TestRows
@@ -149,7 +150,8 @@ def _measure(
     for name, values in scores.predictions.items():
         table = table.append_column(tfma_config.PREDICTION_KEYS[name], pa.array(values))
     run = run_tfma(table, config, folder)
-    comparison = compare_models(rows.labels, scores.predictions, policy.regression)
+    clusters = find_clusters(rows.table, manifest)
+    comparison = compare_models(rows.labels, scores.predictions, policy.regression, clusters=clusters)
     return Measured(scores, read_results(folder), config, policy, comparison), run
 
 

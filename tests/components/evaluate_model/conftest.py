@@ -62,7 +62,9 @@ def make_rows(seed: int = 7, rows: int = 400) -> pa.Table:
     origin = np.where(np.arange(rows) < 20, "LGA", random.choice(["JFK", "EWR"], rows))
     carrier = [None if index % 9 == 0 else name for index, name in enumerate(random.choice(["AA", "UA"], rows).tolist())]
     noise = random.random(rows).astype(np.float32)
-    return pa.table({"origin": origin.tolist(), "carrier": carrier, "signal": signal, "noise": noise, "late": late})
+    day = np.arange(rows) % 50
+    columns = {"origin": origin.tolist(), "carrier": carrier, "signal": signal, "noise": noise, "late": late}
+    return pa.table({"day": day, **columns})
 
 
 @pytest.fixture(scope="session")
