@@ -6,6 +6,8 @@ them back with `read_policy`. There is one definition of every bound.
 
 import dataclasses
 import json
+import types
+import typing
 from typing import Any, Literal
 
 from components._shared.digest import digest_parts
@@ -47,21 +49,40 @@ class PerformanceGate(_Gate):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FairnessGate(_Gate):
-    """Bounds on the differences between groups at the decision threshold.
+    """Bounds on the differences between groups in what is decided; a bound that is left out is reported, not judged.
 
     Attributes:
-        protected: Features whose values are the groups.
-        decision_threshold: Predictions above it count as positive, in [0, 1].
-        max_true_positive_rate_difference: Greatest allowed difference between any two groups, in [0, 1].
-        max_false_positive_rate_difference: Greatest allowed difference between any two groups, in [0, 1].
-        min_group_size: Groups with fewer rows are reported, not judged.
+        protected: Features whose values are the groups; "sex*race" stands for each combination of both.
+        decision_threshold: Predictions above it are favourable, or otherwise decided alike; one number or several, in [0, 1]
+            for a binary label and in the label's unit for a numeric one.
+        favourable_classes: Names of the favourable classes of a multiclass label.
+        max_demographic_parity_difference: Greatest difference of the selection rates of any two groups, in [0, 1].
+        min_demographic_parity_ratio: Least ratio of the smallest to the largest selection rate, in [0, 1].
+        max_equal_opportunity_difference: Greatest difference of the true positive rates of any two groups, in [0, 1].
+        min_equal_opportunity_ratio: Least ratio of the smallest to the largest true positive rate, in [0, 1].
+        max_equalized_odds_difference: Greatest difference of the true or of the false positive rates, in [0, 1].
+        min_equalized_odds_ratio: Least ratio of the true or of the false positive rates, in [0, 1].
+        min_group_size: A rate over fewer rows fails only where its interval proves that a bound does not hold.
+        confidence: Confidence of the intervals, from 0.5 to less than 1.
     """
 
     protected: tuple[str, ...] = ()
-    decision_threshold: float = 0.5
-    max_true_positive_rate_difference: float = 0.1
-    max_false_positive_rate_difference: float = 0.1
+    decision_threshold: float | tuple[float, ...] = 0.5
+    favourable_classes: tuple[str, ...] = ()
+    max_demographic_parity_difference: float | None = None
+    min_demographic_parity_ratio: float | None = None
+    max_equal_opportunity_difference: float | None = None
+    min_equal_opportunity_ratio: float | None = None
+    max_equalized_odds_difference: float | None = None
+    min_equalized_odds_ratio: float | None = None
     min_group_size: int = 100
+    confidence: float = 0.95
+
+    @property
+    def decision_thresholds(self) -> tuple[float, ...]:
+        """All thresholds; the first one is that of the confusion matrix."""
+        given = self.decision_threshold
+        return given if isinstance(given, tuple) else (given,)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,6 +114,33 @@ class RegressionGate(_Gate):
     mode: Literal["non_inferior", "better"] = "non_inferior"
     margin: float = 0.01
     resample: Literal["split_key", "row"] = "split_key"
+    confidence: float = 0.95
+    resamples: int = 1000
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CalibrationGate(_Gate):
+    """Bounds on the distance of predictions from what happens, beyond what chance explains; None is reported, not judged.
+
+    Attributes:
+        bins: Number of bins of equal width over [0, 1], at least 2.
+        max_calibration_error: Greatest expected calibration error of a binary or multiclass label, in [0, 1].
+        max_base_rate_ratio: Greatest ratio of label rate and mean prediction, either over the other, at least 1; for each
+            class of a multiclass label.
+        max_mean_difference: Greatest distance of mean prediction and mean label of a numeric label, in standard deviations of
+            the label.
+        min_rows: With fewer rows of the test split nothing is judged, and the gate says no.
+        confidence: Share of perfectly calibrated models that chance keeps below what it may explain, from 0.5 to less than 1.
+        resamples: Number of label sets drawn from the predictions, at least 100.
+        seed: Seed of the resamples.
+    """
+
+    bins: int = 15
+    max_calibration_error: float | None = 0.1
+    max_base_rate_ratio: float | None = 1.25
+    max_mean_difference: float | None = 0.1
+    min_rows: int = 100
     confidence: float = 0.95
     resamples: int = 1000
     seed: int = 0
@@ -170,6 +218,7 @@ class Policy:
     performance: PerformanceGate = PerformanceGate()
     fairness: FairnessGate = FairnessGate()
     regression: RegressionGate = RegressionGate()
+    calibration: CalibrationGate = CalibrationGate()
     serving: ServingGate = ServingGate()
     parity: ParityGate = ParityGate()
     robustness: RobustnessGate = RobustnessGate()
@@ -197,13 +246,14 @@ def _read_gate(name: str, kind: type, document: Any) -> Any:
     if not isinstance(document, dict):
         raise UserError(f"The gate {name!r} is an object of settings.", received=repr(document))
     values, defaults = {key: _read_value(value) for key, value in document.items()}, vars(kind())
+    hints = typing.get_type_hints(kind)
     if unknown := set(values) - set(defaults):
         raise UserError(
             f"The gate {name!r} has only known settings.", received=sorted(unknown), remedy=f"Known: {sorted(defaults)}."
         )
     for key, value in values.items():
-        if not _suits(value, defaults[key], dict if key == "rules" else str):
-            rule = f"{name}.{key} is a {type(defaults[key]).__name__}, as its default {defaults[key]!r} is."
+        if not _suits(value, hints[key]):
+            rule = f"{name}.{key} is a {_describe(hints[key])}, as its default {defaults[key]!r} is."
             raise UserError(rule, received=repr(value))
     if values.get("off") and not values["off"].strip():
         raise UserError(f"A gate is switched off with a reason, in {name}.off.", received=repr(values["off"]))
@@ -219,12 +269,25 @@ def _read_value(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _suits(value: Any, default: Any, item_type: type = str) -> bool:
-    if isinstance(default, dict):
-        return isinstance(value, dict) and all(_suits(item, 0.0) for item in value.values())
-    if isinstance(default, tuple):
-        return isinstance(value, tuple) and all(isinstance(item, item_type) for item in value)
-    return type(value) in ((int, float) if isinstance(default, float) else (type(default),))
+def _suits(value: Any, hint: Any) -> bool:
+    """Returns whether a value is of a setting's type: a plain type, `tuple[X, ...]`, `dict[str, X]`, a literal or a union."""
+    kind, parts = typing.get_origin(hint) or hint, typing.get_args(hint)
+    if kind in (types.UnionType, typing.Union):
+        return any(_suits(value, part) for part in parts)
+    if kind is Literal:
+        return isinstance(value, str)
+    if kind is tuple:
+        return isinstance(value, tuple) and all(_suits(item, parts[0]) for item in value)
+    if kind is dict:
+        return isinstance(value, dict) and all(_suits(item, parts[1]) for item in value.values())
+    return kind is Any or type(value) in ((int, float) if kind is float else (kind,))
+
+
+def _describe(hint: Any) -> str:
+    """Returns a type in words, such as "float or tuple"; whether it may be left out goes without saying."""
+    parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    names = ("str" if typing.get_origin(part) is Literal else (typing.get_origin(part) or part).__name__ for part in parts)
+    return " or ".join(name for name in names if name != "NoneType")
 
 
 def hash_policy(document: dict[str, Any], eval_config: dict[str, Any]) -> str:

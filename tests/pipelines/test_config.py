@@ -57,6 +57,17 @@ def test_a_gate_is_switched_off_with_a_reason(project_dir):
     assert load_project(project_dir).policy.fairness.off == "no protected group is known"
 
 
+def test_a_protected_feature_needs_no_bound_where_the_gate_is_off(project_dir):
+    edit(project_dir, "max_equalized_odds_difference: 0.1", "off: agreed with the data office")
+    assert load_project(project_dir).policy.fairness.protected == ("depot",)
+
+
+def test_thresholds_and_crossed_features_reach_the_stages(project_dir):
+    edit(project_dir, "protected: [depot]", "protected: [depot, depot*hour]\n    decision_threshold: [0.5, 0.3]")
+    fairness = read_policy(load_project(project_dir).policy_json).fairness
+    assert (fairness.protected, fairness.decision_thresholds) == (("depot", "depot*hour"), (0.5, 0.3))
+
+
 def test_project_is_frozen(project_dir):
     with pytest.raises(ValueError, match="frozen"):
         load_project(project_dir).training.epochs = 4
@@ -87,6 +98,13 @@ def test_project_is_frozen(project_dir):
         ("train: 100 }", "train: many }", "gates.data.min_rows.train: Input should be a valid integer"),
         ("protected: [depot]", "protect: [depot]", "gates.fairness.protect: not a known key. Known here: off, protected"),
         ("protected: [depot]", "decision_threshold: 2", "gates.fairness.decision_threshold: in [0, 1]. Received: 2."),
+        ("protected: [depot]", "decision_threshold: [0.1, 2]", "gates.fairness.decision_threshold: in [0, 1]. Received: 2."),
+        ("protected: [depot]", "decision_threshold: []", "gates.fairness.decision_threshold: at least one number."),
+        ("protected: [depot]", "protected: [depot*]", 'gates.fairness.protected: "depot*" lacks a feature beside a `*`.'),
+        ("difference: 0.1", "difference: null", "gates.fairness: `protected` needs a bound, such as max_equalized_odds_diff"),
+        ("difference: 0.1", "difference: -1", "gates.fairness.max_equalized_odds_difference: in [0, 1]. Received: -1."),
+        ("strict: false", "calibration: { bins: 1 }", "gates.calibration.bins: at least 2. Received: 1."),
+        ("strict: false", "calibration: { max_base_rate_ratio: 0.5 }", "gates.calibration.max_base_rate_ratio: at least 1."),
         ("protected: [depot]", "off: true", "gates.fairness.off: Input should be a valid string. Received: true."),
         ("strict: false", "regression: { margin: -1 }", "gates.regression.margin: at least 0. Received: -1."),
         ("strict: false", "regression: { confidence: 1 }", "gates.regression.confidence: at least 0.5 and less than 1. "),

@@ -48,9 +48,9 @@ POLICY: dict[str, Any] = {
     "fairness": {
         "protected": ["origin"],
         "min_group_size": 50,
-        "max_true_positive_rate_difference": 0.5,
-        "max_false_positive_rate_difference": 0.5,
+        "max_equalized_odds_difference": 0.5,
     },
+    "calibration": {"max_calibration_error": 0.5, "max_base_rate_ratio": 3},
 }
 
 

@@ -19,7 +19,7 @@ def config(class_name="AUC", threshold=None, slices=(), cross=()):
     metric["cross_slice_thresholds"] = [{"cross_slicing_specs": [spec], "threshold": bound} for spec, bound in cross]
     document = {"model_specs": [{"label_key": "late"}], "metrics_specs": [{"metrics": [metric]}]}
     parsed = parse_eval_config(document, "late")
-    return prepare_eval_config(parsed, with_baseline=True, decision_threshold=0.5, protected=[])
+    return prepare_eval_config(parsed, with_baseline=True, decision_threshold=0.5)
 
 
 def result(value, key=(), rows=1000, live=0.8, name="auc", one_class=False):
