@@ -25,7 +25,8 @@ def problems_of_fairness(document: dict[str, Any]) -> list[str]:
     problems = [] if _is_numeric(document) else _problems_of_thresholds(gate.get("decision_threshold", 0.5))
     if gate.get("decision_threshold") == []:
         problems.append("gates.fairness.decision_threshold: at least one number. Received: [].")
-    protected = gate.get("protected") if isinstance(gate.get("protected"), list) else []
+    given = gate.get("protected")
+    protected = given if isinstance(given, list) else []
     for attribute in protected:
         if isinstance(attribute, str) and not all(split_attribute(attribute)):
             problems.append(f"gates.fairness.protected: {json.dumps(attribute)} lacks a feature beside a `*`.")

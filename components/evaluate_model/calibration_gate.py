@@ -23,8 +23,8 @@ _CHANCE = "a perfectly calibrated model would have up to {:.3g} by chance"
 def judge_calibration(labels: np.ndarray, predictions: np.ndarray, label: LabelSpec, policy: CalibrationGate) -> GateResult:
     """Returns the calibration gate.
 
-    Each bound is widened to what chance explains on these rows, so that a small test split gives no false alarm; with fewer than
-    `min_rows` rows it would explain nearly anything, and the gate says no.
+    Each bound is widened to what chance explains on these rows, so that a small test split gives no false alarm; with fewer
+    than `min_rows` rows it would explain nearly anything, and the gate says no.
 
     Args:
         labels: Of shape [rows]: 0 or 1, the position of the class, or a number.

@@ -74,7 +74,7 @@ def test_a_small_group_whose_rate_may_be_noise_is_shown_and_not_judged():
     result = judge(EVEN, EVEN, (3, 0, 0, 0), max_equal_opportunity_difference=0.2)
     notes = {item.slice: item.note for item in result.measurements if item.name.startswith("true positive rate")}
     assert result.verdict is Verdict.PASSED
-    assert notes["origin=C"] == "95 % interval 0.438 to 1; too small to judge: fewer than 10 rows"
+    assert notes["origin=C"] == "95 % interval 0.439 to 1; too small to judge: fewer than 10 rows"
 
 
 @pytest.mark.parametrize("bound", [{"max_demographic_parity_difference": 0.1}, {"min_demographic_parity_ratio": 0.8}])

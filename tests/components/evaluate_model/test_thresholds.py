@@ -3,6 +3,7 @@ import math
 import pytest
 
 from components._shared.gates import Verdict
+from components._shared.label import LabelSpec
 from components._shared.policy import Policy
 from components.evaluate_model.inputs import Scores
 from components.evaluate_model.results import MetricKey, SliceResult
@@ -100,7 +101,7 @@ def test_pair_of_slices_is_judged_by_its_cross_slice_threshold():
 
 def test_nothing_but_small_slices_is_a_no():
     settings = config(slices=[({"feature_keys": ["origin"]}, at_least(0.7))])
-    measured = Measured(Scores({"candidate": []}, 0), [result(0.9), result(0.9, JFK, rows=50)], settings, Policy())
+    measured = Measured(Scores({"candidate": []}, 0), [result(0.9), result(0.9, JFK, rows=50)], settings, Policy(), LabelSpec(name="late"))
     gate = judge_performance(measured)
     assert gate.verdict is Verdict.FAILED
     assert "Nothing was judged" in gate.reason
