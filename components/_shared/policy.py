@@ -121,7 +121,7 @@ class RegressionGate(_Gate):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CalibrationGate(_Gate):
-    """Bounds on the distance of predictions from what happens, beyond what chance explains; None is reported, not judged.
+    """Bounds on the distance of predictions from what happens, beyond what chance explains.
 
     Attributes:
         bins: Number of bins of equal width over [0, 1], at least 2.
@@ -137,9 +137,9 @@ class CalibrationGate(_Gate):
     """
 
     bins: int = 15
-    max_calibration_error: float | None = 0.1
-    max_base_rate_ratio: float | None = 1.25
-    max_mean_difference: float | None = 0.1
+    max_calibration_error: float = 0.1
+    max_base_rate_ratio: float = 1.25
+    max_mean_difference: float = 0.1
     min_rows: int = 100
     confidence: float = 0.95
     resamples: int = 1000
@@ -226,8 +226,12 @@ class Policy:
 
 
 def policy_to_json(policy: Policy) -> dict[str, Any]:
-    """Returns the policy as a JSON object, with tuples as lists."""
-    return json.loads(json.dumps(dataclasses.asdict(policy)))
+    """Returns the policy as a JSON object, with tuples as lists, and without the bounds that are left out.
+
+    KFP has no null among the values of a parameter; so None is the default of every setting that may be None.
+    """
+    gates = json.loads(json.dumps(dataclasses.asdict(policy)))
+    return {name: {key: value for key, value in gate.items() if value is not None} for name, gate in gates.items()}
 
 
 def read_policy(document: dict[str, Any]) -> Policy:

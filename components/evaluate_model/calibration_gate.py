@@ -37,15 +37,12 @@ def judge_calibration(labels: np.ndarray, predictions: np.ndarray, label: LabelS
             f"{len(labels):,} rows of the test split are too few to judge calibration by; {policy.min_rows:,} are needed."
         )
     measurements = tuple(_measure(labels, predictions, label, policy))
-    judged, failed = ([item for item in measurements if item.passed is verdict] for verdict in (True, False))
+    failed = [item for item in measurements if item.passed is False]
     if failed:
         more = f" And {len(failed) - 1} more." if len(failed) > 1 else ""
         return GateResult(
             gate="calibration", verdict=Verdict.FAILED, reason=_describe(failed[0]) + more, measurements=measurements
         )
-    if not judged:
-        known = "max_mean_difference" if label.kind is LabelKind.NUMERIC else "max_calibration_error and max_base_rate_ratio"
-        return _fail(f"No bound is set for a {label.kind} label, so nothing would be judged: there is {known}.")
     reason = "Predictions are as large as what happens, within the bounds."
     return GateResult(gate="calibration", verdict=Verdict.PASSED, reason=reason, measurements=measurements)
 
@@ -78,14 +75,14 @@ def _hits(labels: np.ndarray, predictions: np.ndarray, label: LabelSpec) -> tupl
 
 
 def _judge_error(hits: np.ndarray, predictions: np.ndarray, policy: CalibrationGate) -> Measurement:
-    found, bound = measure_error(hits, predictions, policy), policy.max_calibration_error
-    upper = None if bound is None else max(bound, found.explained)
+    found = measure_error(hits, predictions, policy)
+    upper = max(policy.max_calibration_error, found.explained)
     return Measurement(
         name="expected calibration error",
         value=found.value,
         upper_bound=upper,
         rows=len(hits),
-        passed=None if upper is None else found.value <= upper,
+        passed=found.value <= upper,
         note=f"{policy.bins} bins of equal width; {_CHANCE.format(found.explained)}, {found.expected:.3g} on average",
     )
 
@@ -95,10 +92,7 @@ def _judge_base_rate(
 ) -> Measurement:
     found = measure_base_rate(hits, predictions, policy.confidence, comparisons=comparisons)
     bound, defined = policy.max_base_rate_ratio, math.isfinite(found.value)
-    lower = upper = None
-    if bound is not None:
-        lower, upper = (min(1 / bound, found.lower), max(bound, found.upper)) if defined else (1 / bound, bound)
-    within = defined and lower is not None and upper is not None and lower <= found.value <= upper
+    lower, upper = (min(1 / bound, found.lower), max(bound, found.upper)) if defined else (1 / bound, bound)
     chance = f"chance explains {found.lower:.3g} to {found.upper:.3g}"
     return Measurement(
         name="label rate over mean prediction",
@@ -107,7 +101,7 @@ def _judge_base_rate(
         lower_bound=lower,
         upper_bound=upper,
         rows=len(hits),
-        passed=None if bound is None else within,
+        passed=defined and lower <= found.value <= upper,
         note=chance if defined else "not defined, since every prediction is 0",
     )
 
@@ -115,14 +109,14 @@ def _judge_base_rate(
 def _judge_mean(labels: np.ndarray, predictions: np.ndarray, policy: CalibrationGate) -> Measurement:
     found, bound = measure_mean(labels, predictions, policy.confidence), policy.max_mean_difference
     defined = math.isfinite(found.value)
-    reach = None if bound is None else max(bound, found.explained) if defined else bound
+    reach = max(bound, found.explained) if defined else bound
     return Measurement(
         name="mean prediction less mean label",
         value=found.value if defined else None,
-        lower_bound=None if reach is None else -reach,
+        lower_bound=-reach,
         upper_bound=reach,
         rows=len(labels),
-        passed=None if reach is None else defined and abs(found.value) <= reach,
+        passed=defined and abs(found.value) <= reach,
         note="in standard deviations of the label; " + _CHANCE.format(found.explained)
         if defined
         else "not defined, since all labels are equal",

@@ -71,11 +71,13 @@ class Measured:
 
     Attributes:
         value: The worst of its rates; NaN where one is not defined.
-        between: The two groups that are farthest apart; empty where it is not defined.
+        rate: The worst rate; empty where it is not defined.
+        between: The two groups that are farthest apart in it, the larger rate first; empty where it is not defined.
         problem: Why it is not defined, as half a sentence; empty when it is.
     """
 
     value: float
+    rate: str = ""
     between: tuple[str, ...] = ()
     problem: str = ""
 
@@ -107,14 +109,14 @@ def measure(disparity: Disparity, groups: Groups, min_group_size: int) -> Measur
         large = np.flatnonzero(is_large(shares, min_group_size))
         if len(large) < 2:
             few = f"fewer than two groups have a {name} over at least {max(1, min_group_size):,} rows"
-            return Measured(math.nan, (), f"{few}: there is nothing to compare")
+            return Measured(math.nan, problem=f"{few}: there is nothing to compare")
         values = shares.values[large]
         low, high = int(values.argmin()), int(values.argmax())
         if disparity.form is Form.RATIO and values[high] == 0:
-            return Measured(math.nan, (), f"the {name} is 0 in every group, and 0 over 0 is no ratio")
+            return Measured(math.nan, problem=f"the {name} is 0 in every group, and 0 over 0 is no ratio")
         value = values[high] - values[low] if disparity.form is Form.DIFFERENCE else values[low] / values[high]
         if math.isnan(worst.value) or not disparity.holds(float(value), worst.value):
-            worst = Measured(float(value), (groups.names[large[high]], groups.names[large[low]]))
+            worst = Measured(float(value), name, (groups.names[large[high]], groups.names[large[low]]))
     return worst
 
 

@@ -62,7 +62,7 @@ def judge_groups(groups: Groups, policy: FairnessGate, where: str) -> list[Measu
     for disparity in DISPARITIES:
         bound, found = disparity.bound(policy), measure(disparity, groups, policy.min_group_size)
         passed = None if bound is None else disparity.holds(found.value, bound)
-        note = found.problem or f"{found.between[0]} and {found.between[1]} are farthest apart"
+        note = found.problem or f"{found.rate} of {found.between[0]} and {found.between[1]}, which are farthest apart"
         measurements.append(_bounded(disparity, where, found.value, bound, passed=passed, note=note))
         for proof in prove(disparity, groups, policy, bound) if bound is not None else ():
             sure = f"few rows, and yet beyond chance: {100 * policy.confidence:g} % confidence over {proof.comparisons:,} pairs"

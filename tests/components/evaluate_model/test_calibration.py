@@ -84,8 +84,8 @@ def test_a_calibrated_model_passes_on_few_rows_though_its_error_is_above_the_bou
 @pytest.mark.parametrize(
     ("policy", "words"),
     [
-        ({"max_base_rate_ratio": None}, "expected calibration error is 0.1"),
-        ({"max_calibration_error": None}, "label rate over"),
+        ({"max_base_rate_ratio": 9.0}, "expected calibration error is 0.1"),
+        ({"max_calibration_error": 1.0}, "label rate over"),
     ],
 )
 def test_each_bound_alone_can_say_no(policy, words):
@@ -98,14 +98,8 @@ def test_few_rows_fail():
     assert "too few to judge" in judge(*make_binary(99)).reason
 
 
-def test_no_bound_fails():
-    result = judge(*make_binary(200), max_calibration_error=None, max_base_rate_ratio=None)
-    assert result.verdict is Verdict.FAILED
-    assert "No bound is set" in result.reason
-
-
 def test_predictions_that_are_all_0_have_no_base_rate_and_fail():
-    result = judge(np.arange(200) % 2, np.zeros(200, dtype=np.float32), max_calibration_error=None)
+    result = judge(np.arange(200) % 2, np.zeros(200, dtype=np.float32), max_calibration_error=1.0)
     assert result.verdict is Verdict.FAILED
     assert "every prediction is 0" in result.reason
 
@@ -123,7 +117,7 @@ def test_multiclass_is_judged_by_its_most_probable_class_and_by_each_base_rate()
 
 def test_multiclass_with_a_class_that_is_promised_too_often_fails():
     labels, predictions = make_multiclass(4000)
-    result = judge(np.where(labels == 0, 2, labels), predictions, SPECIES, max_calibration_error=None)
+    result = judge(np.where(labels == 0, 2, labels), predictions, SPECIES, max_calibration_error=1.0)
     assert "label rate over mean prediction of species=a is 0;" in result.reason
 
 

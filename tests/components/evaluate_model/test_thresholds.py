@@ -13,6 +13,8 @@ from components.evaluate_model.verdicts import Measured, judge_performance
 
 JFK = (("origin", "JFK"),)
 
+LATE = LabelSpec(name="late")
+
 
 def config(class_name="AUC", threshold=None, slices=(), cross=()):
     metric = {"class_name": class_name, **({"threshold": threshold} if threshold else {})}
@@ -101,7 +103,7 @@ def test_pair_of_slices_is_judged_by_its_cross_slice_threshold():
 
 def test_nothing_but_small_slices_is_a_no():
     settings = config(slices=[({"feature_keys": ["origin"]}, at_least(0.7))])
-    measured = Measured(Scores({"candidate": []}, 0), [result(0.9), result(0.9, JFK, rows=50)], settings, Policy(), LabelSpec(name="late"))
+    measured = Measured(Scores({"candidate": []}, 0), [result(0.9), result(0.9, JFK, rows=50)], settings, Policy(), LATE)
     gate = judge_performance(measured)
     assert gate.verdict is Verdict.FAILED
     assert "Nothing was judged" in gate.reason
