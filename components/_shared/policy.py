@@ -11,6 +11,9 @@ from typing import Any, Literal
 from components._shared.digest import digest_parts
 from components._shared.errors import UserError
 
+LEAST_REQUESTS = 299
+"""Timed requests that a 95 % upper limit of p99 takes: the least n with 0.99^n <= 0.05."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Gate:
@@ -91,14 +94,19 @@ class ServingGate(_Gate):
     """Bounds on how the exported model answers.
 
     Attributes:
-        max_p99_ms: Greatest 99th percentile of the latency in milliseconds, by batch size (as text, for JSON).
+        max_p99_ms: Greatest 99th percentile of the latency in milliseconds, by batch size (as text, for JSON); the upper end
+            of its confidence interval is judged.
         max_size_mb: Greatest size of the SavedModel on disk in megabytes (10^6 bytes).
-        requests: Timed requests per batch size.
+        max_cold_start_s: Greatest time in seconds from loading to the first answer; None to report it only.
+        max_memory_mb: Greatest memory in megabytes (10^6 bytes) that the model adds to the runtime; None to report it only.
+        requests: Timed requests per batch size, at least `LEAST_REQUESTS`.
     """
 
     max_p99_ms: dict[str, float] = dataclasses.field(default_factory=lambda: {"1": 100.0})
     max_size_mb: float = 500.0
-    requests: int = 300
+    max_cold_start_s: float | None = None
+    max_memory_mb: float | None = None
+    requests: int = 1000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -106,8 +114,9 @@ class ParityGate(_Gate):
     """Agreement of the serving signatures with the evaluation's predictions.
 
     Attributes:
-        tolerance: Greatest allowed absolute difference of a prediction.
-        rows: Number of test rows that are compared.
+        tolerance: Greatest allowed difference: of a probability as it is, of a numeric prediction and of a transformed
+            feature relative to its value or its standard deviation, whichever is larger.
+        rows: Number of test rows whose predictions, and of eval rows whose transformed features, are compared.
     """
 
     tolerance: float = 1e-5
@@ -122,8 +131,9 @@ class RobustnessGate(_Gate):
         rows: Number of sampled test rows that are changed and sent.
         seed: Seed of the sample and of the noise.
         noise: Greatest relative change of a number; predictions must stay stable under it.
-        max_mean_change: Greatest mean absolute change of the prediction under noise, in [0, 1].
-        max_p99_change: Greatest 99th percentile of the absolute change of the prediction under noise, in [0, 1].
+        max_mean_change: Greatest mean absolute change of the prediction under noise, in [0, 1]; of a numeric label in
+            standard deviations of the sample's predictions.
+        max_p99_change: Greatest 99th percentile of the absolute change of the prediction under noise, as above.
         required_nan_must_be_finite: Whether NaN and infinities in a required feature are judged; else they are reported.
     """
 
@@ -191,8 +201,8 @@ def _read_gate(name: str, kind: type, document: Any) -> Any:
         )
     for key, value in values.items():
         if not _suits(value, defaults[key], dict if key == "rules" else str):
-            rule = f"{name}.{key} is a {type(defaults[key]).__name__}, as its default {defaults[key]!r} is."
-            raise UserError(rule, received=repr(value))
+            what = "number or null" if defaults[key] is None else type(defaults[key]).__name__
+            raise UserError(f"{name}.{key} is a {what}, as its default {defaults[key]!r} is.", received=repr(value))
     if values.get("off") and not values["off"].strip():
         raise UserError(f"A gate is switched off with a reason, in {name}.off.", received=repr(values["off"]))
     return kind(**values)
@@ -208,6 +218,8 @@ def _read_value(value: Any) -> Any:
 
 
 def _suits(value: Any, default: Any, item_type: type = str) -> bool:
+    if default is None:  # a bound that need not be given
+        return value is None or _suits(value, 0.0)
     if isinstance(default, dict):
         return isinstance(value, dict) and all(_suits(item, 0.0) for item in value.values())
     if isinstance(default, tuple):

@@ -26,8 +26,8 @@ def test_both_forms_are_read():
     [
         ("a rule", "rules.0: a mapping"),
         ({"prediction": {"at_most": 1}}, "needs a `name`"),
-        ({"name": "x"}, "one of `prediction` and `monotonic`"),
-        ({**BOUND, **MONOTONIC}, "one of `prediction` and `monotonic`"),
+        ({"name": "x"}, "one of `prediction`, `never` and `monotonic`"),
+        ({**BOUND, **MONOTONIC}, "one of `prediction`, `never` and `monotonic`"),
         ({**BOUND, "unless": 1}, "not a known key: unless"),
         ({**BOUND, "max_share": 2}, "max_share: in [0, 1]"),
         ({**BOUND, "allow_no_rows": "yes"}, "allow_no_rows: true or false"),
@@ -52,7 +52,7 @@ def test_both_forms_are_read():
 )
 def test_a_rule_that_makes_no_sense_is_refused(rule, words):
     assert any(words in problem for problem in rule_problems([rule]))
-    with pytest.raises(UserError, match="one of the two forms"):
+    with pytest.raises(UserError, match="one of the three forms"):
         read_rules([rule])
 
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from components._data.schema import read_schema
 from components._shared.gates import Verdict
+from components._shared.label import LabelSpec
 from components._shared.policy import BusinessRulesGate
 from components.validate_serving import job
 from components.validate_serving.business_rules import judge_rules
@@ -25,14 +26,15 @@ def by_hour(raw):
 def judge(kit, project, tmp_path):
     """Returns a function that asks a model for rules and judges the answers."""
 
-    def run(rules, predict=by_hour):
+    def run(rules, predict=by_hour, label=kit.LATE):
         schema, table = read_schema(project["schema"]), kit.rows_table().drop(["late"])
-        model = tf.saved_model.load(str(kit.export(tmp_path / "model", predict) / "Format-Serving"))
+        model = tf.saved_model.load(str(kit.export(tmp_path / "model", predict, label=label) / "Format-Serving"))
         pq.write_table(table, tmp_path / job.RULES_FILE)
-        task = Job(model="", schema="", batch_sizes=(), requests=1, timeout_seconds=1, rules=tuple(rules))
+        task = Job(model="", schema="", label=label, batch_sizes=(), requests=1, timeout_seconds=1, rules=tuple(rules))
         seen = Measured()
         answers = ask_rules(model, task, tmp_path, schema, seen)
-        return judge_rules(BusinessRulesGate(rules=tuple(rules)), Outcome(measured=seen, answers=answers), table, schema)
+        outcome = Outcome(measured=seen, answers=answers)
+        return judge_rules(BusinessRulesGate(rules=tuple(rules)), label, outcome, table, schema)
 
     return run
 
@@ -132,7 +134,7 @@ def test_a_model_that_raises_breaks_the_rule(judge):
 
 
 def test_no_rule_is_not_applicable():
-    found = judge_rules(BusinessRulesGate(), Outcome(measured=None, answers={}), pa.table({}), None)
+    found = judge_rules(BusinessRulesGate(), LabelSpec(name="late"), Outcome(measured=None, answers={}), pa.table({}), None)
 
     assert (found.result.verdict, found.result.reason) == (Verdict.NOT_APPLICABLE, "The policy has no business rule.")
 
@@ -141,7 +143,7 @@ def test_a_process_that_did_not_end_well_breaks_every_rule(kit, project):
     rules = ({"name": "bound", "prediction": {"at_most": 1}},)
     outcome = Outcome(measured=None, answers={}, failure="The fresh process was ended by signal 11.")
 
-    found = judge_rules(BusinessRulesGate(rules=rules), outcome, kit.rows_table(), read_schema(project["schema"]))
+    found = judge_rules(BusinessRulesGate(rules=rules), kit.LATE, outcome, kit.rows_table(), read_schema(project["schema"]))
 
     assert (found.result.verdict, found.broken) == (Verdict.FAILED, [])
     assert "signal 11" in found.result.reason

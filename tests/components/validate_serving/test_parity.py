@@ -2,11 +2,13 @@ import numpy as np
 import pytest
 
 from components._shared.gates import Evidence, Verdict
+from components._shared.label import LabelSpec
 from components._shared.policy import ParityGate
 from components.validate_serving import job
 from components.validate_serving.parity import NoPredictionsError, judge_parity, read_predictions
 
 BOUNDS = ParityGate(tolerance=0.01)
+LATE = LabelSpec(name="late")
 RAW, REST, EXAMPLES = job.ANSWERS
 
 
@@ -29,7 +31,7 @@ def agree(kit):
 def test_equal_answers_pass(kit):
     predictions, answers = agree(kit)
 
-    assert judge_parity(BOUNDS, predictions, answers, kit.rows_table()).result.verdict is Verdict.PASSED
+    assert judge_parity(BOUNDS, kit.LATE, predictions, answers, kit.rows_table()).result.verdict is Verdict.PASSED
 
 
 @pytest.mark.parametrize("way", job.ANSWERS)
@@ -37,7 +39,7 @@ def test_one_row_through_one_way_fails(kit, way):
     predictions, answers = agree(kit)
     answers[way] = predictions + np.where(np.arange(len(predictions)) == 7, 0.02, 0)
 
-    found = judge_parity(BOUNDS, predictions, answers, kit.rows_table())
+    found = judge_parity(BOUNDS, kit.LATE, predictions, answers, kit.rows_table())
 
     assert found.result.verdict is Verdict.FAILED
     assert "1 of 40 rows" in found.result.reason
@@ -48,8 +50,8 @@ def test_a_difference_of_the_tolerance_passes_and_beyond_fails(kit):
     predictions = np.zeros(40)
     exact, beyond = (dict.fromkeys(job.ANSWERS, predictions + shift) for shift in (0.01, np.nextafter(0.01, 1)))
 
-    assert judge_parity(BOUNDS, predictions, exact, kit.rows_table()).result.verdict is Verdict.PASSED
-    assert judge_parity(BOUNDS, predictions, beyond, kit.rows_table()).result.verdict is Verdict.FAILED
+    assert judge_parity(BOUNDS, kit.LATE, predictions, exact, kit.rows_table()).result.verdict is Verdict.PASSED
+    assert judge_parity(BOUNDS, kit.LATE, predictions, beyond, kit.rows_table()).result.verdict is Verdict.FAILED
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -57,7 +59,7 @@ def test_what_is_no_number_fails_and_comes_first(kit, value):
     predictions, answers = agree(kit)
     answers[EXAMPLES] = np.where(np.arange(40) == 3, value, predictions)
 
-    found = judge_parity(BOUNDS, predictions, answers, kit.rows_table())
+    found = judge_parity(BOUNDS, kit.LATE, predictions, answers, kit.rows_table())
 
     assert found.result.verdict is Verdict.FAILED
     assert (found.worst[0]["row"], found.worst[0]["answers"][EXAMPLES]) == (3, None)
@@ -67,7 +69,7 @@ def test_an_evaluation_without_a_number_fails(kit):
     predictions, answers = agree(kit)
     predictions[0] = np.nan
 
-    assert judge_parity(BOUNDS, predictions, answers, kit.rows_table()).result.verdict is Verdict.FAILED
+    assert judge_parity(BOUNDS, kit.LATE, predictions, answers, kit.rows_table()).result.verdict is Verdict.FAILED
 
 
 @pytest.mark.parametrize("way", job.ANSWERS)
@@ -75,18 +77,18 @@ def test_a_way_without_answers_fails(kit, way):
     predictions, answers = agree(kit)
     del answers[way]
 
-    result = judge_parity(BOUNDS, predictions, answers, kit.rows_table()).result
+    result = judge_parity(BOUNDS, kit.LATE, predictions, answers, kit.rows_table()).result
 
     assert result.verdict is Verdict.FAILED
     assert job.ANSWERS[way] in result.reason
 
 
 def test_no_answers_at_all_fail(kit):
-    assert judge_parity(BOUNDS, kit.expected(), {}, kit.rows_table()).result.verdict is Verdict.FAILED
+    assert judge_parity(BOUNDS, kit.LATE, kit.expected(), {}, kit.rows_table()).result.verdict is Verdict.FAILED
 
 
-def read(project, good_model, rows, test_rows=40):
-    return read_predictions(project["evaluation"], evidence_of(good_model), test_rows, "late", rows)
+def read(project, good_model, rows, test_rows=40, label=LATE):
+    return read_predictions(project["evaluation"], evidence_of(good_model), test_rows, label, rows)
 
 
 def test_the_first_predictions_are_those_of_the_first_rows(kit, project, good_model):

@@ -12,10 +12,16 @@ from components.validate_serving.probes import probe
 def ask(kit, project, tmp_path):
     """Returns a function that probes a model in this process."""
 
-    def run(model, rows=None):
+    def run(model, rows=None, label=None):
         pq.write_table(rows or kit.rows_table(), tmp_path / job.ROWS_FILE)
+        pq.write_table(kit.rows_table(), tmp_path / job.TO_TRANSFORM_FILE)
         task = Job(
-            model=str(model / "Format-Serving"), schema=project["schema"], batch_sizes=(1,), requests=3, timeout_seconds=60
+            model=str(model / "Format-Serving"),
+            schema=project["schema"],
+            label=label or kit.LATE,
+            batch_sizes=(1,),
+            requests=3,
+            timeout_seconds=60,
         )
         return probe(task, tmp_path)
 
@@ -82,7 +88,7 @@ def test_numbers_that_are_not_finite_are_counted(kit, ask, tmp_path):
 def test_probabilities_outside_their_range_are_counted(kit, ask, tmp_path):
     seen = ask(kit.export(tmp_path / "model", kit.good, lambda raw: tf.cast(raw["hour"], tf.float32) / 38))
 
-    assert seen.out_of_range["examples"] == 1
+    assert seen.invalid["examples"] == 1
 
 
 def test_missing_values_that_break_the_model_are_noticed(kit, ask, tmp_path):

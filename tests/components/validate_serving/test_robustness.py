@@ -1,5 +1,6 @@
 """Each probe says no to a model that breaks exactly there, asked by the worker's own code in this process."""
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -11,8 +12,8 @@ from components._shared.policy import RobustnessGate
 from components.validate_serving import job
 from components.validate_serving.client import Outcome
 from components.validate_serving.job import Job, Measured
-from components.validate_serving.perturbations import perturb, plan_probes
-from components.validate_serving.robustness import judge_robustness
+from components.validate_serving.perturbations import Probe, perturb, plan_probes
+from components.validate_serving.robustness import _measure, judge_robustness
 from components.validate_serving.stress import ask_probes
 
 NAN, INFINITY = float("nan"), float("inf")
@@ -23,17 +24,19 @@ INTEGERS = "feature { name: 'n' type: INT presence { min_fraction: 1.0 } shape {
 def judge(kit, project, tmp_path):
     """Returns a function that asks a model, given as a function of raw tensors, and judges the answers."""
 
-    def run(predict, predict_examples=None, *, table=None, schema="", **bounds):
+    def run(predict, predict_examples=None, *, table=None, schema="", label=kit.LATE, **bounds):
         schema_file = tmp_path / "schema" / "schema.pbtxt"
         schema_file.write_text(schema or kit.SCHEMA)
         gate, known = RobustnessGate(**bounds), read_schema(schema_file)
-        model = tf.saved_model.load(str(kit.export(tmp_path / "model", predict, predict_examples) / "Format-Serving"))
+        model = tf.saved_model.load(
+            str(kit.export(tmp_path / "model", predict, predict_examples, label=label) / "Format-Serving")
+        )
         table = (kit.rows_table() if table is None else table).drop(["late"])
         pq.write_table(table, tmp_path / job.ROBUSTNESS_FILE)
-        task = Job(model="", schema="", batch_sizes=(), requests=1, timeout_seconds=1, robustness=vars(gate))
+        task = Job(model="", schema="", label=label, batch_sizes=(), requests=1, timeout_seconds=1, robustness=vars(gate))
         seen = Measured()
         answers = ask_probes(model, task, tmp_path, known, seen)
-        return judge_robustness(gate, Outcome(measured=seen, answers=answers), table, known)
+        return judge_robustness(gate, label, Outcome(measured=seen, answers=answers), table, known)
 
     return run
 
@@ -48,7 +51,7 @@ def test_a_sound_model_passes_and_permutation_is_only_told(kit, judge):
     assert (found.result.verdict, found.broken) == (Verdict.PASSED, [])
     kinds = {item.name: item for item in found.result.measurements}
     assert kinds["origin, permuted among rows: mean change"].passed is None
-    assert kinds["seats, missing, as tf.Example: answers that are no probability"].passed
+    assert kinds["seats, missing, as tf.Example: answers that are not a probability in [0, 1]"].passed
     assert "40 test rows" in found.result.reason
 
 
@@ -111,13 +114,39 @@ def test_nan_in_a_required_feature_is_judged_when_asked_for(kit, judge, judged, 
     )
     table = kit.rows_table().filter(pa.compute.is_valid(kit.rows_table()["seats"]))
 
-    found = judge(
-        where(lambda raw: tf.math.is_nan(raw["seats"]), NAN), table=table, schema=schema, required_nan_must_be_finite=judged
-    )
+    broken = where(lambda raw: tf.math.is_nan(raw["seats"]), NAN)
+    found = judge(broken, kit.good, table=table, schema=schema, required_nan_must_be_finite=judged)
 
     assert found.result.verdict is verdict
     item = next(item for item in found.result.measurements if item.name.startswith("seats, NaN"))
     assert (item.value, item.passed) == (len(table), False if judged else None)
+
+
+def test_a_required_feature_may_be_refused_but_not_answered_with_nonsense(kit, judge):
+    refused = judge(kit.good)
+    nonsense = judge(kit.good, where(lambda raw: raw["origin"] == "none", NAN), parse=kit.parse_with_defaults)
+
+    item = next(item for item in refused.result.measurements if item.name.startswith("origin, missing, as tf.Example"))
+    assert item.passed
+    assert item.note.startswith("refused, as a required feature may be: InvalidArgumentError")
+    assert set(failed(nonsense)) == {"origin, missing, as tf.Example"}
+
+
+def test_an_error_of_another_kind_is_no_refusal(kit):
+    probe = Probe(feature="origin", kind="missing", change="missing", may_refuse=True)
+    (item,) = _measure(probe, RobustnessGate(), kit.LATE, np.zeros(3), None, "ValueError: a shape")
+
+    assert item.passed is False
+
+
+def test_permuted_values_are_judged_by_their_validity(kit, judge):
+    """Seats and hours belong together in these rows, so only permuted ones come apart."""
+    apart = where(lambda raw: tf.abs(tf.cast(raw["hour"], tf.float32) - raw["seats"]) > 2, NAN)
+    table = kit.rows_table()
+    hours = pa.array(table["hour"].cast(pa.float32()))
+    found = judge(apart, table=table.set_column(2, "seats", hours), noise=0.0)
+
+    assert {"hour, permuted among rows", "seats, permuted among rows"} <= set(failed(found))
 
 
 def test_a_prediction_that_jumps_under_noise_says_no(judge):
