@@ -66,6 +66,12 @@ def price(raw: dict[str, tf.Tensor]) -> tf.Tensor:
     return 1000 * logits(raw)
 
 
+def near(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Returns the rows with numbers that are kept near what is usual."""
+    seats, hours = tf.clip_by_value(raw["seats"], 0.0, 300.0), tf.clip_by_value(raw["hour"], 0, 100)
+    return {**raw, "seats": seats, "hour": hours}
+
+
 def parse(examples: tf.Tensor) -> dict[str, tf.Tensor]:
     missing = {"seats": float("nan")}
     features = {name: tf.io.FixedLenFeature([], spec.dtype, missing.get(name)) for name, spec in RAW.items()}
@@ -165,6 +171,12 @@ def write_evaluation(folder: Path, model: Path, predictions=None, labels=None, *
     return folder
 
 
+def write_project(folder: Path, label: LabelSpec = LATE) -> None:
+    splits = {split: {"rows": ROWS, "shards": []} for split in ("eval", "test")}
+    kind = {"label": label.name, "label_kind": label.kind, "label_classes": label.classes}
+    write_manifest(folder / "examples", {"data_version": "sha256:data", "splits": splits, **kind})
+
+
 @pytest.fixture(scope="session")
 def kit():
     """Returns this module: tests are loaded one by one and cannot import it."""
@@ -182,8 +194,7 @@ def project(tmp_path, good_model) -> dict[str, str]:
     for split in ("eval", "test"):
         write_split(tmp_path / "examples", split, rows_table())
     write_transformed(tmp_path / "transformed_examples")
-    splits = {split: {"rows": ROWS, "shards": []} for split in ("eval", "test")}
-    write_manifest(tmp_path / "examples", {"data_version": "sha256:data", "label": "late", "splits": splits})
+    write_project(tmp_path)
     (tmp_path / "schema").mkdir()
     (tmp_path / "schema" / "schema.pbtxt").write_text(SCHEMA)
     (tmp_path / "baseline").mkdir()

@@ -154,3 +154,68 @@ def test_missing_values_meet_no_condition(judge):
 
     assert judge([rule]).result.measurements[0].rows == 30
     assert np.isfinite(judge([rule]).result.measurements[0].value)
+
+
+GENTOO = {"name": "Gentoo is rare", "prediction": {"class": "Gentoo", "at_most": 0.35}}
+
+
+def by_class(raw):
+    """Gentoo from hour 20 on, else Adelie; the rest is for Chinstrap."""
+    late = raw["hour"] >= 20
+    return tf.where(late[:, tf.newaxis], [[0.2, 0.1, 0.7]], [[0.7, 0.1, 0.2]])
+
+
+def test_a_bound_of_one_class_says_no(kit, judge):
+    found = judge([GENTOO], by_class, kit.SPECIES)
+
+    assert found.result.measurements[0].note == "share of rows that break it: 20 of 40"
+    assert found.broken[0]["prediction"] == "0.7"
+    assert judge([{**GENTOO, "when": {"column": "hour", "below": 20}}], by_class, kit.SPECIES).result.verdict is Verdict.PASSED
+
+
+@pytest.mark.parametrize(("name", "broken"), [("Gentoo", 1.0), ("Adelie", 0.0), ("Chinstrap", 0.0)])
+def test_a_class_that_must_never_come_first_says_no(kit, judge, name, broken):
+    rule = {"name": "never late", "never": name, "when": {"column": "hour", "above": 19}}
+
+    found = judge([rule], by_class, kit.SPECIES)
+
+    assert found.result.measurements[0].value == broken
+    assert (found.result.verdict is Verdict.FAILED) == bool(broken)
+
+
+def test_a_tie_for_the_first_place_breaks_never(kit, judge):
+    def even(raw):
+        return tf.fill([tf.size(raw["hour"]), 3], 1 / 3)
+
+    assert judge([{"name": "never", "never": "Gentoo"}], even, kit.SPECIES).result.measurements[0].value == 1
+
+
+def test_a_class_that_is_no_number_breaks_never(kit, judge):
+    def unknown(raw):
+        return by_class(raw) * tf.constant([[1.0, float("nan"), 1.0]])
+
+    assert judge([{"name": "never", "never": "Gentoo"}], unknown, kit.SPECIES).result.measurements[0].value == 1
+
+
+def test_one_class_follows_a_feature(kit, judge):
+    def rule(name, direction):
+        form = {**HOURS, "class": name, "direction": direction}
+        return {"name": f"{name} {direction}", "monotonic": form}
+
+    rules = [rule("Gentoo", "increasing"), rule("Adelie", "decreasing"), rule("Adelie", "increasing")]
+    found = judge(rules, by_class, kit.SPECIES)
+
+    assert [item.passed for item in found.result.measurements] == [True, True, False]
+    assert found.broken[0]["prediction"] == "0.7 at hour 5, 0.2 at 20"
+
+
+def test_a_number_is_bounded_in_its_unit(kit, judge):
+    def price(raw):
+        return 1000 * by_hour(raw)
+
+    rules = [{"name": f"at most {most}", "prediction": {"at_most": most}} for most in (780, 700)]
+    rules.append({"name": "later is dearer", "monotonic": {**HOURS, "tolerance": 1}})
+    found = judge(rules, price, kit.PRICE)
+
+    assert [item.passed for item in found.result.measurements] == [True, False, True]
+    assert found.broken[0]["prediction"] == "780"

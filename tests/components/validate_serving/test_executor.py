@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import tensorflow as tf
 
@@ -18,6 +19,7 @@ from components.validate_serving.client import run_job
 from components.validate_serving.executor import validate_serving
 from components.validate_serving.job import Job
 
+RISES = {"column": "hour", "direction": "increasing", "over": [0, 23]}
 RULES = ({"name": "never certain", "prediction": {"at_most": 0.5}},)
 
 
@@ -54,6 +56,45 @@ def test_another_prediction_fails_parity_and_shows_the_row(kit, project, good_mo
     assert "1 of 30 rows" in gates["parity"].reason
     worst = json.loads(Path(project["serving_report"], "serving_report.json").read_text())["worst_rows"][0]
     assert (worst["row"], worst["values"]) == (2, {"origin": "<b>|", "hour": "2", "seats": worst["values"]["seats"]})
+
+
+def test_features_that_training_saw_otherwise_fail_parity_and_are_on_the_page(kit, project):
+    hours = pa.array([(hour + (hour == 11)) % 24 for hour in range(40)], pa.int64())
+    kit.write_transformed(Path(project["transformed_examples"]), hour_id=hours)
+
+    gates = run(project, kit.policy())
+
+    assert (gates["serving"].verdict, gates["parity"].verdict) == (Verdict.PASSED, Verdict.FAILED)
+    assert gates["parity"].reason.startswith("Serving transforms raw rows otherwise than training did")
+    document = json.loads(Path(project["serving_report"], "serving_report.json").read_text())
+    (row,) = document["differing_features"]
+    assert (row["feature"], row["row"], row["training"], row["serving"]) == ("hour_id", 11, "12", "11")
+    assert "Features whose transform differs" in Path(project["report"]).read_text()
+
+
+def test_another_number_of_transformed_rows_fails_parity(kit, project, tmp_path):
+    write_split(tmp_path / "transformed_examples", "eval", pa.table({"logit": pa.array([0.5] * 39, pa.float32())}))
+
+    assert "Training saw 39 rows" in run(project, kit.policy())["parity"].reason
+
+
+@pytest.mark.parametrize(("name", "predict"), [("SPECIES", "species"), ("PRICE", "price")])
+def test_every_kind_of_label_is_judged_by_every_gate(kit, project, tmp_path, name, predict):
+    label, predict = getattr(kit, name), getattr(kit, predict)
+    kit.write_project(tmp_path, label)
+    kit.export(tmp_path / "model", lambda raw: predict(kit.near(raw)), label=label)
+    kit.write_evaluation(tmp_path / "evaluation", tmp_path / "model", kit.expected(predict))
+    policy = kit.policy(rules=({"name": "rises", "monotonic": RISES | ({"class": "Adelie"} if label.classes else {})},))
+    policy["robustness"].update(max_mean_change=1, max_p99_change=1)
+
+    gates = run({**project, "model": str(tmp_path / "model")}, policy)
+
+    assert {gate.verdict for gate in gates.values()} == {Verdict.PASSED}, gates
+
+
+def test_a_rule_that_does_not_suit_the_label_is_refused(kit, project):
+    with pytest.raises(UserError, match="a binary label has no class 'Gentoo'"):
+        run(project, kit.policy(rules=({"name": "x", "never": "Gentoo"},)))
 
 
 def test_a_model_that_never_answers_is_ended_and_fails_every_gate(kit, project, tmp_path):

@@ -1,4 +1,6 @@
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components._shared.gates import Evidence, Verdict
@@ -133,4 +135,55 @@ def test_files_that_cannot_be_read_do_not_count(kit, project, good_model, tmp_pa
     path.unlink() if content is None else path.write_bytes(content)
 
     with pytest.raises(NoPredictionsError, match="missing or unreadable"):
+        read(project, good_model, kit.rows_table())
+
+
+def disagree(kit, label, predict, row, shift):
+    predictions = kit.expected(predict).astype(np.float64)
+    answers = {way: predictions.copy() for way in job.ANSWERS}
+    answers[REST][row] += shift
+    return judge_parity(ParityGate(), label, predictions, answers, kit.rows_table())
+
+
+def test_one_class_that_differs_fails_and_is_named(kit):
+    found = disagree(kit, kit.SPECIES, kit.species, 5, [0, 1e-3, 0])
+
+    assert found.result.verdict is Verdict.FAILED
+    worst = found.worst[0]
+    assert (worst["row"], worst["class"]) == (5, "Chinstrap")
+    assert worst["answers"][REST] - worst["evaluation"] == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize(("shift", "verdict"), [(1e-3, Verdict.PASSED), (1e-1, Verdict.FAILED)])
+def test_numbers_are_compared_relative_to_their_scale(kit, shift, verdict):
+    assert disagree(kit, kit.PRICE, kit.price, 5, shift).result.verdict is verdict
+
+
+def test_the_scale_of_small_numbers_is_small(kit):
+    def tiny(raw):
+        return 1e-6 * kit.good(raw)
+
+    assert disagree(kit, kit.PRICE, tiny, 5, 1e-9).result.verdict is Verdict.FAILED
+
+
+def test_predictions_of_another_kind_do_not_count(kit, project, good_model):
+    with pytest.raises(NoPredictionsError, match="not 3 probabilities per row but float"):
+        read(project, good_model, kit.rows_table(), label=kit.SPECIES)
+
+
+def test_predictions_of_classes_keep_their_order(kit, project, good_model, tmp_path):
+    kit.write_evaluation(tmp_path / "evaluation", good_model, kit.expected(kit.species))
+
+    found = read(project, good_model, kit.rows_table().slice(0, 5), label=kit.SPECIES)
+
+    np.testing.assert_array_equal(found, kit.expected(kit.species)[:5].astype(np.float64))
+    with pytest.raises(NoPredictionsError, match="not one number per row"):
+        read(project, good_model, kit.rows_table())
+
+
+def test_predictions_with_a_gap_do_not_count(kit, project, good_model, tmp_path):
+    columns = {"late": kit.rows_table()["late"], "candidate": pa.array([0.5] * 39 + [None], pa.float32())}
+    pq.write_table(pa.table(columns), tmp_path / "evaluation" / "predictions.parquet")
+
+    with pytest.raises(NoPredictionsError, match="not one number"):
         read(project, good_model, kit.rows_table())

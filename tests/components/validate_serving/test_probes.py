@@ -3,9 +3,11 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
+from components._shared.policy import ParityGate
 from components.validate_serving import job
 from components.validate_serving.job import Job
 from components.validate_serving.probes import probe
+from components.validate_serving.transform_parity import compare_features, read_trained
 
 
 @pytest.fixture
@@ -173,3 +175,43 @@ def test_a_model_without_its_parts_does_not_load(kit, ask, tmp_path, damage):
     shutil.rmtree(part) if part.is_dir() else part.unlink()
 
     assert "loads" in ask(model).problems
+
+
+def test_the_model_transforms_rows_as_training_did(kit, ask, good_model, project, tmp_path):
+    ask(good_model)
+
+    served, trained = (
+        pq.read_table(tmp_path / job.TRANSFORMED_FILE),
+        read_trained(project["transformed_examples"], "late", 40)[0],
+    )
+    assert compare_features(ParityGate(), trained, served, kit.rows_table()).passed
+
+
+def test_a_transform_of_another_shape_is_a_problem(kit, ask, tmp_path):
+    seen = ask(kit.export(tmp_path / "model", transform=lambda raw: {"all": tf.reduce_sum(raw["seats"])}))
+
+    assert seen.problems["transform"] == ["transform_features gives 'all' of shape [] for 40 rows."]
+    assert not (tmp_path / job.TRANSFORMED_FILE).exists()
+
+
+def test_a_label_of_another_kind_is_a_problem(kit, ask, good_model):
+    seen = ask(good_model, label=kit.PRICE)
+
+    assert "serving_default: the output 'prediction' of dtype float32 is missing." in seen.problems["signatures"]
+    assert seen.problems["answers"]
+
+
+def test_probabilities_that_do_not_sum_to_one_are_counted(kit, ask, tmp_path):
+    def half(raw):
+        return kit.species(raw) / tf.where(raw["hour"] == 3, 2.0, 1.0)[:, tf.newaxis]
+
+    seen = ask(kit.export(tmp_path / "model", half, label=kit.SPECIES), label=kit.SPECIES)
+
+    assert seen.invalid["examples"] == 1
+
+
+def test_memory_and_cold_start_are_of_the_model(ask, good_model):
+    seen = ask(good_model)
+
+    assert seen.memory["added_mb"] == seen.memory["peak_mb"] - seen.memory["before_load_mb"]
+    assert seen.seconds["load"] < seen.seconds["cold_start"] < seen.seconds["load"] + seen.first_request_ms / 1000 + 0.5

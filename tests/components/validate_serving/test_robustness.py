@@ -1,6 +1,5 @@
 """Each probe says no to a model that breaks exactly there, asked by the worker's own code in this process."""
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -12,11 +11,12 @@ from components._shared.policy import RobustnessGate
 from components.validate_serving import job
 from components.validate_serving.client import Outcome
 from components.validate_serving.job import Job, Measured
-from components.validate_serving.perturbations import Probe, perturb, plan_probes
-from components.validate_serving.robustness import _measure, judge_robustness
+from components.validate_serving.perturbations import perturb, plan_probes
+from components.validate_serving.robustness import judge_robustness
 from components.validate_serving.stress import ask_probes
 
 NAN, INFINITY = float("nan"), float("inf")
+OPTIONAL = "presence { min_fraction: 0.5 } value_count { min: 1 max: 1 }"
 INTEGERS = "feature { name: 'n' type: INT presence { min_fraction: 1.0 } shape {} int_domain { min: 0 max: 12 } }"
 
 
@@ -109,9 +109,7 @@ def test_a_missing_value_says_no_either_way(kit, judge):
 
 @pytest.mark.parametrize(("judged", "verdict"), [(False, Verdict.PASSED), (True, Verdict.FAILED)])
 def test_nan_in_a_required_feature_is_judged_when_asked_for(kit, judge, judged, verdict):
-    schema = kit.SCHEMA.replace(
-        "presence { min_fraction: 0.5 } value_count { min: 1 max: 1 }", "presence { min_fraction: 1.0 } shape {}"
-    )
+    schema = kit.SCHEMA.replace(OPTIONAL, "presence { min_fraction: 1.0 } shape {}")
     table = kit.rows_table().filter(pa.compute.is_valid(kit.rows_table()["seats"]))
 
     broken = where(lambda raw: tf.math.is_nan(raw["seats"]), NAN)
@@ -122,29 +120,28 @@ def test_nan_in_a_required_feature_is_judged_when_asked_for(kit, judge, judged, 
     assert (item.value, item.passed) == (len(table), False if judged else None)
 
 
-def test_a_required_feature_may_be_refused_but_not_answered_with_nonsense(kit, judge):
-    refused = judge(kit.good)
-    nonsense = judge(kit.good, where(lambda raw: raw["origin"] == "none", NAN), parse=kit.parse_with_defaults)
+def test_a_required_feature_that_is_missing_may_be_refused(kit, judge):
+    kinds = {item.name: item for item in judge(kit.good).result.measurements}
 
-    item = next(item for item in refused.result.measurements if item.name.startswith("origin, missing, as tf.Example"))
+    item = kinds["origin, missing, as tf.Example: answers that are not a probability in [0, 1]"]
     assert item.passed
     assert item.note.startswith("refused, as a required feature may be: InvalidArgumentError")
-    assert set(failed(nonsense)) == {"origin, missing, as tf.Example"}
 
 
-def test_an_error_of_another_kind_is_no_refusal(kit):
-    probe = Probe(feature="origin", kind="missing", change="missing", may_refuse=True)
-    (item,) = _measure(probe, RobustnessGate(), kit.LATE, np.zeros(3), None, "ValueError: a shape")
+def test_a_required_feature_that_is_missing_is_not_answered_with_nonsense(kit, judge):
+    schema = kit.SCHEMA.replace(OPTIONAL, "presence { min_fraction: 1.0 } shape {}")
+    table = kit.rows_table().filter(pa.compute.is_valid(kit.rows_table()["seats"]))
 
-    assert item.passed is False
+    found = judge(where(lambda raw: tf.math.is_nan(raw["seats"]), NAN), table=table, schema=schema)
+
+    assert set(failed(found)) == {"seats, missing, as tf.Example"}
 
 
 def test_permuted_values_are_judged_by_their_validity(kit, judge):
     """Seats and hours belong together in these rows, so only permuted ones come apart."""
     apart = where(lambda raw: tf.abs(tf.cast(raw["hour"], tf.float32) - raw["seats"]) > 2, NAN)
     table = kit.rows_table()
-    hours = pa.array(table["hour"].cast(pa.float32()))
-    found = judge(apart, table=table.set_column(2, "seats", hours), noise=0.0)
+    found = judge(apart, table=table.set_column(2, "seats", table["hour"].cast(pa.float32())), noise=0.0)
 
     assert {"hour, permuted among rows", "seats, permuted among rows"} <= set(failed(found))
 
@@ -197,3 +194,54 @@ def test_noise_moves_small_integers_by_one_and_stays_in_the_domain(tmp_path):
     assert [set(changed[0][start::4]) for start in range(4)] == [{0, 1}, {11, 12}, {4, 6}, {None}]
     kinds = {probe.kind: probe.value for probe in plan_probes(schema, bounds)}
     assert (kinds["the schema's minimum"], kinds["the schema's maximum"]) == (0, 12)
+
+
+def test_a_sound_classifier_passes(kit, judge):
+    found = judge(lambda raw: kit.species(kit.near(raw)), label=kit.SPECIES)
+
+    assert found.result.verdict is Verdict.PASSED
+
+
+def test_a_number_has_to_be_finite_and_no_more(kit, judge):
+    """The price is linear in the seats: it is finite, and far beyond 1, for all but infinite seats."""
+    found = judge(kit.price, label=kit.PRICE)
+
+    assert set(failed(found)) == {"seats, infinity", "seats, -infinity"}
+
+
+def test_probabilities_that_do_not_sum_to_one_say_no(kit, judge):
+    def half(raw):
+        probabilities = kit.species(kit.near(raw))
+        return tf.where((raw["seats"] == 0)[:, tf.newaxis], probabilities / 2, probabilities)
+
+    found = judge(half, label=kit.SPECIES)
+
+    assert set(failed(found)) == {"seats, zero"}
+    assert "40 of 40 rows not probabilities in [0, 1] that sum to 1" in found.result.reason
+    assert found.broken[0]["class"] in kit.SPECIES.classes
+
+
+def test_one_class_that_jumps_under_noise_says_no(kit, judge):
+    def jumps(raw):
+        odd = tf.cast(raw["hour"] % 2, tf.float32)
+        return tf.stack([odd / 2, (1 - odd) / 2, tf.fill(tf.shape(odd), 0.5)], axis=1)
+
+    found = judge(jumps, label=kit.SPECIES)
+
+    assert "hour, noise of 1.00%: mean change is 0.5; at most 0.1 is allowed" in found.result.reason
+    assert found.broken[0]["class"] in {"Adelie", "Chinstrap"}
+
+
+def test_a_number_moves_in_standard_deviations_of_the_predictions(kit, judge):
+    def far(raw):
+        return 1e6 * tf.cast(raw["hour"] % 2, tf.float32)
+
+    found = judge(far, label=kit.PRICE)
+
+    mean = next(item for item in found.result.measurements if item.name.startswith("hour, noise") and "mean" in item.name)
+    assert (mean.value, mean.passed) == (pytest.approx(2), False)
+    assert mean.name.endswith("in standard deviations of the predictions")
+
+
+def test_a_constant_number_is_stable(kit, judge):
+    assert judge(lambda raw: tf.fill(tf.shape(raw["hour"]), 7.0), label=kit.PRICE).result.verdict is Verdict.PASSED

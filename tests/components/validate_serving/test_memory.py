@@ -1,0 +1,27 @@
+import subprocess
+import sys
+
+import pytest
+
+from components.validate_serving.memory import held_mb, peak_mb
+
+ALLOCATE = """
+from components.validate_serving.memory import forget_peak, held_mb, peak_mb
+big = b"x" * 80_000_000
+del big
+forget_peak()
+before = held_mb()
+big = b"x" * 40_000_000
+print(peak_mb() - before)
+"""
+
+
+def test_the_peak_is_no_less_than_what_is_held():
+    assert peak_mb() >= held_mb() > 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak starts anew on Linux only")
+def test_an_earlier_peak_is_forgotten():
+    done = subprocess.run([sys.executable, "-c", ALLOCATE], capture_output=True, text=True, check=True)
+
+    assert 39 < float(done.stdout) < 60
