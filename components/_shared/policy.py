@@ -175,8 +175,9 @@ class Policy:
 
 
 def policy_to_json(policy: Policy) -> dict[str, Any]:
-    """Returns the policy as a JSON object, with tuples as lists."""
-    return json.loads(json.dumps(dataclasses.asdict(policy)))
+    """Returns the policy as a JSON object, with tuples as lists and without bounds that are None: KFP has no null."""
+    document = json.loads(json.dumps(dataclasses.asdict(policy)))
+    return {name: {key: value for key, value in gate.items() if value is not None} for name, gate in document.items()}
 
 
 def read_policy(document: dict[str, Any]) -> Policy:

@@ -25,7 +25,7 @@ from components.validate_serving.plan import choose_samples, plan_job
 from components.validate_serving.robustness import Robustness, judge_robustness
 from components.validate_serving.sampling import first_rows, select_features
 from components.validate_serving.serving import judge_serving, model_size_mb
-from components.validate_serving.transform_parity import TransformParity, compare_features, failure, read_trained
+from components.validate_serving.transform_parity import TransformParity, failure, judge_transform
 
 logger = logging.getLogger("sluice.validate_serving")
 
@@ -143,10 +143,8 @@ def _transform(
 ) -> TransformParity:
     if outcome.measured is None:
         return failure("No transformed features were given either.")
-    trained, total = read_trained(transformed_examples, label.name, bounds.parity.rows)
-    if total != (rows := manifest["splits"][EVAL]["rows"]):
-        return failure(f"Training saw {total:,} rows of the eval split; the examples have {rows:,}.")
-    return compare_features(bounds.parity, trained, outcome.transformed, samples[TO_TRANSFORM_FILE])
+    raw, rows = samples[TO_TRANSFORM_FILE], manifest["splits"][EVAL]["rows"]
+    return judge_transform(bounds.parity, label, outcome.transformed, transformed_examples, raw, rows)
 
 
 def _no_parity(reason: str) -> Parity:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from components._data.examples import iterate_split
 from components._shared.artifacts import EVAL, SIGNATURE_TRANSFORM, split_dir
 from components._shared.gates import Measurement
+from components._shared.label import LabelSpec
 from components._shared.policy import ParityGate
 from components.validate_serving.predictions import per_row, relative_differences
 from components.validate_serving.values import plain_row, plain_value
@@ -37,21 +38,28 @@ class TransformParity:
     differing: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
-def read_trained(transformed_examples: str, label: str, count: int) -> tuple[pa.Table, int]:
-    """Returns the first rows of the eval split as training saw them, without the label, and the number of all its rows.
+def judge_transform(
+    bounds: ParityGate, label: LabelSpec, served: pa.Table | None, transformed_examples: str, raw: pa.Table, rows: int
+) -> TransformParity:
+    """Compares what serving makes of the eval split's first raw rows with what training saw of them.
 
     Args:
+        bounds: The gate's bounds.
+        label: The label, which is no feature.
+        served: What the signature gave; None when it did not answer.
         transformed_examples: Folder of the transformed examples.
-        label: Name of the label.
-        count: Number of rows.
+        raw: The first raw rows of the eval split.
+        rows: Rows of the whole eval split.
 
     Raises:
-        UserError: If the split has no shard or one cannot be read.
+        UserError: If the transformed split has no shard or one cannot be read.
     """
-    batches = iterate_split(transformed_examples, EVAL, batch_rows=count)
-    trained = next(batches, pa.table({}))
+    trained = next(iterate_split(transformed_examples, EVAL, batch_rows=bounds.rows), pa.table({}))
     total = sum(pq.read_metadata(path).num_rows for path in Path(transformed_examples, split_dir(EVAL)).glob("*.parquet"))
-    return trained.select([name for name in trained.column_names if name != label]), total
+    if total != rows:
+        return failure(f"Training saw {total:,} rows of the eval split; the examples have {rows:,}.")
+    features = [name for name in trained.column_names if name != label.name]
+    return compare_features(bounds, trained.select(features), served, raw)
 
 
 def compare_features(bounds: ParityGate, trained: pa.Table, served: pa.Table | None, raw: pa.Table) -> TransformParity:

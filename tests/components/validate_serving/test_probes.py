@@ -7,7 +7,7 @@ from components._shared.policy import ParityGate
 from components.validate_serving import job
 from components.validate_serving.job import Job
 from components.validate_serving.probes import probe
-from components.validate_serving.transform_parity import compare_features, read_trained
+from components.validate_serving.transform_parity import judge_transform
 
 
 @pytest.fixture
@@ -180,11 +180,8 @@ def test_a_model_without_its_parts_does_not_load(kit, ask, tmp_path, damage):
 def test_the_model_transforms_rows_as_training_did(kit, ask, good_model, project, tmp_path):
     ask(good_model)
 
-    served, trained = (
-        pq.read_table(tmp_path / job.TRANSFORMED_FILE),
-        read_trained(project["transformed_examples"], "late", 40)[0],
-    )
-    assert compare_features(ParityGate(), trained, served, kit.rows_table()).passed
+    served, folder = pq.read_table(tmp_path / job.TRANSFORMED_FILE), project["transformed_examples"]
+    assert judge_transform(ParityGate(), kit.LATE, served, folder, kit.rows_table(), rows=40).passed
 
 
 def test_a_transform_of_another_shape_is_a_problem(kit, ask, tmp_path):

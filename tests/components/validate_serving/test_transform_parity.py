@@ -2,15 +2,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from components._data.examples import read_split
 from components._shared.policy import ParityGate
-from components.validate_serving.transform_parity import compare_features, read_trained
+from components.validate_serving.transform_parity import compare_features, judge_transform
 
 BOUNDS = ParityGate()
 
 
 @pytest.fixture
 def trained(project):
-    return read_trained(project["transformed_examples"], "late", 40)[0]
+    return read_split(project["transformed_examples"], "eval").drop(["late"])
 
 
 def replaced(table, name, values):
@@ -28,10 +29,17 @@ def test_the_same_features_pass(kit, trained):
     assert found.measurements[0].note == "of 4, over raw rows of the eval split"
 
 
-def test_the_label_is_no_feature_and_the_rows_are_counted(project):
-    found, total = read_trained(project["transformed_examples"], "late", 7)
+def test_training_saw_the_label_and_it_is_no_feature(kit, project, trained):
+    folder, raw = project["transformed_examples"], kit.rows_table()
 
-    assert (sorted(found.column_names), found.num_rows, total) == (["hour_id", "logit", "origin", "pair"], 7, 40)
+    def judge(rows, count=40):
+        first = trained.slice(0, count)
+        return judge_transform(ParityGate(rows=count), kit.LATE, first, folder, raw.slice(0, count), rows)
+
+    assert judge(40).passed
+    assert judge(40, count=7).passed
+    assert not judge(41).passed
+    assert judge(41).reason == "Training saw 40 rows of the eval split; the examples have 41."
 
 
 @pytest.mark.parametrize(
