@@ -203,13 +203,14 @@ def _examples(
 
 def _told(rule: Rule, predictions: np.ndarray, schema: schema_pb2.Schema) -> str:
     if not isinstance(rule, MonotonicRule):
-        return f"{float(predictions):.4g}"
+        return f"{rule.class_name} {float(predictions):.4g}".strip()
     values = grid(rule, schema)
     assert values is not None
     rising = predictions if rule.increasing else -predictions
     end = int(np.argmax(np.maximum.accumulate(rising) - rising))
     start = int(np.argmax(rising[: end + 1]))
-    return f"{predictions[start]:.4g} at {rule.column} {values[start]:g}, {predictions[end]:.4g} at {values[end]:g}"
+    turn = f"{predictions[start]:.4g} at {rule.column} {values[start]:g}, {predictions[end]:.4g} at {values[end]:g}"
+    return f"{rule.class_name} {turn}".strip()
 
 
 def _reason(failed: list[Measurement], measurements: list[Measurement]) -> str:

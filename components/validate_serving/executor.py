@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from components._data.examples import read_manifest
 from components._data.schema import read_schema
-from components._shared.artifacts import EVAL, GATES_FILE, SERVING_MODEL_DIR, TEST
+from components._shared.artifacts import EVAL, GATES_FILE, SERVING_MODEL_DIR, SIGNATURE_TRANSFORM, TEST
 from components._shared.digest import digest_model
 from components._shared.gates import Evidence, GateReport, GateResult, Verdict
 from components._shared.label import LabelSpec, read_label_spec
@@ -143,6 +143,10 @@ def _transform(
 ) -> TransformParity:
     if outcome.measured is None:
         return failure("No transformed features were given either.")
+    if outcome.transformed is None:
+        problems = outcome.measured.problems
+        said = " ".join(problems.get("loads", problems.get("transform", [])))
+        return failure(f"The signature {SIGNATURE_TRANSFORM!r} gave no features to compare. {said}".strip())
     raw, rows = samples[TO_TRANSFORM_FILE], manifest["splits"][EVAL]["rows"]
     return judge_transform(bounds.parity, label, outcome.transformed, transformed_examples, raw, rows)
 

@@ -48,7 +48,9 @@ def probe(task: Job, folder: Path) -> Measured:
             for size in task.batch_sizes:
                 answers[f"latency_{size}"] = timing.time_requests(model, table, schema, size, task.requests)
         peak = memory.peak_mb()  # before requests that no client would send
-        seen.memory = {"before_load_mb": held, "peak_mb": peak, "added_mb": peak - held}
+        seen.memory = {"peak_mb": peak}
+        if held is not None:
+            seen.memory |= {"before_load_mb": held, "added_mb": peak - held}
         with _noting(seen, "answers"):
             answers |= _ask_every_way(model, table, schema, task.label, seen)
         with _noting(seen, "missing values"):

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components._data.examples import iterate_split
-from components._shared.artifacts import EVAL, SIGNATURE_TRANSFORM, split_dir
+from components._shared.artifacts import EVAL, split_dir
 from components._shared.gates import Measurement
 from components._shared.label import LabelSpec
 from components._shared.policy import ParityGate
@@ -39,14 +39,14 @@ class TransformParity:
 
 
 def judge_transform(
-    bounds: ParityGate, label: LabelSpec, served: pa.Table | None, transformed_examples: str, raw: pa.Table, rows: int
+    bounds: ParityGate, label: LabelSpec, served: pa.Table, transformed_examples: str, raw: pa.Table, rows: int
 ) -> TransformParity:
     """Compares what serving makes of the eval split's first raw rows with what training saw of them.
 
     Args:
         bounds: The gate's bounds.
         label: The label, which is no feature.
-        served: What the signature gave; None when it did not answer.
+        served: What the signature gave.
         transformed_examples: Folder of the transformed examples.
         raw: The first raw rows of the eval split.
         rows: Rows of the whole eval split.
@@ -62,17 +62,15 @@ def judge_transform(
     return compare_features(bounds, trained.select(features), served, raw)
 
 
-def compare_features(bounds: ParityGate, trained: pa.Table, served: pa.Table | None, raw: pa.Table) -> TransformParity:
+def compare_features(bounds: ParityGate, trained: pa.Table, served: pa.Table, raw: pa.Table) -> TransformParity:
     """Compares the transformed features of the same raw rows: texts and integers exactly, floats within the tolerance.
 
     Args:
         bounds: The gate's bounds.
         trained: What training saw: one column per feature, a number, a text or a vector of fixed length.
-        served: What the signature gave, of the same form; None when it did not answer.
+        served: What the signature gave, of the same form.
         raw: The raw rows, in the same order.
     """
-    if served is None:
-        return failure(f"The signature {SIGNATURE_TRANSFORM!r} gave no features to compare.")
     if not raw.num_rows == trained.num_rows == served.num_rows:
         counts = f"{raw.num_rows:,} raw, {trained.num_rows:,} of training, {served.num_rows:,} of serving"
         return failure(f"The transformed rows of the eval split are not those of its raw rows: {counts}.")

@@ -169,7 +169,7 @@ def test_a_bound_of_one_class_says_no(kit, judge):
     found = judge([GENTOO], by_class, kit.SPECIES)
 
     assert found.result.measurements[0].note == "share of rows that break it: 20 of 40"
-    assert found.broken[0]["prediction"] == "0.7"
+    assert found.broken[0]["prediction"] == "Gentoo 0.7"
     assert judge([{**GENTOO, "when": {"column": "hour", "below": 20}}], by_class, kit.SPECIES).result.verdict is Verdict.PASSED
 
 
@@ -206,7 +206,7 @@ def test_one_class_follows_a_feature(kit, judge):
     found = judge(rules, by_class, kit.SPECIES)
 
     assert [item.passed for item in found.result.measurements] == [True, True, False]
-    assert found.broken[0]["prediction"] == "0.7 at hour 5, 0.2 at 20"
+    assert found.broken[0]["prediction"] == "Adelie 0.7 at hour 5, 0.2 at 20"
 
 
 def test_a_number_is_bounded_in_its_unit(kit, judge):

@@ -16,6 +16,7 @@ print(peak_mb() - before)
 """
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems tell the peak alone")
 def test_the_peak_is_no_less_than_what_is_held():
     assert peak_mb() >= held_mb() > 1
 
