@@ -76,7 +76,8 @@ class Measured:
         tensorflow: Version of the runtime.
         seconds: Durations: import, load, cold_start (loading and the first answer, without the import), warmup, and those
             of the gates that ask for more.
-        memory: Megabytes: before_load_mb, peak_mb of loading and serving, and added_mb, the difference; off Linux peak_mb alone.
+        memory: Megabytes: before_load_mb, peak_mb of loading and serving, and added_mb, the difference; off Linux the peak
+            alone.
         first_request_ms: Milliseconds of the very first request after loading; None when it was not answered.
         signatures: For each signature its inputs and outputs, as "dtype [shape]" by name.
         warmup_records: Records in the warm-up file; None when it could not be read.

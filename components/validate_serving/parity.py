@@ -43,13 +43,13 @@ class Parity:
 
 def with_transform(parity: Parity, transform: TransformParity) -> Parity:
     """Returns the verdict over both: predictions and transformed features agree, or the gate says no."""
-    passed = parity.result.verdict is Verdict.PASSED and transform.passed
-    # What is wrong comes first.
+    same = parity.result.verdict is Verdict.PASSED
     told = (parity.result.reason, transform.reason)
+    only_features_differ = same and not transform.passed
     result = dataclasses.replace(
         parity.result,
-        verdict=Verdict.PASSED if passed else Verdict.FAILED,
-        reason=" ".join(told if transform.passed else told[::-1]),
+        verdict=Verdict.PASSED if same and transform.passed else Verdict.FAILED,
+        reason=" ".join(told[::-1] if only_features_differ else told),
         measurements=(*parity.result.measurements, *transform.measurements),
     )
     return dataclasses.replace(parity, result=result, differing=transform.differing)
