@@ -72,18 +72,30 @@ class RegressionGate(_Gate):
     """The comparison with the live version on the same rows; change thresholds of the evaluation configuration hold besides.
 
     Attributes:
-        metric: What is compared: the exact area under the ROC curve, or a loss of the probabilities.
+        metric: What is compared; `auto` is the area under the ROC curve of a binary label, the accuracy of a multiclass one,
+            the mean absolute error of a numeric one.
         mode: "non_inferior" lets the candidate be worse by up to the margin, "better" demands that it is better; both ask it
             of the whole confidence interval.
         margin: Greatest allowed loss in units of the metric, not negative; "better" ignores it.
+        resample: What is drawn: the rows that share a value of the split's key together, or each row for itself.
         confidence: Confidence of the two-sided interval, from 0.5 to less than 1.
         resamples: Number of bootstrap resamples, at least 100.
         seed: Seed of the resamples.
     """
 
-    metric: Literal["auc", "binary_crossentropy", "brier"] = "auc"
+    metric: Literal[
+        "auto",
+        "auc",
+        "accuracy",
+        "binary_crossentropy",
+        "categorical_crossentropy",
+        "brier",
+        "mean_absolute_error",
+        "mean_squared_error",
+    ] = "auto"
     mode: Literal["non_inferior", "better"] = "non_inferior"
     margin: float = 0.01
+    resample: Literal["split_key", "row"] = "split_key"
     confidence: float = 0.95
     resamples: int = 1000
     seed: int = 0

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -18,6 +19,7 @@ from components._shared.live_version import LiveVersion, read_live_version
 from components._shared.outputs import write_json, write_text
 from components._shared.policy import Policy, check_policy_hash, read_policy
 from components.evaluate_model import inputs, page, summary, tfma_config
+from components.evaluate_model.clusters import find_clusters
 from components.evaluate_model.curves import trace_curve
 from components.evaluate_model.fairness import unsuited_features
 from components.evaluate_model.inputs import Candidate, Scores, TestRows
@@ -86,7 +88,8 @@ def evaluate_model(
 
     folder = _make_folder(evaluation)
     unsuited = unsuited_features(bounds.fairness, rows.table, manifest["label"])
-    measured, run = _measure(rows, scores, _prepare(config, scores, bounds, unsuited), bounds, manifest, folder)
+    clusters = find_clusters(examples, TEST, manifest, rows.table.num_rows)
+    measured, run = _measure(rows, scores, _prepare(config, scores, bounds, unsuited), bounds, clusters, folder)
     missing = {name: rows.table[name].null_count for name in bounds.fairness.protected if name not in unsuited}
     gates = judge_performance(measured), judge_groups(measured, unsuited, missing), judge_regression(measured, live.version)
 
@@ -139,17 +142,17 @@ def _prepare(config: config_pb2.EvalConfig, scores: Scores, policy: Policy, unsu
 
 
 def _measure(
-    rows: TestRows, scores: Scores, config: config_pb2.EvalConfig, policy: Policy, manifest: dict[str, Any], folder: Path
+    rows: TestRows, scores: Scores, config: config_pb2.EvalConfig, policy: Policy, clusters: np.ndarray | None, folder: Path
 ) -> tuple[Measured, Run]:
     """Runs TFMA, unless the candidate's predictions are nothing that could be measured."""
     if scores.invalid:
         return Measured(scores, [], config, policy), Run(0)
-    label = manifest["label"]
+    label = config.model_specs[0].label_key
     table = rows.table.set_column(rows.table.column_names.index(label), label, pa.array(rows.labels))
     for name, values in scores.predictions.items():
         table = table.append_column(tfma_config.PREDICTION_KEYS[name], pa.array(values))
     run = run_tfma(table, config, folder)
-    comparison = compare_models(rows.labels, scores.predictions, policy.regression)
+    comparison = compare_models(rows.labels, scores.predictions, policy.regression, clusters=clusters)
     return Measured(scores, read_results(folder), config, policy, comparison), run
 
 

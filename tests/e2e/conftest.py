@@ -95,7 +95,7 @@ def _make_project(folder, months=(1, 2)):
     config["gates"]["fairness"].update(
         min_group_size=30, max_true_positive_rate_difference=1, max_false_positive_rate_difference=1
     )
-    config["gates"]["regression"].update(margin=1, resamples=200)
+    config["gates"]["regression"].update(margin=1, resamples=200, resample="row")
     config["gates"]["serving"].update(requests=299, max_p99_ms={"1": 2000})
     config["gates"]["parity"]["rows"] = 100
     config["gates"]["robustness"].update(rows=50, max_mean_change=1, max_p99_change=1)

@@ -94,7 +94,7 @@ def test_project_is_frozen(project_dir):
         ("strict: false", "regression: { resamples: 5 }", "gates.regression.resamples: at least 100. Received: 5."),
         ("strict: false", "regression: { seed: -1 }", "gates.regression.seed: at least 0. Received: -1."),
         ("strict: false", "regression: { mode: any }", "gates.regression.mode: Input should be 'non_inferior' or 'better'."),
-        ("strict: false", "regression: { metric: f1 }", "gates.regression.metric: Input should be 'auc', "),
+        ("strict: false", "regression: { metric: f1 }", "gates.regression.metric: Input should be 'auto', "),
         ('"16": 60', '"many": 60', "gates.serving.max_p99_ms: keys are batch sizes"),
         ('"16": 60', '"16": -60', "gates.serving.max_p99_ms: at least 0. Received: -60."),
         ("max_p99_ms:", "requests: 298\n    max_p99_ms:", "gates.serving.requests: at least 299. Received: 298."),
