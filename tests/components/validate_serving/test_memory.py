@@ -18,7 +18,9 @@ print(peak_mb() - before)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems tell the peak alone")
 def test_the_peak_is_no_less_than_what_is_held():
-    assert peak_mb() >= held_mb() > 1
+    held = held_mb()
+
+    assert peak_mb() > held - 1 > 0  # the kernel counts pages of several processors, to within some hundred kilobytes
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak starts anew on Linux only")
