@@ -13,6 +13,9 @@ from typing import Any, Literal
 from components._shared.digest import digest_parts
 from components._shared.errors import UserError
 
+LEAST_REQUESTS = 299
+"""Timed requests that a 95 % upper limit of p99 takes: the least n with 0.99^n <= 0.05."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Gate:
@@ -151,14 +154,19 @@ class ServingGate(_Gate):
     """Bounds on how the exported model answers.
 
     Attributes:
-        max_p99_ms: Greatest 99th percentile of the latency in milliseconds, by batch size (as text, for JSON).
+        max_p99_ms: Greatest 99th percentile of the latency in milliseconds, by batch size (as text, for JSON); the upper end
+            of its confidence interval is judged.
         max_size_mb: Greatest size of the SavedModel on disk in megabytes (10^6 bytes).
-        requests: Timed requests per batch size.
+        max_cold_start_s: Greatest time in seconds from loading to the first answer; None to report it only.
+        max_memory_mb: Greatest memory in megabytes (10^6 bytes) that the model adds to the runtime; None to report it only.
+        requests: Timed requests per batch size, at least `LEAST_REQUESTS`.
     """
 
     max_p99_ms: dict[str, float] = dataclasses.field(default_factory=lambda: {"1": 100.0})
     max_size_mb: float = 500.0
-    requests: int = 300
+    max_cold_start_s: float | None = None
+    max_memory_mb: float | None = None
+    requests: int = 1000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -166,8 +174,9 @@ class ParityGate(_Gate):
     """Agreement of the serving signatures with the evaluation's predictions.
 
     Attributes:
-        tolerance: Greatest allowed absolute difference of a prediction.
-        rows: Number of test rows that are compared.
+        tolerance: Greatest allowed difference: of a probability as it is, of a numeric prediction and of a transformed
+            feature relative to its value or its standard deviation, whichever is larger.
+        rows: Number of test rows whose predictions, and of eval rows whose transformed features, are compared.
     """
 
     tolerance: float = 1e-5
@@ -182,8 +191,9 @@ class RobustnessGate(_Gate):
         rows: Number of sampled test rows that are changed and sent.
         seed: Seed of the sample and of the noise.
         noise: Greatest relative change of a number; predictions must stay stable under it.
-        max_mean_change: Greatest mean absolute change of the prediction under noise, in [0, 1].
-        max_p99_change: Greatest 99th percentile of the absolute change of the prediction under noise, in [0, 1].
+        max_mean_change: Greatest mean absolute change of the prediction under noise, in [0, 1]; of a numeric label in
+            standard deviations of the sample's predictions.
+        max_p99_change: Greatest 99th percentile of the absolute change of the prediction under noise, as above.
         required_nan_must_be_finite: Whether NaN and infinities in a required feature are judged; else they are reported.
     """
 
@@ -288,10 +298,11 @@ def _suits(value: Any, hint: Any) -> bool:
 
 
 def _describe(hint: Any) -> str:
-    """Returns a type in words, such as "float or tuple"; whether it may be left out goes without saying."""
+    """Returns a type in words, such as "float or tuple"."""
     parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    names = ("str" if typing.get_origin(part) is Literal else (typing.get_origin(part) or part).__name__ for part in parts)
-    return " or ".join(name for name in names if name != "NoneType")
+    words = {Literal: "str", types.NoneType: "null"}
+    kinds = (typing.get_origin(part) or part for part in parts)
+    return " or ".join(words.get(kind) or kind.__name__ for kind in kinds)
 
 
 def hash_policy(document: dict[str, Any], eval_config: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -14,7 +15,7 @@ from components._data.schema import read_schema
 from components._shared.artifacts import BASELINE, CANDIDATE, EVALUATION_FILE, GATES_FILE, PREDICTIONS_FILE, TEST
 from components._shared.errors import UserError
 from components._shared.gates import Evidence, GateReport
-from components._shared.label import read_label_spec
+from components._shared.label import LabelSpec, read_label_spec
 from components._shared.live_version import LiveVersion, read_live_version
 from components._shared.outputs import write_json, write_text
 from components._shared.policy import Policy, check_policy_hash, read_policy
@@ -94,7 +95,9 @@ def evaluate_model(
     scores = _score(candidate, live, rows, read_schema(schema), manifest)
 
     folder = _make_folder(evaluation)
-    measured, run = _measure(rows, scores, _prepare(config, scores, bounds), bounds, manifest, folder)
+    label = read_label_spec(manifest)
+    clusters = find_clusters(examples, TEST, manifest, rows.table.num_rows)
+    measured, run = _measure(rows, scores, _prepare(config, scores, bounds), bounds, label, clusters, folder)
     gates = (
         judge_performance(measured),
         judge_groups(measured),
@@ -147,17 +150,21 @@ def _prepare(config: config_pb2.EvalConfig, scores: Scores, policy: Policy) -> c
 
 
 def _measure(
-    rows: TestRows, scores: Scores, config: config_pb2.EvalConfig, policy: Policy, manifest: dict[str, Any], folder: Path
+    rows: TestRows,
+    scores: Scores,
+    config: config_pb2.EvalConfig,
+    policy: Policy,
+    label: LabelSpec,
+    clusters: np.ndarray | None,
+    folder: Path,
 ) -> tuple[Measured, Run]:
     """Runs TFMA, unless the candidate's predictions are nothing that could be measured."""
-    label = read_label_spec(manifest)
     if scores.invalid:
         return Measured(scores, [], config, policy, label), Run(0)
     table = rows.table.set_column(rows.table.column_names.index(label.name), label.name, pa.array(rows.labels))
     for name, values in scores.predictions.items():
         table = table.append_column(tfma_config.PREDICTION_KEYS[name], pa.array(values))
     run = run_tfma(table, config, folder)
-    clusters = find_clusters(rows.table, manifest)
     comparison = compare_models(rows.labels, scores.predictions, policy.regression, clusters=clusters)
     counted = count_decisions(rows.table, rows.labels, scores.predictions[CANDIDATE], label, policy.fairness, folder)
     return Measured(scores, read_results(folder), config, policy, label, comparison, counted), run

@@ -98,15 +98,11 @@ class Pair(abc.ABC):
     def standard_error(self) -> float:
         """Returns the standard error of the gain by a formula; NaN with too few units.
 
-        With clusters it is the root of G / (G - 1) times the sum of the squared influence of each of the G clusters, as for
-        areas in Obuchowski 1997, "Nonparametric Analysis of Clustered ROC Curve Data".
+        With clusters, see `clustered_standard_error`.
         """
         if self.clusters is None:
             return self.row_standard_error()
-        if self.units < 2:
-            return float("nan")
-        by_cluster = np.bincount(self.clusters, self.influences(), self.units)
-        return float(np.sqrt(self.units / (self.units - 1) * np.sum(by_cluster**2)))
+        return clustered_standard_error(self.influences(), self.clusters)
 
     def analytic_interval(self, confidence: float) -> Interval | None:
         """Returns the normal interval around the gain, by the formula that `method` names; None with too few units."""
@@ -166,6 +162,20 @@ def percentile_interval(values: np.ndarray, confidence: float) -> Interval:
     tail = (1 - confidence) / 2
     lower, upper = np.quantile(values, [tail, 1 - tail])
     return Interval(float(lower), float(upper))
+
+
+def clustered_standard_error(influences: np.ndarray, clusters: np.ndarray) -> float:
+    """Returns the root of G / (G - 1) times the sum of the squared influences of the G clusters; NaN with fewer than two.
+
+    For areas it is that of Obuchowski 1997, "Nonparametric Analysis of Clustered ROC Curve Data".
+
+    Args:
+        influences: By how much each row moves the estimate, float64 of shape [rows]; they sum to 0.
+        clusters: Number of each row's cluster, int64 of shape [rows]; numbers without a row are no cluster.
+    """
+    sums = np.bincount(clusters, influences)[np.bincount(clusters) > 0]
+    number = len(sums)
+    return float(np.sqrt(number / (number - 1) * np.sum(sums**2))) if number > 1 else float("nan")
 
 
 def normal_quantile(confidence: float) -> float:

@@ -40,6 +40,12 @@ def make_pair(
     """
     if metric == "auc":
         return AucPair(labels, candidate, live, clusters)
+    first, second = (score_rows(metric, labels, predictions, kind) for predictions in (candidate, live))
+    return MeanPair(first, second, clusters, higher_is_better=metric == "accuracy")
+
+
+def score_rows(metric: str, labels: np.ndarray, predictions: np.ndarray, kind: LabelKind) -> np.ndarray:
+    """Returns what each row adds to the mean that is the metric, float64 of shape [rows]; for the arguments see `make_pair`."""
     score = {
         "accuracy": _is_hit,
         "binary_crossentropy": _crossentropy,
@@ -48,11 +54,10 @@ def make_pair(
         "mean_absolute_error": _absolute_error,
         "mean_squared_error": _squared_error,
     }[metric]
-    models = [predictions.astype(np.float64) for predictions in (candidate, live)]
+    values = predictions.astype(np.float64)
     if kind is LabelKind.BINARY:  # two classes like any other number of them
-        models = [np.stack([1 - model, model], axis=1) for model in models]
-    first, second = (score(labels, model) for model in models)
-    return MeanPair(first, second, clusters, higher_is_better=metric == "accuracy")
+        values = np.stack([1 - values, values], axis=1)
+    return score(labels, values)
 
 
 def _is_hit(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:

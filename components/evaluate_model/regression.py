@@ -11,7 +11,6 @@ from components._shared.errors import UserError
 from components._shared.gates import GateResult, Measurement, Verdict
 from components._shared.label import LabelKind
 from components._shared.policy import RegressionGate
-from components.evaluate_model.clusters import Clusters
 from components.evaluate_model.paired import Interval, Pair, percentile_interval
 from components.evaluate_model.paired_metrics import METRICS, make_pair
 
@@ -21,7 +20,6 @@ MIN_CLUSTERS = 10
 """With fewer clusters the bootstrap's interval is much too narrow (Cameron, Gelbach, Miller 2008, "Bootstrap-Based
 Improvements for Inference with Clustered Errors")."""
 
-EACH_ROW = Clusters()
 _UNDEFINED = Interval(math.nan, math.nan)
 
 
@@ -81,7 +79,7 @@ def compare_models(
     policy: RegressionGate,
     *,
     kind: LabelKind = LabelKind.BINARY,
-    clusters: Clusters = EACH_ROW,
+    clusters: np.ndarray | None = None,
 ) -> Comparison | None:
     """Returns the comparison; None without a live version's predictions.
 
@@ -90,7 +88,7 @@ def compare_models(
         predictions: Probabilities or values by model, of shape [rows]; [rows, classes] of a multiclass label.
         policy: The gate's settings.
         kind: Kind of the label.
-        clusters: Which rows belong together; the policy may resample rows all the same.
+        clusters: Number of each row's cluster; None where every row stands for itself. The policy may ask for rows.
 
     Raises:
         UserError: If the policy names an unknown metric or mode, or a metric of another kind of label.
@@ -99,11 +97,11 @@ def compare_models(
     if BASELINE not in predictions:
         return None
     metric = METRICS[kind][0] if policy.metric == AUTO else policy.metric
-    clusters = clusters if policy.resample == "split_key" else EACH_ROW
+    clusters = clusters if policy.resample == "split_key" else None
     blank = Comparison(policy=policy, metric=metric, rows=len(labels))
     if problem := _find_problem(labels, kind, clusters):
         return dataclasses.replace(blank, problem=problem)
-    pair = make_pair(metric, labels, predictions[CANDIDATE], predictions[BASELINE], kind=kind, clusters=clusters.codes)
+    pair = make_pair(metric, labels, predictions[CANDIDATE], predictions[BASELINE], kind=kind, clusters=clusters)
     gains = pair.bootstrap(policy.resamples, policy.seed)
     if undefined := int(np.sum(np.isnan(gains))):
         found = f"{undefined:,} of {policy.resamples:,} resamples hold one class only"
@@ -143,17 +141,17 @@ def _check_settings(policy: RegressionGate, kind: LabelKind) -> None:
         raise UserError(rule, received=policy)
 
 
-def _find_problem(labels: np.ndarray, kind: LabelKind, clusters: Clusters) -> str:
+def _find_problem(labels: np.ndarray, kind: LabelKind, clusters: np.ndarray | None) -> str:
     """Returns why the rows cannot compare two models, as a sentence; empty when they can."""
     if kind is not LabelKind.NUMERIC and labels.min() == labels.max():
         return f"All {len(labels):,} rows of the test split have the same label: they cannot compare two models."
-    if clusters.codes is not None and (found := int(clusters.codes.max()) + 1) < MIN_CLUSTERS:
+    if clusters is not None and (found := int(clusters.max()) + 1) < MIN_CLUSTERS:
         return (
             f"The test split holds {found} values of splits.key; at least {MIN_CLUSTERS} are needed to tell chance from a "
             "difference. Read more data, give `test` a larger share, or set gates.regression.resample to row if rows that "
             "share a key are independent."
         )
-    return clusters.problem
+    return ""
 
 
 def _is_blind(pair: Pair, policy: RegressionGate) -> bool:

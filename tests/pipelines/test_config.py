@@ -115,6 +115,9 @@ def test_project_is_frozen(project_dir):
         ("strict: false", "regression: { metric: f1 }", "gates.regression.metric: Input should be 'auto', "),
         ('"16": 60', '"many": 60', "gates.serving.max_p99_ms: keys are batch sizes"),
         ('"16": 60', '"16": -60', "gates.serving.max_p99_ms: at least 0. Received: -60."),
+        ("max_p99_ms:", "requests: 298\n    max_p99_ms:", "gates.serving.requests: at least 299. Received: 298."),
+        ("max_p99_ms:", "max_memory_mb: -1\n    max_p99_ms:", "gates.serving.max_memory_mb: at least 0. Received: -1."),
+        ("max_p99_ms:", "max_cold_start_s: soon\n    max_p99_ms:", "gates.serving.max_cold_start_s"),
         ("strict: false", "strict: 1", "gates.strict: Input should be a valid boolean. Received: 1."),
         ("slicing_specs:", "slices:", "evaluation.slices: not a field of tfma.EvalConfig"),
         ("label_key: late", "label_key: delay", "evaluation.model_specs: each has the label_key 'late'"),
@@ -153,7 +156,7 @@ def test_business_rules_reach_the_stages(project_dir):
     [
         ("column: hour", "column: hours", "gates.business_rules.rules.0: hours: no feature of schema.pbtxt."),
         ("at_most: 0.5", "at_most: half", "gates.business_rules.rules.0: prediction: bounds are numbers"),
-        ("prediction:", "predicted:", "gates.business_rules.rules.0: has one of `prediction` and `monotonic`"),
+        ("prediction:", "predicted:", "gates.business_rules.rules.0: has one of `prediction`, `never` and `monotonic`"),
         ("- name: parcels of the first hour are on time", "- nam: x", "gates.business_rules.rules.0: needs a `name`."),
     ],
 )

@@ -85,3 +85,14 @@ def test_a_policy_that_is_not_its_hash_is_refused():
 def test_a_gate_is_not_switched_off_without_a_reason():
     with pytest.raises(UserError, match="with a reason"):
         read_policy({"fairness": {"off": "  "}})
+
+
+@pytest.mark.parametrize("bound", [None, 5, 2.5])
+def test_a_bound_without_a_default_may_be_left_out(bound):
+    assert read_policy({"serving": {"max_cold_start_s": bound}}).serving.max_cold_start_s == bound
+
+
+@pytest.mark.parametrize("bound", ["5", True, [5]])
+def test_a_bound_without_a_default_is_a_number(bound):
+    with pytest.raises(UserError, match=r"serving\.max_cold_start_s is a float or null"):
+        read_policy({"serving": {"max_cold_start_s": bound}})

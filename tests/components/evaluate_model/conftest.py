@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from components._data.examples import write_split
+from components._data.split_keys import write_split_keys
 from components._shared.digest import digest_model
 from components._shared.policy import hash_policy
 
@@ -62,9 +63,7 @@ def make_rows(seed: int = 7, rows: int = 400) -> pa.Table:
     origin = np.where(np.arange(rows) < 20, "LGA", random.choice(["JFK", "EWR"], rows))
     carrier = [None if index % 9 == 0 else name for index, name in enumerate(random.choice(["AA", "UA"], rows).tolist())]
     noise = random.random(rows).astype(np.float32)
-    day = np.arange(rows) % 50
-    columns = {"origin": origin.tolist(), "carrier": carrier, "signal": signal, "noise": noise, "late": late}
-    return pa.table({"day": day, **columns})
+    return pa.table({"origin": origin.tolist(), "carrier": carrier, "signal": signal, "noise": noise, "late": late})
 
 
 @pytest.fixture(scope="session")
@@ -105,6 +104,7 @@ class World:
     def write_examples(self, table: pa.Table, **manifest: Any) -> None:
         shutil.rmtree(self.root / "examples", ignore_errors=True)
         write_split(self.root / "examples", "test", table)
+        write_split_keys(self.root / "examples", "test", np.arange(table.num_rows, dtype=np.uint64) % 50)
         document = {"format": "sluice/examples/1", "data_version": "sha256:d1", "label": "late", "split_rule": SPLIT_RULE}
         columns = {"columns": dict.fromkeys(table.column_names, "BYTES"), "splits": {"test": {"rows": table.num_rows}}}
         (self.root / "examples" / "manifest.json").write_text(json.dumps({**columns, **document, **manifest}))

@@ -1,41 +1,38 @@
+from pathlib import Path
+
 import numpy as np
-import pyarrow as pa
 import pytest
 
+from components._data.split_keys import write_split_keys
+from components._shared.errors import UserError
 from components.evaluate_model.clusters import find_clusters
 
-ROWS = pa.table(
-    {
-        "day": pa.array([2, 1, None, 2, None, 1], pa.int64()),
-        "depot": pa.array([b"b", b"a", b"a", b"b", b"a", b"b"], pa.binary()),
-        "number": [1, 2, 3, 4, 5, 6],
-    }
-)
+KEYS = np.array([2**63 + 7, 5, 9, 2**63 + 7, 9, 5], dtype=np.uint64)
 
 
-def find(*key, row_key=("number",)):
-    return find_clusters(ROWS, {"split_rule": {"key": list(key)}, "row_key": list(row_key)})
+def find(folder: Path, *, key=("day",), row_key=("number",), rows=6):
+    return find_clusters(folder, "test", {"split_rule": {"key": list(key)}, "row_key": list(row_key)}, rows)
 
 
-@pytest.mark.parametrize(
-    ("key", "codes"), [(("day",), [1, 0, 2, 1, 2, 0]), (("depot",), [1, 0, 0, 1, 0, 1]), (("day", "depot"), [2, 0, 3, 2, 3, 1])]
-)
-def test_rows_that_share_the_key_are_one_cluster_whatever_their_order(key, codes):
-    assert find(*key).codes.tolist() == codes
-    shuffled = np.random.default_rng(0).permutation(6)
-    found = find_clusters(ROWS.take(pa.array(shuffled)), {"split_rule": {"key": list(key)}})
-    assert found.codes.tolist() == np.array(codes)[shuffled].tolist()
+def test_rows_that_share_the_key_are_one_cluster_whatever_their_order(tmp_path: Path) -> None:
+    for order in (np.arange(6), np.random.default_rng(0).permutation(6)):
+        write_split_keys(tmp_path, "test", KEYS[order])
+        assert find(tmp_path).tolist() == np.array([2, 0, 1, 2, 1, 0])[order].tolist()
 
 
-@pytest.mark.parametrize("key", [(), ("number",), ("day", "number")])
-def test_a_key_that_tells_all_rows_apart_leaves_them_single(key):
-    assert find(*key).codes is None
-    assert not find(*key).problem
+@pytest.mark.parametrize(("key", "row_key"), [((), ("number",)), (("number",), ("number",)), (("day", "number"), ("number",))])
+def test_a_key_that_tells_all_rows_apart_needs_no_file(tmp_path: Path, key, row_key) -> None:
+    assert find(tmp_path, key=key, row_key=row_key) is None
 
 
-def test_rows_stand_alone_by_the_row_key_though_the_examples_do_not_hold_it():
-    assert find("parcel", "day", row_key=("parcel",)).problem == ""
+def test_distinct_keys_leave_rows_single(tmp_path: Path) -> None:
+    write_split_keys(tmp_path, "test", np.arange(6, dtype=np.uint64))
+    assert find(tmp_path) is None
 
 
-def test_a_key_that_the_examples_lack_is_a_problem():
-    assert "lack week of splits.key" in find("day", "week").problem
+def test_keys_that_are_missing_or_too_few_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="which rows share it"):
+        find(tmp_path)
+    write_split_keys(tmp_path, "test", KEYS[:5])
+    with pytest.raises(UserError, match="5 keys of 6 rows"):
+        find(tmp_path)
