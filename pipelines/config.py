@@ -196,7 +196,7 @@ def load_project(path: str | Path) -> Project:
     if isinstance(document, dict):
         problems = _problems_of_evaluation(document) + _problems_of_gates(document.get("gates"))
         problems += problems_of_rules(document.get("gates"), file.parent / SCHEMA_FILE)
-        problems += problems_of_fairness(document)
+        problems += problems_of_fairness(document, file.parent / SCHEMA_FILE)
         problems += [f"{name}: no such file beside {PROJECT_FILE}. Add it." for name in _missing_files(file.parent)]
         try:
             # Through JSON, lists become tuples and numbers become text where they are keys, with types strict otherwise.

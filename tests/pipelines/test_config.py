@@ -62,6 +62,12 @@ def test_a_protected_feature_needs_no_bound_where_the_gate_is_off(project_dir):
     assert load_project(project_dir).policy.fairness.protected == ("depot",)
 
 
+def test_a_protected_feature_is_one_of_the_schema(project_dir):
+    (project_dir / "schema.pbtxt").write_text('feature { name: "depot" type: BYTES }')
+    edit(project_dir, "protected: [depot]", "protected: [depot, depot*size]")
+    assert "gates.fairness.protected: size: no feature of schema.pbtxt." in message_of(project_dir)
+
+
 def test_thresholds_and_crossed_features_reach_the_stages(project_dir):
     edit(project_dir, "protected: [depot]", "protected: [depot, depot*hour]\n    decision_threshold: [0.5, 0.3]")
     fairness = read_policy(load_project(project_dir).policy_json).fairness
@@ -145,7 +151,7 @@ RULES = """  business_rules:
 
 def test_business_rules_reach_the_stages(project_dir):
     edit(project_dir, "  strict: false", f"{RULES}  strict: false")
-    (project_dir / "schema.pbtxt").write_text('feature { name: "hour" type: INT }')
+    (project_dir / "schema.pbtxt").write_text('feature { name: "hour" type: INT } feature { name: "depot" type: BYTES }')
     project = load_project(project_dir)
     rules = read_policy(project.policy_json).business_rules.rules
     assert [rule.columns for rule in read_rules(rules)] == [{"hour"}]
@@ -162,7 +168,7 @@ def test_business_rules_reach_the_stages(project_dir):
 )
 def test_a_business_rule_that_makes_no_sense_is_told(project_dir, old, new, expected):
     edit(project_dir, "  strict: false", f"{RULES.replace(old, new)}  strict: false")
-    (project_dir / "schema.pbtxt").write_text('feature { name: "hour" type: INT }')
+    (project_dir / "schema.pbtxt").write_text('feature { name: "hour" type: INT } feature { name: "depot" type: BYTES }')
     assert expected in message_of(project_dir)
 
 
