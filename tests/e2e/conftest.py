@@ -92,7 +92,7 @@ def _make_project(folder, months=(1, 2)):
     config["training"].update(epochs=4, batch_size=128)
     config["gates"]["data"]["min_rows"] = {"train": 100, "eval": 50, "test": 50}
     config["gates"]["performance"]["min_slice_size"] = 50
-    config["gates"]["fairness"].update(min_group_size=10, max_equal_opportunity_difference=1, max_equalized_odds_difference=1)
+    config["gates"]["fairness"] = {"protected": ["origin"], "min_group_size": 30, "max_demographic_parity_difference": 1}
     config["gates"]["calibration"].update(max_calibration_error=1, max_base_rate_ratio=100)
     config["gates"]["regression"].update(margin=1, resamples=200, resample="row")
     config["gates"]["serving"].update(requests=299, max_p99_ms={"1": 2000})
