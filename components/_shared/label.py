@@ -29,6 +29,9 @@ OUTPUT_KEYS = {
 }
 """Name of the output in every prediction signature, by kind of label."""
 
+PROBABILITY_TOLERANCE = 1e-3
+"""How far the probabilities of one row may be from a sum of 1; float32 rounding stays below 1e-5."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LabelSpec:
