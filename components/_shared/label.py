@@ -52,6 +52,11 @@ class LabelSpec:
         """Name of the model's output."""
         return OUTPUT_KEYS[self.kind]
 
+    def describe(self) -> str:
+        """Returns name, kind and classes in a few words."""
+        classes = f" of {', '.join(self.classes)}" if self.classes else ""
+        return f"{self.name} ({self.kind.value}{classes})"
+
 
 def read_label_spec(manifest: dict[str, Any]) -> LabelSpec:
     """Returns the label that the manifest of the examples describes.

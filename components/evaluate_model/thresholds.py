@@ -58,7 +58,7 @@ def judge_thresholds(
             note = "no such slice was evaluated: no row is in it, or slicing_specs does not name it"
             measurements.append(Measurement(name=name_metric(key), value=None, slice=_name_spec(spec), passed=False, note=note))
         for result in chosen:
-            undefined = result.one_class and key.name in ranking
+            undefined = key.name in ranking and _lacks_class(result, key)
             small = bool(result.key) and result.rows < min_slice_size
             measurements += _measure(key, threshold, result, undefined=undefined, min_rows=min_slice_size if small else 0)
     return tuple(sorted(measurements, key=lambda item: bool(item.slice)))
@@ -86,6 +86,11 @@ def _bounds(config: config_pb2.EvalConfig, changes: bool) -> Iterator[tuple[Metr
 def _needs_both_classes(config: config_pb2.EvalConfig) -> set[str]:
     found = metric_specs.keys_and_metrics_from_specs(config, config.metrics_specs)
     return {key.name for key, metric, _ in found if metric.class_name in _BOTH_CLASSES}
+
+
+def _lacks_class(result: SliceResult, key: MetricKey) -> bool:
+    """Returns whether a class that the metric ranks has no row, or has them all."""
+    return result.one_class or result.lacks_class(key.sub_key.class_id if key.sub_key else None)
 
 
 def _applies(spec: _Spec, key: Any) -> bool:
@@ -128,7 +133,7 @@ class _Note:
 
 
 def _note(undefined: bool, min_rows: int) -> _Note:
-    notes = ["not defined, since all labels of these rows are equal"] if undefined else []
+    notes = ["not defined, since a class has no row here"] if undefined else []
     notes += [f"fewer than {min_rows:,} rows"] if min_rows else []
     return _Note("; ".join(notes), not min_rows)
 

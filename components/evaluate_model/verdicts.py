@@ -7,9 +7,10 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from components._shared.artifacts import CANDIDATE
 from components._shared.gates import GateResult, Measurement, Verdict
+from components._shared.label import LabelKind
 from components._shared.policy import Policy
 from components.evaluate_model.fairness import judge_fairness
-from components.evaluate_model.inputs import Scores
+from components.evaluate_model.inputs import Scores, say_invalid
 from components.evaluate_model.regression import Comparison, judge_comparison
 from components.evaluate_model.results import SliceResult
 from components.evaluate_model.thresholds import judge_thresholds
@@ -23,7 +24,7 @@ class Measured:
 
     Attributes:
         scores: The predictions.
-        results: The slices that TFMA wrote; empty where the candidate's predictions are no probabilities.
+        results: The slices that TFMA wrote; empty where the candidate's predictions are nothing that could be measured.
         config: The configuration that TFMA ran with.
         policy: The gates' bounds.
         comparison: Candidate and live version on the same rows; None without predictions of both.
@@ -38,9 +39,8 @@ class Measured:
     @property
     def invalid(self) -> str:
         """Returns what is wrong with the candidate's predictions, as a sentence; empty when nothing is."""
-        total = len(self.scores.predictions[CANDIDATE])
-        found = f"{self.scores.invalid:,} of {total:,} predictions are no probability: not finite, or not in [0, 1]."
-        return found if self.scores.invalid else ""
+        scores = self.scores
+        return say_invalid(scores.invalid, len(scores.predictions[CANDIDATE]), scores.kind) if scores.invalid else ""
 
 
 def judge_performance(measured: Measured) -> GateResult:
@@ -56,6 +56,8 @@ def judge_groups(measured: Measured, unsuited: dict[str, str], missing: dict[str
     """Returns the fairness gate; see `judge_fairness`."""
     if measured.invalid and measured.policy.fairness.protected:
         return _fail("fairness", measured.invalid)
+    if measured.scores.kind is not LabelKind.BINARY and measured.policy.fairness.protected:
+        return _of_binary_labels("fairness", measured.scores.kind)
     return judge_fairness(measured.results, measured.policy.fairness, unsuited, missing)
 
 
@@ -66,6 +68,8 @@ def judge_regression(measured: Measured, live_version: str) -> GateResult:
         return GateResult(gate="regression", verdict=Verdict.NOT_APPLICABLE, reason=reason)
     if problem := measured.scores.live_problem or measured.invalid:
         return _fail("regression", problem)
+    if measured.comparison is None and measured.scores.kind is not LabelKind.BINARY:
+        return _of_binary_labels("regression", measured.scores.kind)
     if measured.comparison is None:
         return _fail("regression", "The candidate was not compared with the live version.")
     size = measured.policy.performance.min_slice_size
@@ -110,6 +114,12 @@ def _add_changes(compared: GateResult, changes: Sequence[Measurement]) -> GateRe
     about_changes = f" Of the change thresholds: {bounds.reason}" if judged else ""
     verdict = Verdict.FAILED if failed else Verdict.PASSED
     return dataclasses.replace(compared, verdict=verdict, reason=compared.reason + about_changes, measurements=both)
+
+
+def _of_binary_labels(gate: str, kind: LabelKind) -> GateResult:
+    """Returns the "no" of a gate that measures binary labels only: what was not measured is not passed."""
+    reason = f"This gate does not measure {kind.value} labels. Switch it off by name, with a reason, under `gates`."
+    return _fail(gate, reason)
 
 
 def _fail(gate: str, reason: str) -> GateResult:
