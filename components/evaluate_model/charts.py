@@ -80,10 +80,8 @@ def _numeric_charts(labels: np.ndarray, predictions: Mapping[str, np.ndarray]) -
     errors = {model: values.astype(np.float64) - labels for model, values in predictions.items()}
     edges = np.histogram_bin_edges(np.concatenate([*errors.values()]), bins=_BINS)
     middles = ((edges[:-1] + edges[1:]) / 2).tolist()
-    counts = {
-        name_model(model): (middles, (np.histogram(values, edges)[0] / len(values)).tolist())
-        for model, values in errors.items()
-    }
+    shares = {name_model(model): np.histogram(values, edges)[0] / len(values) for model, values in errors.items()}
+    counts = {name: (middles, values.tolist()) for name, values in shares.items()}
     widest = max(max(ys) for _, ys in counts.values())
     return [
         (

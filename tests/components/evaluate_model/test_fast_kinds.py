@@ -15,7 +15,7 @@ from components.evaluate_model.fast_accumulation import unsupported_reason
 from components.evaluate_model.results import read_results
 from components.evaluate_model.tfma_config import parse_eval_config, prepare_eval_config
 
-ROWS, CLASSES = 36, 3
+ROWS, CLASSES = 24, 3
 SLICES = [{}, {"feature_keys": ["origin"]}]
 
 
@@ -151,8 +151,8 @@ def test_same_validation_and_plots(both):
 def test_what_it_cannot_do_is_left_to_stock(tmp_path):
     best_two = {"metrics": [metric("Precision")], "binarize": {"top_k_list": {"values": [2]}}}
     config = prepare({**MULTICLASS, "metrics_specs": [best_two]}, LabelKind.MULTICLASS)
-    run = tfma_run.run_tfma(make_table(LabelKind.MULTICLASS, None), config, tmp_path, stock_rows=20)
-    assert "20 evenly spaced of 36 rows" in run.note
+    run = tfma_run.run_tfma(make_table(LabelKind.MULTICLASS, None), config, tmp_path, stock_rows=15)
+    assert "15 evenly spaced of 24 rows" in run.note
     (overall, *_) = read_results(tmp_path, CLASSES)
-    assert overall.rows == 20
+    assert overall.rows == 15
     assert math.isfinite(overall.metrics("candidate")["precision@topK:2"])
