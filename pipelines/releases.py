@@ -13,12 +13,11 @@ from components._release.ledger import read_ledger
 from components._release.releases import Release, list_releases, verify_ledger
 from components._shared.errors import SluiceError
 
+_USUAL_METRICS = ("auc", "sparse_categorical_accuracy", "root_mean_squared_error", "mean_squared_error")
+
 
 class LedgerBroken(SluiceError):
     """The ledger, or a version that it tells of, is not what it was."""
-
-
-_USUAL_METRICS = ("auc", "sparse_categorical_accuracy", "root_mean_squared_error", "mean_squared_error")
 
 
 def show_releases(base: Path, console: Console, *, verify: bool = False, head: str = "", as_json: bool = False) -> None:

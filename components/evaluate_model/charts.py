@@ -12,7 +12,7 @@ from components._shared.label import LabelKind, LabelSpec
 from components.evaluate_model.curves import Curve, bin_calibration
 
 _SIZE = 300
-_BINS = 40
+_BINS = 20
 
 Lines = Mapping[str, tuple[list[float], list[float]]]
 Chart = tuple[str, str, Any]
@@ -128,8 +128,8 @@ def _plot(
         alt.Chart(alt.InlineData(values=values))
         .mark_line(point=points, clip=True)
         .encode(
-            x=alt.X("x:Q", title=x, scale=alt.Scale(domain=list(x_ends), nice=False)),
-            y=alt.Y("y:Q", title=y, scale=alt.Scale(domain=list(y_ends), nice=False)),
+            x=alt.X("x:Q", title=x, scale=alt.Scale(domain=list(x_ends), nice=False, zero=False)),
+            y=alt.Y("y:Q", title=y, scale=alt.Scale(domain=list(y_ends), nice=False, zero=False)),
             color=colour.legend(orient="bottom"),
             order="order:Q",
         )
