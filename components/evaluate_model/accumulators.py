@@ -50,12 +50,13 @@ def is_supported(combiner: Any, classes: int) -> bool:
         classes: Number of classes of a multiclass label, else 0.
     """
     settings = vars(combiner)
-    plain = not any(settings.get(name) for name in ("_class_weights", "_example_weighted", "_output_name"))
-    key = settings.get("_key") or settings.get("_metric_key")
-    part, micro = _sub_key(combiner), bool(settings.get("_aggregation_type"))
-    of_class = part is None or (part.k is None and part.top_k is None and 0 <= part.class_id < classes)
-    single = (key is None or not key.output_name) and of_class and (classes > 0 or not micro)
-    return type(combiner) in _ACCUMULATE and plain and single and _EXTRA_CONDITIONS.get(type(combiner), _always)(combiner)
+    if type(combiner) not in _ACCUMULATE or any(settings.get(name) for name in ("_class_weights", "_example_weighted")):
+        return False
+    key, part = settings.get("_key") or settings.get("_metric_key"), _sub_key(combiner)
+    one_output = not settings.get("_output_name") and (key is None or not key.output_name)
+    whole_or_class = part is None or (part.k is None and part.top_k is None and 0 <= part.class_id < classes)
+    pooled = not settings.get("_aggregation_type") or (classes > 0 and _is_micro(combiner))
+    return one_output and whole_or_class and pooled and _EXTRA_CONDITIONS.get(type(combiner), _always)(combiner)
 
 
 def extract(combiner: Any, rows: Rows) -> dict[Any, Any]:
@@ -63,6 +64,11 @@ def extract(combiner: Any, rows: Rows) -> dict[Any, Any]:
     if type(combiner) is tf_metric_wrapper._CompilableMetricsCombiner and _has_formulas(combiner):
         return _keras_by_formula(combiner, rows)
     return combiner.extract_output(_ACCUMULATE[type(combiner)](combiner, rows))
+
+
+def _is_micro(combiner: Any) -> bool:
+    average = vars(combiner).get("_aggregation_type")
+    return bool(average and average.micro_average)
 
 
 def _always(combiner: Any) -> bool:
@@ -222,7 +228,7 @@ def _keras(combiner: Any, rows: Rows) -> Any:
 
 def _keras_pairs(combiner: Any, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
     """Returns labels of shape [rows, 1] and predictions of shape [rows, 1] or [rows, classes]."""
-    labels, predictions = _pairs(combiner, combiner._model_name, rows, flat=bool(combiner._aggregation_type))
+    labels, predictions = _pairs(combiner, combiner._model_name, rows, flat=_is_micro(combiner))
     return labels[:, None], predictions if predictions.ndim == 2 else predictions[:, None]
 
 

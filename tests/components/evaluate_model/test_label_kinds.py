@@ -99,6 +99,21 @@ def test_a_candidate_of_another_kind_or_other_classes_fails_every_gate(multiclas
     assert {gate.verdict for gate in multiclass.run().report.gates} == {Verdict.FAILED}
 
 
+@pytest.mark.parametrize(
+    ("fixture", "model", "metric", "shown"),
+    [
+        ("multiclass", "classes", "sparse_categorical_accuracy", "Classes: live version"),
+        ("numeric", "number", "squared_pearson_correlation", "Errors"),
+    ],
+)
+def test_the_live_version_is_measured_on_the_same_rows(request, fixture, model, metric, shown):
+    world = request.getfixturevalue(fixture)
+    world.write_baseline(model, **(CLASSES if fixture == "multiclass" else NUMERIC))
+    result = world.run()
+    assert result.metrics[f"baseline_{metric}"] == result.metrics[metric]
+    assert shown in (world.root / "report").read_text()
+
+
 def test_a_model_without_the_kinds_output_is_refused(multiclass):
     multiclass.write_model("signal", **CLASSES)
     with pytest.raises(UserError, match="output is named 'probabilities'"):
