@@ -3,17 +3,21 @@
 Relative paths start at the project's folder. All problems of a file are reported at once, each with its key and a remedy.
 """
 
+import contextlib
 import dataclasses
 import json
 import re
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any
 
 import pydantic
-from pydantic import Field, model_validator
+from pydantic import Field
 from pydantic.dataclasses import dataclass as validated_dataclass
+from pydantic_core import PydanticCustomError, to_jsonable_python
 
+from components._shared import source
 from components._shared.artifacts import FEATURES_FILE, MODEL_FILE, SCHEMA_FILE
 from components._shared.digest import digest_code, digest_file
 from components._shared.errors import UserError
@@ -24,7 +28,8 @@ from pipelines.yaml_reader import read_yaml
 
 PROJECT_FILE = "project.yaml"
 
-_STRICT = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+_CHECKED = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+_STRICT = pydantic.ConfigDict(**_CHECKED, frozen=True)
 _EVAL_CONFIG_LISTS = ("model_specs", "slicing_specs", "metrics_specs", "cross_slicing_specs")
 _LEAST = {"min_rows": 0, "min_slice_size": 0, "min_group_size": 0, "max_p99_ms": 0, "max_size_mb": 0, "tolerance": 0}
 _LEAST |= {"max_base_rate_ratio": 1, "max_mean_difference": 0, "bins": 2}
@@ -34,69 +39,58 @@ _LEAST_CONFIDENCE = 0.5
 _SHARES = {*BOUNDS, "max_calibration_error", "noise", "max_mean_change", "max_p99_change"}
 
 Name = Annotated[str, Field(min_length=1)]
-Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class _Model(pydantic.BaseModel):
     model_config = _STRICT
 
 
-class Label(_Model):
-    """What is predicted: a column of the data, or whether another column is above a bound.
-
-    Attributes:
-        name: Name of the label in the schema.
-        column: Column that the label is derived from; leave it out when the label is itself a column.
-        above: The label is 1 where the column is above this, else 0.
-    """
-
-    name: Name
-    column: Name | None = None
-    above: float | None = None
-
-    @model_validator(mode="after")
-    def _derived_whole(self) -> Self:
-        if (self.column is None) != (self.above is None):
-            raise ValueError("`column` and `above` derive the label together: give both, or neither")
-        return self
+@contextlib.contextmanager
+def _as_problem() -> Iterator[None]:
+    """Makes a problem of what the stages' own classes refuse, to stand among the others."""
+    try:
+        yield
+    except UserError as error:
+        raise PydanticCustomError("user_error", "{text}", {"text": str(error)}) from error
 
 
-class Source(_Model):
-    """Where the data is and how to read it.
+@validated_dataclass(config=_CHECKED, frozen=True, kw_only=True)
+class Label(source.Label):
+    """What is predicted, and where it comes from."""
+
+    def __post_init__(self) -> None:
+        with _as_problem():
+            super().__post_init__()
+
+
+@validated_dataclass(config=_CHECKED, frozen=True, kw_only=True)
+class Source(source.Source):
+    """Where the data is, and how ingest_examples reads it.
 
     Attributes:
         pattern: Path or glob of the files; `{SPAN}` stands for the span's number.
         spans: Spans to read unless a run says otherwise: `all`, numbers and ranges such as `1-9`.
-        format: Format of the files.
-        null_values: Texts that mean "no value" in CSV.
-        delimiter: Character between CSV columns.
-        row_key: Columns that identify a row.
-        label: What is predicted.
     """
 
     pattern: Name
     spans: Annotated[str, Field(pattern=r"^(all|\d+(-\d+)?(,\d+(-\d+)?)*)$")] = "all"
-    format: Literal["csv", "parquet"] = "csv"
-    null_values: tuple[str, ...] = ("",)
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     row_key: Annotated[tuple[Name, ...], Field(min_length=1)]
     label: Label
 
+    def __post_init__(self) -> None:
+        with _as_problem():
+            super().__post_init__()
 
-class Splits(_Model):
-    """How rows are split: by a hash of the key, so that all rows with one key are in one split."""
+
+@validated_dataclass(config=_CHECKED, frozen=True, kw_only=True)
+class Splits(source.Splits):
+    """How ingest_examples splits the rows; here the key is always written."""
 
     key: Annotated[tuple[Name, ...], Field(min_length=1)]
-    salt: str = ""
-    train: Share = 0.8
-    eval: Share = 0.1
-    test: Share = 0.1
 
-    @model_validator(mode="after")
-    def _sum_to_one(self) -> Self:
-        if abs(self.train + self.eval + self.test - 1) > 1e-9:
-            raise ValueError("`train`, `eval` and `test` are shares that add up to 1")
-        return self
+    def __post_init__(self) -> None:
+        with _as_problem():
+            super().__post_init__()
 
 
 class Training(_Model):
@@ -164,12 +158,14 @@ class Project(_Model):
     @property
     def source_json(self) -> dict[str, Any]:
         """How ingest_examples reads the files."""
-        return self.source.model_dump(mode="json", exclude={"pattern", "spans"}, exclude_none=True)
+        settings = to_jsonable_python(self.source)
+        label = {key: value for key, value in settings.pop("label").items() if value not in ("", None, [])}
+        return {key: value for key, value in settings.items() if key not in ("pattern", "spans")} | {"label": label}
 
     @property
     def splits_json(self) -> dict[str, Any]:
         """How ingest_examples splits the rows."""
-        return self.splits.model_dump(mode="json")
+        return dict(to_jsonable_python(self.splits))
 
     @cached_property
     def digests(self) -> dict[str, str]:
@@ -223,6 +219,8 @@ def _describe(problem: Any) -> str:
         return f"{key}: missing. Add it."
     if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{key}: not a known key. {_known_keys(problem['loc'])}"
+    if problem["type"] == "user_error":
+        return f"{key}: {problem['msg']}"
     message = re.sub("^Value error, ", "", problem["msg"])
     return f"{key}: {message}. Received: {json.dumps(problem['input'], default=str)[:200]}."
 

@@ -13,6 +13,8 @@ from components._release.ledger import read_ledger
 from components._release.releases import Release, list_releases, verify_ledger
 from components._shared.errors import SluiceError
 
+_USUAL_METRICS = ("auc", "sparse_categorical_accuracy", "root_mean_squared_error", "mean_squared_error")
+
 
 class LedgerBroken(SluiceError):
     """The ledger, or a version that it tells of, is not what it was."""
@@ -87,6 +89,7 @@ def _note(release: Release) -> str:
 
 
 def _headline_metric(release: Release) -> str:
-    """Returns the area under the ROC curve, or else the first metric; --json has them all."""
-    name = "auc" if "auc" in release.metrics else next(iter(release.metrics), "")
+    """Returns the usual metric of the kind of label, or else the first metric; --json has them all."""
+    names = [*(name for name in _USUAL_METRICS if name in release.metrics), *release.metrics, ""]
+    name = names[0]
     return f"{name} {release.metrics[name]:.3g}" if name else ""

@@ -11,7 +11,7 @@ def to_record_batch(table: pa.Table) -> pa.RecordBatch:
     """Returns one canonical record batch of a table, by vectorised casts.
 
     Args:
-        table: Columns of booleans, integers, floats, strings, bytes, or lists of those.
+        table: Columns of booleans, integers, floats, strings, bytes, or lists of those, of fixed size or not.
 
     Raises:
         TypeError: If a column has another type.
@@ -47,6 +47,9 @@ def _combine(column: pa.ChunkedArray) -> pa.Array:
 def _to_list(values: pa.Array) -> pa.Array:
     if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
         return values.cast(pa.large_list(canonical_type(values.type.value_type)))
+    if pa.types.is_fixed_size_list(values.type):
+        ends = np.arange(len(values) + 1, dtype=np.int64) * values.type.list_size
+        return pa.LargeListArray.from_arrays(pa.array(ends), values.flatten().cast(canonical_type(values.type.value_type)))
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     values = values.cast(canonical_type(values.type))

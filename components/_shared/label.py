@@ -29,6 +29,9 @@ OUTPUT_KEYS = {
 }
 """Name of the output in every prediction signature, by kind of label."""
 
+PROBABILITY_TOLERANCE = 1e-3
+"""How far the probabilities of one row may be from a sum of 1; float32 rounding stays below 1e-5."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LabelSpec:
@@ -48,6 +51,11 @@ class LabelSpec:
     def output(self) -> str:
         """Name of the model's output."""
         return OUTPUT_KEYS[self.kind]
+
+    def describe(self) -> str:
+        """Returns name, kind and classes in a few words."""
+        classes = f" of {', '.join(self.classes)}" if self.classes else ""
+        return f"{self.name} ({self.kind.value}{classes})"
 
 
 def read_label_spec(manifest: dict[str, Any]) -> LabelSpec:

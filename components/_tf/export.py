@@ -2,9 +2,11 @@
 
 Loading it needs TensorFlow alone. The signatures:
 
-serving_default     one dense tensor of shape [None] per SERVING feature, markers for missing values → probability
-examples            serialized tf.Examples → probability
+serving_default     one dense tensor of shape [None] per SERVING feature, markers for missing values → prediction
+examples            serialized tf.Examples → prediction
 transform_features  serialized tf.Examples → transformed features, without the label
+
+The prediction is named and shaped after the kind of label: see components/_shared/label.py.
 """
 
 from pathlib import Path
@@ -25,7 +27,8 @@ from components._shared.artifacts import (
     SIGNATURE_TRANSFORM,
     WARMUP_FILE,
 )
-from components._tf.saved_model import MISSING, PREDICTION_KEY, dtype_of, raw_specs, raw_tensors, serialize_examples
+from components._shared.label import LabelKind, LabelSpec
+from components._tf.saved_model import MISSING, dtype_of, raw_specs, raw_tensors, serialize_examples
 from components._tf.transform_graph import TransformGraph
 
 WARMUP_BATCHES = (1, 16, 128)
@@ -34,18 +37,20 @@ WARMUP_BATCHES = (1, 16, 128)
 class ServingModel(tf.Module):
     """A transform graph and a model, one after the other; what it holds is saved with it."""
 
-    def __init__(self, model: keras.Model, graph: TransformGraph, features: list[str]) -> None:
+    def __init__(self, model: keras.Model, graph: TransformGraph, features: list[str], label: LabelSpec) -> None:
         """Keeps the parts.
 
         Args:
-            model: Takes a dict of the features; one output per row.
+            model: Takes a dict of the features; one output per row, or one per row and class.
             graph: The transform graph.
             features: Names of the transformed features that the model takes.
+            label: What the model predicts.
         """
         super().__init__()
         self.model = model
         self.graph = graph
         self._features = list(features)
+        self._label = label
 
     def transform(self, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Returns the transformed features of raw tensors of shape [batch], without the label."""
@@ -53,8 +58,13 @@ class ServingModel(tf.Module):
         return {name: transformed[name] for name in self._features}
 
     def predict(self, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Returns the prediction for raw tensors of shape [batch]: float32 of shape [batch]."""
-        return {PREDICTION_KEY: tf.squeeze(self.model(self.transform(raw), training=False), axis=-1)}
+        """Returns the prediction for raw tensors of shape [batch]: float32 of shape [batch], or [batch, classes]."""
+        return {self._label.output: self.shape_output(self.model(self.transform(raw), training=False))}
+
+    def shape_output(self, output: tf.Tensor) -> tf.Tensor:
+        """Returns what the model gives, of shape [batch, 1] or [batch, classes], as it is served."""
+        output = tf.cast(output, tf.float32)
+        return output if self._label.kind is LabelKind.MULTICLASS else tf.squeeze(output, axis=-1)
 
 
 def export_model(serving: ServingModel, schema: schema_pb2.Schema, path: str | Path) -> None:

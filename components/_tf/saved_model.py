@@ -18,8 +18,9 @@ from components._data.record_batches import canonical_type, to_record_batch
 from components._data.schema import is_required, serving_features
 from components._shared.artifacts import SIGNATURE_RAW
 from components._shared.errors import UserError
+from components._shared.label import OUTPUT_KEYS, LabelKind
 
-PREDICTION_KEY = "probability"
+PREDICTION_KEY = OUTPUT_KEYS[LabelKind.BINARY]
 """Name of a binary model's output in every prediction signature."""
 
 DTYPES = {schema_pb2.BYTES: tf.string, schema_pb2.FLOAT: tf.float32, schema_pb2.INT: tf.int64}
@@ -62,7 +63,7 @@ def predict_table(
         output: Name of the signature's output.
 
     Returns:
-        The predictions, float32 of shape [rows] for a binary model.
+        The predictions, float32 of shape [rows], or [rows, classes] for several classes.
 
     Raises:
         UserError: If the signature wants other features than the schema has, lacks the output, or a column does not suit.

@@ -1,7 +1,7 @@
 """Builds the accumulators of TFMA's combiners from whole columns, one function per kind of combiner.
 
 Each function gives what the combiner's `add_input` would have built from the same rows one by one: same formulas, same
-dtypes of the inputs, sums in another order.
+dtypes of the inputs, sums in another order. What Keras would compute of whole batches is in `keras_formulas`.
 """
 
 import dataclasses
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from tensorflow_model_analysis.contrib.aggregates import binary_confusion_matrices as aggregates
 from tensorflow_model_analysis.metrics import (
+    aggregation,
     binary_confusion_matrices,
     calibration,
     calibration_histogram,
@@ -18,8 +19,12 @@ from tensorflow_model_analysis.metrics import (
     example_count,
     mean_regression_error,
     metric_types,
+    multi_class_confusion_matrix_metrics,
+    squared_pearson_correlation,
     tf_metric_wrapper,
 )
+
+from components.evaluate_model.keras_formulas import formula_of
 
 _KERAS_BATCH = 65_536
 
@@ -29,28 +34,41 @@ class Rows:
     """The rows of one slice.
 
     Attributes:
-        labels: Zeros and ones of shape [rows], int64 or float32.
-        predictions: By model name, float32 of shape [rows].
+        labels: Zeros and ones, numbers of classes (int64), or values (int64 or float32); of shape [rows].
+        predictions: By model name, float32 of shape [rows], or [rows, classes] for a multiclass label.
     """
 
     labels: np.ndarray
     predictions: Mapping[str, np.ndarray]
 
 
-def is_supported(combiner: Any) -> bool:
-    """Returns whether `accumulate` knows this combiner with all its settings."""
+def is_supported(combiner: Any, classes: int) -> bool:
+    """Returns whether `extract` knows this combiner with all its settings.
+
+    Args:
+        combiner: A combiner of TFMA's.
+        classes: Number of classes of a multiclass label, else 0.
+    """
     settings = vars(combiner)
-    key = settings.get("_key") or settings.get("_metric_key")
-    plain = not any(settings.get(name) for name in ("_class_weights", "_example_weighted", "_aggregation_type", "_output_name"))
-    single = key is None or not (key.sub_key or key.output_name)
-    return type(combiner) in _ACCUMULATE and plain and single and _EXTRA_CONDITIONS.get(type(combiner), _always)(combiner)
+    if type(combiner) not in _ACCUMULATE or any(settings.get(name) for name in ("_class_weights", "_example_weighted")):
+        return False
+    key, part = settings.get("_key") or settings.get("_metric_key"), _sub_key(combiner)
+    one_output = not settings.get("_output_name") and (key is None or not key.output_name)
+    whole_or_class = part is None or (part.k is None and part.top_k is None and 0 <= part.class_id < classes)
+    pooled = not settings.get("_aggregation_type") or (classes > 0 and _is_micro(combiner))
+    return one_output and whole_or_class and pooled and _EXTRA_CONDITIONS.get(type(combiner), _always)(combiner)
 
 
 def extract(combiner: Any, rows: Rows) -> dict[Any, Any]:
     """Returns the combiner's output for these rows, by metric key; the combiner is one that `is_supported`."""
-    if type(combiner) is tf_metric_wrapper._CompilableMetricsCombiner and _is_binary_crossentropy(combiner):
-        return _keras_binary_crossentropy(combiner, rows)
+    if type(combiner) is tf_metric_wrapper._CompilableMetricsCombiner and _has_formulas(combiner):
+        return _keras_by_formula(combiner, rows)
     return combiner.extract_output(_ACCUMULATE[type(combiner)](combiner, rows))
+
+
+def _is_micro(combiner: Any) -> bool:
+    average = vars(combiner).get("_aggregation_type")
+    return bool(average and average.micro_average)
 
 
 def _always(combiner: Any) -> bool:
@@ -58,8 +76,31 @@ def _always(combiner: Any) -> bool:
     return True
 
 
+def _sub_key(combiner: Any) -> Any:
+    settings = vars(combiner)
+    key = settings.get("_key") or settings.get("_metric_key")
+    return key.sub_key if key is not None else settings.get("_sub_key")
+
+
+def _pairs(combiner: Any, model: str, rows: Rows, *, flat: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the labels and predictions that a combiner sees, as TFMA's `to_label_prediction_example_weight` makes them.
+
+    Of several classes that is the one that the metric is binarized to, or, where the combiner takes one number at a time, each
+    class of each row as if it were a row.
+    """
+    labels, predictions, part = rows.labels, rows.predictions[model], _sub_key(combiner)
+    if predictions.ndim == 1:
+        return labels, predictions
+    if part is not None:
+        return (labels == part.class_id).astype(np.int64), predictions[:, part.class_id]
+    if not flat:
+        return labels, predictions
+    return (labels[:, None] == np.arange(predictions.shape[1])).astype(np.float64).ravel(), predictions.ravel()
+
+
 def _float64(combiner: Any, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-    return rows.labels.astype(np.float64), rows.predictions[combiner._key.model_name].astype(np.float64)
+    labels, predictions = _pairs(combiner, combiner._key.model_name, rows)
+    return labels.astype(np.float64), predictions.astype(np.float64)
 
 
 def _count(combiner: Any, rows: Rows) -> float:
@@ -105,27 +146,77 @@ def _totals(combiner: Any, rows: Rows) -> Any:
 
 def _cross_entropy(combiner: Any, rows: Rows) -> Any:
     accumulator = combiner.create_accumulator()
-    predictions = rows.predictions[combiner._metric_key.model_name]
+    labels, predictions = _pairs(combiner, combiner._metric_key.model_name, rows)
     # The combiner's own formula takes arrays and returns their mean.
-    accumulator.total_cross_entropy = combiner._cross_entropy(rows.labels, predictions) * len(predictions)
+    accumulator.total_cross_entropy = combiner._cross_entropy(labels, predictions) * len(predictions)
     accumulator.total_example_weights = float(len(predictions))
     return accumulator
 
 
 def _regression_error(combiner: Any, rows: Rows) -> Any:
     accumulator = combiner.create_accumulator()
-    error = np.abs(rows.labels - rows.predictions[combiner._metric_key.model_name]).astype(np.float64)
-    squared = type(combiner) is mean_regression_error._MeanSquaredErrorCombiner
-    accumulator.total_regression_error = float((error**2 if squared else error).sum())
-    accumulator.total_example_weights = float(len(error))
+    labels, predictions = _pairs(combiner, combiner._metric_key.model_name, rows)
+    errors = _ERRORS[type(combiner)](labels, predictions)
+    known = errors[~np.isnan(errors)]  # the combiners leave rows without a number out
+    accumulator.total_regression_error = float(known.sum())
+    accumulator.total_example_weights = float(len(known))
     return accumulator
+
+
+def _absolute(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    return np.abs(labels - predictions).astype(np.float64)
+
+
+def _percentage(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    errors = np.full(len(labels), np.nan)
+    some = labels != 0
+    errors[some] = 100 * np.abs((labels[some] - predictions[some]) / labels[some]).astype(np.float64)
+    return errors
+
+
+def _squared_logarithmic(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.abs(np.log(labels + 1) - np.log(predictions + 1)).astype(np.float64) ** 2
+
+
+def _correlation(combiner: Any, rows: Rows) -> Any:
+    labels, predictions = _float64(combiner, rows)
+    accumulator = combiner.create_accumulator()
+    accumulator.total_weighted_labels = float(labels.sum())
+    accumulator.total_weighted_predictions = float(predictions.sum())
+    accumulator.total_weighted_squared_labels = float((labels**2).sum())
+    accumulator.total_weighted_squared_predictions = float((predictions**2).sum())
+    accumulator.total_weighted_labels_times_predictions = float((labels * predictions).sum())
+    accumulator.total_weighted_examples = float(len(labels))
+    return accumulator
+
+
+def _class_matrices(combiner: Any, rows: Rows) -> Any:
+    """Counts rows by true and predicted class; as in TFMA, what one threshold took away stays away at the next ones."""
+    predictions = rows.predictions[combiner._key.model_name]
+    largest = predictions.max(axis=1)
+    largest = largest.astype(np.result_type(np.float32(0), 0.5))  # numpy's rule for the comparison with one number
+    predicted, classes = predictions.argmax(axis=1), predictions.shape[1] + 1
+    accumulator = combiner.create_accumulator()
+    for threshold in combiner._thresholds:
+        predicted = np.where(largest <= threshold, multi_class_confusion_matrix_metrics.NO_PREDICTED_CLASS_ID, predicted)
+        counts = np.bincount(rows.labels * classes + predicted + 1)
+        accumulator[threshold] = {
+            multi_class_confusion_matrix_metrics.MatrixEntryKey(cell // classes, cell % classes - 1): float(counts[cell])
+            for cell in np.flatnonzero(counts).tolist()
+        }
+    return accumulator
+
+
+def _class_weights(combiner: Any, rows: Rows) -> dict[int, float]:
+    return {number: float(np.count_nonzero(rows.labels == number)) for number in combiner._class_ids}
 
 
 def _keras(combiner: Any, rows: Rows) -> Any:
     """Updates each Keras metric with large batches; Keras sums in float32, so the seventh digit depends on their size."""
     accumulator = combiner.create_accumulator()
-    labels, predictions = rows.labels[:, None], rows.predictions[combiner._model_name][:, None]
-    weights = np.ones_like(predictions)
+    labels, predictions = _keras_pairs(combiner, rows)
+    weights = np.ones((len(labels), 1), np.float32)
     for index, metric in enumerate(combiner._metrics[""]):
         for start in range(0, len(labels), _KERAS_BATCH):
             part = slice(start, start + _KERAS_BATCH)
@@ -135,27 +226,40 @@ def _keras(combiner: Any, rows: Rows) -> Any:
     return accumulator
 
 
-def _is_binary_crossentropy(combiner: Any) -> bool:
-    settings = [(item["class_name"], item["config"]) for item in combiner._metric_configs[0]]
-    defaults = {"from_logits": False, "label_smoothing": 0}
-    plain = all(name == "BinaryCrossentropy" and config.items() >= defaults.items() for name, config in settings)
-    return plain and len(settings) == 1 and not combiner._loss_configs[0]
+def _keras_pairs(combiner: Any, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Returns labels of shape [rows, 1] and predictions of shape [rows, 1] or [rows, classes]."""
+    labels, predictions = _pairs(combiner, combiner._model_name, rows, flat=_is_micro(combiner))
+    return labels[:, None], predictions if predictions.ndim == 2 else predictions[:, None]
 
 
-def _keras_binary_crossentropy(combiner: Any, rows: Rows) -> dict[Any, Any]:
-    """Keras's formula in numpy: the one Keras metric of TFMA's usual ones, and eager calls for each slice take seconds.
+def _has_formulas(combiner: Any) -> bool:
+    configs = combiner._metric_configs[0]
+    return not combiner._loss_configs[0] and all(formula_of(item["class_name"], item["config"]) for item in configs)
 
-    Keras clips probabilities to [1e-7, 1 - 1e-7] in float32 and adds 1e-7 inside the logarithms
-    (`binary_crossentropy` of keras/src/backend.py in tf_keras 2.16).
-    """
-    epsilon = np.float32(1e-7)
-    labels = rows.labels.astype(np.float32)
-    clipped = np.clip(rows.predictions[combiner._model_name], epsilon, 1 - epsilon)
-    loss = -(labels * np.log(clipped + epsilon) + (1 - labels) * np.log(1 - clipped + epsilon))
-    (metric,) = combiner._metrics[""]
-    key = metric_types.MetricKey(name=metric.name, model_name=combiner._model_name, example_weighted=combiner._example_weighted)
-    return {key: np.float32(loss.mean(dtype=np.float64))}
 
+def _keras_by_formula(combiner: Any, rows: Rows) -> dict[Any, Any]:
+    labels, predictions = _keras_pairs(combiner, rows)
+    outputs = {}
+    for metric, item in zip(combiner._metrics[""], combiner._metric_configs[0], strict=True):
+        key = metric_types.MetricKey(
+            name=metric.name,
+            model_name=combiner._model_name,
+            output_name="",
+            sub_key=combiner._sub_key,
+            example_weighted=combiner._example_weighted,
+        )
+        formula = formula_of(item["class_name"], item["config"])
+        assert formula is not None  # `_has_formulas` said so
+        outputs[key] = np.float32(formula(labels, predictions))
+    return outputs
+
+
+_ERRORS: dict[type, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    mean_regression_error._MeanAbsoluteErrorCombiner: _absolute,
+    mean_regression_error._MeanSquaredErrorCombiner: lambda labels, predictions: _absolute(labels, predictions) ** 2,
+    mean_regression_error._MeanAbsolutePercentageErrorCombiner: _percentage,
+    mean_regression_error._MeanSquaredLogarithmicErrorCombiner: _squared_logarithmic,
+}
 
 _ACCUMULATE: dict[type, Callable[[Any, Rows], Any]] = {
     example_count._ExampleCountCombiner: _count,
@@ -163,8 +267,10 @@ _ACCUMULATE: dict[type, Callable[[Any, Rows], Any]] = {
     binary_confusion_matrices._BinaryConfusionMatrixCombiner: _confusion,
     calibration._WeightedLabelsPredictionsExamplesCombiner: _totals,
     cross_entropy_metrics._BinaryCrossEntropyCombiner: _cross_entropy,
-    mean_regression_error._MeanAbsoluteErrorCombiner: _regression_error,
-    mean_regression_error._MeanSquaredErrorCombiner: _regression_error,
+    **dict.fromkeys(_ERRORS, _regression_error),
+    squared_pearson_correlation._SquaredPearsonCorrelationCombiner: _correlation,
+    multi_class_confusion_matrix_metrics._MultiClassConfusionMatrixCombiner: _class_matrices,
+    aggregation._ClassWeightsFromLabelsCombiner: _class_weights,
     tf_metric_wrapper._CompilableMetricsCombiner: _keras,
 }
 
@@ -173,6 +279,6 @@ _EXTRA_CONDITIONS: dict[type, Callable[[Any], bool]] = {
         combiner._enable_fractional_labels and not combiner._example_id_key
     ),
     tf_metric_wrapper._CompilableMetricsCombiner: lambda combiner: (
-        combiner._output_names == [""] and not combiner._sub_key and not combiner._desired_batch_size
+        combiner._output_names == [""] and not combiner._desired_batch_size
     ),
 }

@@ -12,10 +12,11 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from components._data.examples import read_manifest
 from components._data.schema import read_schema
+from components._data.vectors import to_column
 from components._shared.artifacts import BASELINE, CANDIDATE, EVALUATION_FILE, GATES_FILE, PREDICTIONS_FILE, TEST
 from components._shared.errors import UserError
 from components._shared.gates import Evidence, GateReport
-from components._shared.label import LabelSpec, read_label_spec
+from components._shared.label import LabelKind, LabelSpec, read_label_spec
 from components._shared.live_version import LiveVersion, read_live_version
 from components._shared.outputs import write_json, write_text
 from components._shared.policy import Policy, check_policy_hash, read_policy
@@ -88,7 +89,8 @@ def evaluate_model(
     """
     check_policy_hash(policy, eval_config, policy_hash)
     bounds, manifest = read_policy(policy), read_manifest(examples)
-    config = tfma_config.parse_eval_config(eval_config, manifest["label"])
+    label = read_label_spec(manifest)
+    config = tfma_config.parse_eval_config(eval_config, label.name, label.kind)
     candidate, live = inputs.read_candidate(model), read_live_version(baseline)
     rows = inputs.read_test_rows(examples, manifest)
     _check_slicing(config, rows.table)
@@ -116,7 +118,7 @@ def evaluate_model(
     # The configuration goes along with a release: it says what the policy's hash stands for, years later.
     known = {"baseline_model_digest": live.model_digest, "eval_config": eval_config, "policy_hash": policy_hash}
     document = {**known, **_summarise(gate_report, rows, measured, run, manifest)}
-    return _write(gate_report, rows, measured, run, document, folder, Path(report))
+    return _write(gate_report, rows, label, measured, run, document, folder, Path(report))
 
 
 def _check_slicing(config: config_pb2.EvalConfig, table: pa.Table) -> None:
@@ -128,12 +130,13 @@ def _check_slicing(config: config_pb2.EvalConfig, table: pa.Table) -> None:
 def _score(
     candidate: Candidate, live: LiveVersion, rows: TestRows, schema: schema_pb2.Schema, manifest: dict[str, Any]
 ) -> Scores:
-    predictions = {CANDIDATE: inputs.predict(candidate.path, rows.table, schema)}
+    label = read_label_spec(manifest)
+    predictions = {CANDIDATE: inputs.predict(candidate.path, rows.table, schema, label)}
     problem = ""
     if live.version:
         scored, problem = score_live_version(live, rows.table, schema, manifest)
         predictions |= {BASELINE: scored} if scored is not None else {}
-    return Scores(predictions, inputs.count_invalid(predictions[CANDIDATE]), problem)
+    return Scores(predictions, inputs.count_invalid(predictions[CANDIDATE], label.kind), problem, label.kind)
 
 
 def _make_folder(evaluation: str | Path) -> Path:
@@ -145,8 +148,12 @@ def _make_folder(evaluation: str | Path) -> Path:
 
 
 def _prepare(config: config_pb2.EvalConfig, scores: Scores, policy: Policy) -> config_pb2.EvalConfig:
-    threshold = policy.fairness.decision_thresholds[0]
-    return tfma_config.prepare_eval_config(config, with_baseline=BASELINE in scores.predictions, decision_threshold=threshold)
+    return tfma_config.prepare_eval_config(
+        config,
+        with_baseline=BASELINE in scores.predictions,
+        decision_threshold=policy.fairness.decision_thresholds[0],
+        kind=scores.kind,
+    )
 
 
 def _measure(
@@ -163,40 +170,47 @@ def _measure(
         return Measured(scores, [], config, policy, label), Run(0)
     table = rows.table.set_column(rows.table.column_names.index(label.name), label.name, pa.array(rows.labels))
     for name, values in scores.predictions.items():
-        table = table.append_column(tfma_config.PREDICTION_KEYS[name], pa.array(values))
+        table = table.append_column(tfma_config.PREDICTION_KEYS[name], to_column(values))
     run = run_tfma(table, config, folder)
-    comparison = compare_models(rows.labels, scores.predictions, policy.regression, clusters=clusters)
+    comparison = compare_models(rows.labels, scores.predictions, policy.regression, kind=label.kind, clusters=clusters)
     counted = count_decisions(rows.table, rows.labels, scores.predictions[CANDIDATE], label, policy.fairness, folder)
-    return Measured(scores, read_results(folder), config, policy, label, comparison, counted), run
+    return Measured(scores, read_results(folder, len(label.classes)), config, policy, label, comparison, counted), run
 
 
 def _write(
-    report: GateReport, rows: TestRows, measured: Measured, run: Run, document: dict[str, Any], folder: Path, page_file: Path
+    report: GateReport,
+    rows: TestRows,
+    label: LabelSpec,
+    measured: Measured,
+    run: Run,
+    document: dict[str, Any],
+    folder: Path,
+    page_file: Path,
 ) -> EvaluationResult:
     """Writes predictions, summary, page and, last, the gates' report."""
-    label, predictions, results = document["label"], measured.scores.predictions, measured.results
-    columns = {label: rows.table[label], **{name: pa.array(values) for name, values in predictions.items()}}
+    predictions, results = measured.scores.predictions, measured.results
+    columns = {label.name: rows.table[label.name], **{name: to_column(values) for name, values in predictions.items()}}
     pq.write_table(pa.table(columns), folder / PREDICTIONS_FILE)
     write_json(folder / EVALUATION_FILE, document)
-    curves = {} if measured.invalid else {name: trace_curve(rows.labels, values) for name, values in predictions.items()}
+    has_curves = label.kind is LabelKind.BINARY and not measured.invalid
+    curves = {name: trace_curve(rows.labels, values) for name, values in predictions.items()} if has_curves else {}
     content = page.Content(
         report=report,
         summary=document,
         results=results,
         policy=measured.policy,
         primary=primary_metric(measured.config),
+        label=label,
         labels=rows.labels,
         predictions=predictions,
         curves=curves,
         comparison=measured.comparison,
         counted=measured.counted,
-        label=measured.label,
         note=run.note,
     )
     write_text(page_file, page.render(content))
     report.write(folder)
-    confusion = results[0].confusion[CANDIDATE] if results else None
-    classification = summary.describe_classification(curves.get(CANDIDATE), confusion, label)
+    classification = summary.describe_classification(curves.get(CANDIDATE), results[0] if results else None, label)
     return EvaluationResult(report, summary.flatten(document["metrics"]), classification)
 
 
@@ -208,10 +222,9 @@ def _summarise(report: GateReport, rows: TestRows, measured: Measured, run: Run,
         "baseline_version": report.evidence.baseline_version,
         "split": TEST,
         "split_rule": manifest["split_rule"],
-        "label": manifest["label"],
+        **summary.describe_label(rows.labels, read_label_spec(manifest)),
         "rows": len(rows.labels),
         "evaluated_rows": run.rows,
-        "positives": int(rows.labels.sum()),
         "decision_threshold": measured.policy.fairness.decision_thresholds[0],
         "note": run.note,
         **summary.summarise(measured.results, list(measured.scores.predictions)),

@@ -4,9 +4,10 @@ Stock TFMA makes one Python call per row, slice and metric, which is nearly all 
 combiners would have built row by row are built from whole columns; what follows (extracted outputs, derived metrics, metrics
 across slices, differences to the baseline, validation and files) is TFMA's own code, so the artifact is TFMA's own too.
 
-This module, and `accumulators` and `matrices`, which only it uses, touch private names of TFMA. They were read in the versions
-of `VERIFIED_VERSIONS`, and a test holds the numbers equal to stock TFMA's. `unsupported_reason` decides before any row is
-processed; what it names is left to stock TFMA. Labels are 0 or 1 and predictions are finite: the caller has checked both.
+This module, and `accumulators`, `keras_formulas` and `matrices`, which only it uses, touch private names of TFMA. They were
+read in the versions of `VERIFIED_VERSIONS`, and a test holds the numbers equal to stock TFMA's. `unsupported_reason` decides
+before any row is processed; what it names is left to stock TFMA. Labels and predictions are what their kind asks for: the
+caller has checked both.
 """
 
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils import model_util
 from tensorflow_model_analysis.version import VERSION
 
+from components._data.vectors import to_array
 from components.evaluate_model import accumulators
 from components.evaluate_model.matrices import vectorise
 from components.evaluate_model.slice_rows import Spec, group_rows, slice_specs, unsupported_slicing
@@ -40,7 +42,13 @@ def unsupported_reason(config: config_pb2.EvalConfig, table: pa.Table) -> str:
     """
     if not VERSION.startswith(VERIFIED_VERSIONS):
         return f"TFMA {VERSION} is not among the versions that were read ({', '.join(VERIFIED_VERSIONS)}…)"
-    return _unsupported_option(config) or unsupported_slicing(config, table) or _unsupported_computation(_computations(config))
+    kind = table[config.model_specs[0].prediction_key].type
+    classes = kind.list_size if pa.types.is_fixed_size_list(kind) else 0
+    return (
+        _unsupported_option(config, classes)
+        or unsupported_slicing(config, table)
+        or _unsupported_computation(_computations(config), classes)
+    )
 
 
 def extractors() -> list[extractor.Extractor]:
@@ -63,25 +71,26 @@ def _computations(config: config_pb2.EvalConfig) -> Any:
     return stock._filter_and_separate_computations(computations)
 
 
-def _unsupported_option(config: config_pb2.EvalConfig) -> str:
+def _unsupported_option(config: config_pb2.EvalConfig, classes: int) -> str:
     options, metrics, models = config.options, config.metrics_specs, config.model_specs
     used = {
         "confidence intervals are asked for": options.compute_confidence_intervals.value,
         "options.min_slice_size is set": options.min_slice_size.value > 1,
         "a metric is grouped by a query key": any(spec.query_key for spec in metrics),
-        "a metric is binarized or aggregated": any(spec.HasField("binarize") or spec.HasField("aggregate") for spec in metrics),
+        "a metric is binarized or aggregated": not classes
+        and any(spec.HasField("binarize") or spec.HasField("aggregate") for spec in metrics),
         "a metric names outputs": any(spec.output_names for spec in metrics),
         "examples are weighted": any(spec.example_weight_key or spec.example_weight_keys for spec in models),
     }
     return next((reason for reason, is_used in used.items() if is_used), "")
 
 
-def _unsupported_computation(computations: Any) -> str:
+def _unsupported_computation(computations: Any, classes: int) -> str:
     if computations.ci_derived_computations:
         return "a metric is derived from confidence intervals"
     for computation in computations.non_derived_computations:
         standard = all(type(item) is metric_types.StandardMetricInputsPreprocessor for item in computation.preprocessors or ())
-        if not standard or not accumulators.is_supported(computation.combiner):
+        if not standard or not accumulators.is_supported(computation.combiner, classes):
             return f"the metric {computation.keys[0].name.lstrip('_')!r} has no vectorised accumulation"
     return ""
 
@@ -102,7 +111,7 @@ class _AccumulateSlices(beam.DoFn):
     def process(self, extracts: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
         table = pq.read_table(extracts[constants.INPUT_KEY])
         labels = table[self._label].to_numpy()
-        predictions = {name: table[key].to_numpy() for name, key in self._models.items()}
+        predictions = {name: to_array(table[key]) for name, key in self._models.items()}
         for slice_key, index in group_rows(table, self._specs):
             rows = accumulators.Rows(labels[index], {name: values[index] for name, values in predictions.items()})
             outputs = (accumulators.extract(combiner, rows) for combiner in self._combiners)

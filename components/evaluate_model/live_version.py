@@ -10,8 +10,9 @@ from components._shared.artifacts import MANIFEST_FILE, RELEASE_DIR
 from components._shared.digest import digest_model
 from components._shared.documents import read_object
 from components._shared.errors import SluiceError
+from components._shared.label import LabelSpec, read_label_spec
 from components._shared.live_version import LiveVersion
-from components.evaluate_model.inputs import count_invalid, predict
+from components.evaluate_model.inputs import count_invalid, predict, say_invalid
 
 
 def score_live_version(
@@ -26,30 +27,35 @@ def score_live_version(
         manifest: The manifest of the examples.
 
     Returns:
-        Predictions, float32 of shape [rows], and ""; or None and the reason as a sentence.
+        Predictions, as `predict` gives them, and ""; or None and the reason as a sentence.
     """
-    if problem := _find_problem(live, manifest):
+    label = read_label_spec(manifest)
+    if problem := _find_problem(live, manifest, label):
         return None, problem
     try:
-        predictions = predict(live.path, rows, schema)
+        predictions = predict(live.path, rows, schema, label)
     except SluiceError as error:
         return None, f"Live version {live.version} cannot score these rows. {error}"
     except Exception as error:
         return None, f"Live version {live.version} cannot score these rows: {type(error).__name__}: {error}"
-    if invalid := count_invalid(predictions):
-        return None, f"{invalid:,} of {len(predictions):,} predictions of live version {live.version} are no probability."
+    if invalid := count_invalid(predictions, label.kind):
+        return None, say_invalid(invalid, len(predictions), label.kind, f" of live version {live.version}")
     return predictions, ""
 
 
-def _find_problem(live: LiveVersion, manifest: dict[str, Any]) -> str:
+def _find_problem(live: LiveVersion, manifest: dict[str, Any], label: LabelSpec) -> str:
     if digest_model(live.path) != live.model_digest:
         return f"The files of live version {live.version} are not those that were released."
     try:
         trained = read_object(live.release / MANIFEST_FILE)
     except (OSError, ValueError):
         return f"Live version {live.version} does not say how its data was split ({RELEASE_DIR}/{MANIFEST_FILE})."
-    if trained.get("label") != manifest["label"]:
-        return f"Live version {live.version} predicts another label: {trained.get('label')} instead of {manifest['label']}."
+    try:
+        predicted = read_label_spec(trained)
+    except (SluiceError, KeyError):
+        return f"Live version {live.version} does not say what label it predicts ({RELEASE_DIR}/{MANIFEST_FILE})."
+    if predicted != label:
+        return f"Live version {live.version} predicts another label: {predicted.describe()} instead of {label.describe()}."
     if trained.get("split_rule") != manifest["split_rule"]:
         return (
             f"Live version {live.version} was trained under another split rule: rows it was trained on may be among "

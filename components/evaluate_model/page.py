@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import altair as alt
 import numpy as np
 
-from components._report.charts import COLOURS, to_svg
-from components._report.page import format_number, render_page
+from components._report.page import render_page
 from components._shared.artifacts import BASELINE, CANDIDATE
 from components._shared.gates import GateReport, Verdict
-from components._shared.label import LabelSpec
+from components._shared.label import LabelKind, LabelSpec
 from components._shared.policy import Policy
-from components.evaluate_model.calibration_gate import bin_reliability
+from components.evaluate_model.charts import Chart, draw_charts, name_model
 from components.evaluate_model.curves import Curve
 from components.evaluate_model.fairness_panels import draw_panels
 from components.evaluate_model.group_counts import Counted
@@ -24,7 +22,14 @@ from components.evaluate_model.regression import Comparison
 from components.evaluate_model.results import SliceResult
 
 MAX_SLICES = 200
-_SIZE = 300
+MAX_CLASSES = 30
+"""A confusion matrix of more classes is in evaluation.json only."""
+_USUAL_METRICS = {
+    LabelKind.BINARY: ("auc", True),
+    LabelKind.MULTICLASS: ("sparse_categorical_accuracy", True),
+    LabelKind.NUMERIC: ("root_mean_squared_error", False),
+}
+"""What sorts the slices where no metric has a bound, and whether higher is better."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,12 +55,12 @@ class Content:
         results: The slices that TFMA wrote; empty when nothing could be evaluated.
         policy: The gates' bounds.
         primary: The metric that sorts the slices, and whether higher is better; None without one.
+        label: What is predicted.
         labels: Labels of shape [rows].
-        predictions: Probabilities of shape [rows] by model.
-        curves: Curve by model; None where it is not defined.
+        predictions: Predictions by model, of shape [rows], or [rows, classes] for a multiclass label.
+        curves: Curve by model; None where it is not defined; empty unless the label is binary.
         comparison: Candidate and live version on the same rows; None without predictions of both.
         counted: The candidate's decisions by group.
-        label: What kind of label it is.
         note: How TFMA ran, where that was not the usual way.
     """
 
@@ -64,18 +69,18 @@ class Content:
     results: Sequence[SliceResult]
     policy: Policy
     primary: tuple[str, bool] | None
+    label: LabelSpec
     labels: np.ndarray
     predictions: Mapping[str, np.ndarray]
     curves: Mapping[str, Curve | None]
     comparison: Comparison | None
     counted: Counted
-    label: LabelSpec
     note: str
 
 
 def render(content: Content) -> str:
     """Returns the page."""
-    metric, higher = content.primary or ("auc", True)
+    metric, higher = content.primary or _USUAL_METRICS[content.label.kind]
     slices = sort_slices(content.results, metric, higher, content.policy.performance.min_slice_size)
     return render_page(
         Path(__file__).parent / "report.html.j2",
@@ -95,6 +100,7 @@ def render(content: Content) -> str:
         fairness=content.policy.fairness,
         panels=draw_panels(content.counted, content.policy.fairness),
         charts=_charts(content),
+        matrices=_matrices(content),
         measurements=[(gate, [item for item in gate.measurements if gate.gate != "fairness"]) for gate in content.report.gates],
         note=content.note,
     )
@@ -142,65 +148,23 @@ def _compare(metrics: Mapping[str, Mapping[str, float | None]]) -> list[tuple[st
     return rows
 
 
-def _charts(content: Content) -> list[tuple[str, str, Any]]:
-    """Returns (title, how to read it, SVG) of every plot; none where the rates are not defined."""
-    curves = {_display(model): curve for model, curve in content.curves.items() if curve is not None}
-    if not curves:
+def _charts(content: Content) -> list[Chart]:
+    if not content.results:
         return []
-    roc = {name: (curve.false_positive_rate.tolist(), curve.recall.tolist()) for name, curve in curves.items()}
-    pr = {name: (curve.recall.tolist(), curve.precision.tolist()) for name, curve in curves.items()}
-    count = content.policy.calibration.bins
-    bins = {
-        model: bin_reliability(content.labels, values, content.label, count) for model, values in content.predictions.items()
-    }
-    calibration = {
-        _display(model): (found.prediction.tolist(), found.rate.tolist()) for model, found in bins.items() if found is not None
-    }
-    errors = [f"{_display(model)} {format_number(found.error)}" for model, found in bins.items() if found is not None]
+    bins = content.policy.calibration.bins
+    return draw_charts(content.label, content.labels, content.predictions, content.curves, bins)
+
+
+def _matrices(content: Content) -> list[tuple[str, list[tuple[str, list[tuple[int, float]]]]]]:
+    """Returns (model, rows) of each confusion matrix; a row is a true class with count and share of each predicted one."""
+    names = content.label.classes
+    if not content.results or not 0 < len(names) <= MAX_CLASSES:
+        return []
     return [
-        (
-            "ROC",
-            "Above the diagonal is better than chance.",
-            _plot(roc, "false positive rate", "true positive rate", diagonal=True),
-        ),
-        ("Precision and recall", "Further up and to the right is better.", _plot(pr, "recall", "precision")),
-        (
-            "Calibration",
-            f"On the diagonal, predictions are as large as what happens. Expected calibration error: {', '.join(errors)}.",
-            _plot(calibration, "mean prediction", "share of positive labels", diagonal=True, points=True),
-        ),
+        (name_model(model), [(name, [(n, n / max(sum(row), 1)) for n in row]) for name, row in zip(names, rows, strict=True)])
+        for model, matrix in content.results[0].class_confusion.items()
+        for rows in [matrix.tolist()]
     ]
-
-
-def _plot(
-    lines: Mapping[str, tuple[list[float], list[float]]], x: str, y: str, *, diagonal: bool = False, points: bool = False
-) -> Any:
-    values = [
-        {"x": a, "y": b, "model": name, "order": index}
-        for name, (xs, ys) in lines.items()
-        for index, (a, b) in enumerate(zip(xs, ys, strict=True))
-    ]
-    names = list(lines)
-    colour = alt.Color("model:N", title=None, scale=alt.Scale(domain=names, range=list(COLOURS[: len(names)])))
-    scale = alt.Scale(domain=[0, 1], nice=False)
-    chart = (
-        alt.Chart(alt.InlineData(values=values))
-        .mark_line(point=points, clip=True)
-        .encode(
-            x=alt.X("x:Q", title=x, scale=scale),
-            y=alt.Y("y:Q", title=y, scale=scale),
-            color=colour.legend(orient="bottom"),
-            order="order:Q",
-        )
-    )
-    if diagonal:
-        ends = alt.InlineData(values=[{"x": 0, "y": 0}, {"x": 1, "y": 1}])
-        chart = alt.Chart(ends).mark_line(strokeDash=[4, 4], color="#8a8f98").encode(x="x:Q", y="y:Q") + chart
-    return to_svg(chart.properties(width=_SIZE, height=_SIZE))
-
-
-def _display(model: str) -> str:
-    return "live version" if model == BASELINE else "candidate"
 
 
 def _finite(value: float) -> float | None:

@@ -5,15 +5,18 @@ import math
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 from tensorflow_model_analysis.api import model_eval_lib
 from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.slicer import slicer_lib
 
 from components._shared.artifacts import BASELINE, CANDIDATE
 from components.evaluate_model.slice_rows import Key
-from components.evaluate_model.tfma_config import CONFUSION_METRIC
+from components.evaluate_model.tfma_config import CLASSES_METRIC, CONFUSION_METRIC, ROWS_METRIC
 
 MetricKey: TypeAlias = metric_types.MetricKey
+
+_COUNTS = (CONFUSION_METRIC, CLASSES_METRIC, ROWS_METRIC)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,8 +48,10 @@ class SliceResult:
         name: The key as text, such as "carrier=AA, origin=JFK"; empty for all rows.
         rows: Number of rows; of the smaller slice for a pair.
         values: Each number by its metric key, which names model and whether it is a difference; NaN where undefined.
-        confusion: Counts of each model at the decision threshold; empty for a pair.
-        one_class: Whether all labels of the slice are equal.
+        confusion: Counts of each model at the decision threshold; empty for a pair, and unless the label is binary.
+        one_class: Whether all rows of the slice are of one class; never for a numeric label.
+        class_confusion: Rows of each model by true and predicted class, int64 of shape [classes, classes]; empty for a pair,
+            and unless the label is multiclass.
     """
 
     key: Any
@@ -55,21 +60,34 @@ class SliceResult:
     values: dict[MetricKey, float]
     confusion: dict[str, Confusion]
     one_class: bool
+    class_confusion: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+    def lacks_class(self, number: int | None) -> bool:
+        """Returns whether a multiclass label has no row of a class here, or of any class where none is named."""
+        if not self.class_confusion:
+            return False
+        rows = self.class_confusion[CANDIDATE].sum(axis=1)
+        return bool((rows == 0).any() if number is None else rows[number] == 0)
 
     def metrics(self, model: str) -> dict[str, float]:
         """Returns the metrics of one model by name, differences left out."""
         return {name_metric(key): value for key, value in self.values.items() if _model(key) == model and not key.is_diff}
 
 
-def read_results(folder: str | Path) -> list[SliceResult]:
-    """Returns all slices that TFMA wrote, all rows first, the others by name; pairs of slices come last."""
+def read_results(folder: str | Path, classes: int = 0) -> list[SliceResult]:
+    """Returns all slices that TFMA wrote, all rows first, the others by name; pairs of slices come last.
+
+    Args:
+        folder: What TFMA wrote.
+        classes: Number of classes of a multiclass label, else 0.
+    """
     slices, pairs = {}, []
     for proto in model_eval_lib.load_metrics(str(folder)):
         if proto.HasField("cross_slice_key"):
             pairs.append(proto)
         elif proto.metric_keys_and_values:  # without them it only says why TFMA left the slice out
             key = slicer_lib.deserialize_slice_key(proto.slice_key)
-            slices[key] = _read_slice(key, proto)
+            slices[key] = _read_slice(key, proto, classes)
     ordered = sorted(slices.values(), key=lambda result: (len(result.key), result.name))
     return ordered + sorted((_read_pair(proto, slices) for proto in pairs), key=lambda result: result.name)
 
@@ -84,19 +102,24 @@ def name_metric(key: MetricKey) -> str:
     weighted = "weighted_" if key.example_weighted and key.name != "weighted_example_count" else ""
     output = f"{key.output_name}/" if key.output_name else ""
     part = f"@{key.sub_key}" if key.sub_key else ""
-    return f"{weighted}{output}{key.name}{part}"
+    average = f"_{key.aggregation_type}" if key.aggregation_type else ""
+    return f"{weighted}{output}{key.name}{average}{part}"
 
 
-def _read_slice(key: Key, proto: Any) -> SliceResult:
-    confusion = {}
-    for item in proto.metric_keys_and_values:
-        metric = MetricKey.from_proto(item.key)
-        if metric.name == CONFUSION_METRIC and not metric.is_diff:
-            confusion[_model(metric)] = _read_confusion(item.value)
-    counts = confusion[CANDIDATE]
-    one_class = not (counts.positives and counts.negatives)
-    rows = counts.positives + counts.negatives
-    return SliceResult(key, name_slice(key), rows, _read_values(proto), confusion, one_class)
+def _read_slice(key: Key, proto: Any, classes: int) -> SliceResult:
+    found = [(MetricKey.from_proto(item.key), item.value) for item in proto.metric_keys_and_values]
+    counts = {(metric.name, _model(metric)): value for metric, value in found if not metric.is_diff}
+    confusion = {model: _read_confusion(value) for (name, model), value in counts.items() if name == CONFUSION_METRIC}
+    matrices = {model: _read_matrix(value, classes) for (name, model), value in counts.items() if name == CLASSES_METRIC}
+    if confusion:
+        by_class = [confusion[CANDIDATE].positives, confusion[CANDIDATE].negatives]
+    elif matrices:
+        by_class = matrices[CANDIDATE].sum(axis=1).tolist()
+    else:
+        rows = round(_number(counts[ROWS_METRIC, CANDIDATE]) or 0)
+        return SliceResult(key, name_slice(key), rows, _read_values(proto), {}, False)
+    one_class = sum(count > 0 for count in by_class) < 2
+    return SliceResult(key, name_slice(key), sum(by_class), _read_values(proto), confusion, one_class, matrices)
 
 
 def _read_pair(proto: Any, slices: dict[Key, SliceResult]) -> SliceResult:
@@ -109,7 +132,7 @@ def _read_pair(proto: Any, slices: dict[Key, SliceResult]) -> SliceResult:
 
 def _read_values(proto: Any) -> dict[MetricKey, float]:
     found = ((MetricKey.from_proto(item.key), _number(item.value)) for item in proto.metric_keys_and_values)
-    return {key: value for key, value in found if value is not None and key.name != CONFUSION_METRIC}
+    return {key: value for key, value in found if value is not None and key.name not in _COUNTS}
 
 
 def _number(value: Any) -> float | None:
@@ -126,6 +149,13 @@ def _read_confusion(value: Any) -> Confusion:
     counts = value.confusion_matrix_at_thresholds.matrices[0]
     sizes = (_count(counts, kind) for kind in ("true_positives", "false_positives", "true_negatives", "false_negatives"))
     return Confusion(*sizes)
+
+
+def _read_matrix(value: Any, classes: int) -> np.ndarray:
+    matrix = np.zeros((classes, classes), np.int64)
+    for entry in value.multi_class_confusion_matrix_at_thresholds.matrices[0].entries:
+        matrix[entry.actual_class_id, entry.predicted_class_id] = round(entry.num_weighted_examples)
+    return matrix
 
 
 def _count(counts: Any, kind: str) -> int:

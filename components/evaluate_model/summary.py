@@ -4,9 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from components._shared.artifacts import BASELINE, CANDIDATE
+from components._shared.label import LabelKind, LabelSpec
 from components.evaluate_model.curves import Curve
-from components.evaluate_model.results import Confusion, SliceResult
+from components.evaluate_model.results import SliceResult
 
 FORMAT = "sluice/evaluation/1"
 
@@ -33,13 +36,29 @@ def flatten(metrics: Mapping[str, Mapping[str, float | None]]) -> dict[str, floa
     return {name: value for name, value in named.items() if value is not None}
 
 
-def describe_classification(curve: Curve | None, confusion: Confusion | None, label: str) -> dict[str, Any]:
+def describe_label(labels: np.ndarray, label: LabelSpec) -> dict[str, Any]:
+    """Returns what `evaluation.json` says of the label: its kind, and how its values are spread over the rows.
+
+    Args:
+        labels: Of shape [rows], at least one.
+        label: The label.
+    """
+    known = {"label": label.name, "label_kind": label.kind.value, "label_classes": list(label.classes)}
+    if label.kind is LabelKind.BINARY:
+        return known | {"positives": int(labels.sum())}
+    if label.kind is LabelKind.MULTICLASS:
+        return known | {"class_rows": np.bincount(labels, minlength=len(label.classes)).tolist()}
+    values = labels.astype(np.float64)
+    return known | {"label_range": [float(values.min()), float(values.max())], "label_mean": float(values.mean())}
+
+
+def describe_classification(curve: Curve | None, overall: SliceResult | None, label: LabelSpec) -> dict[str, Any]:
     """Returns the metadata of a system.ClassificationMetrics artifact, in the shape that kfp's own class writes.
 
     Args:
         curve: The candidate's curve; None where it is not defined.
-        confusion: The candidate's counts at the decision threshold; None where nothing was evaluated.
-        label: Name of the label.
+        overall: All rows together; None where nothing was evaluated.
+        label: The label. A numeric one has no such metadata.
     """
     metadata: dict[str, Any] = {}
     if curve is not None:
@@ -48,12 +67,22 @@ def describe_classification(curve: Curve | None, confusion: Confusion | None, la
             {"confidenceThreshold": threshold, "recall": recall, "falsePositiveRate": rate}
             for threshold, recall, rate in points
         ]
-    if confusion is not None:
+    matrix = _count_classes(overall) if overall is not None else []
+    if matrix:
+        names = label.classes or (f"{label.name} = 0", f"{label.name} = 1")
         metadata["confusionMatrix"] = {
-            "annotationSpecs": [{"displayName": f"{label} = 0"}, {"displayName": f"{label} = 1"}],
-            "rows": [{"row": [confusion.tn, confusion.fp]}, {"row": [confusion.fn, confusion.tp]}],
+            "annotationSpecs": [{"displayName": name} for name in names],
+            "rows": [{"row": row} for row in matrix],
         }
     return metadata
+
+
+def _count_classes(overall: SliceResult) -> list[list[int]]:
+    """Returns the candidate's rows by true and predicted class; empty for a numeric label."""
+    if CANDIDATE in overall.confusion:
+        counts = overall.confusion[CANDIDATE]
+        return [[counts.tn, counts.fp], [counts.fn, counts.tp]]
+    return overall.class_confusion[CANDIDATE].tolist() if overall.class_confusion else []
 
 
 def _metrics_by_model(result: SliceResult, models: Sequence[str]) -> dict[str, dict[str, float | None]]:

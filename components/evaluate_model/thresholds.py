@@ -58,7 +58,7 @@ def judge_thresholds(
             note = "no such slice was evaluated: no row is in it, or slicing_specs does not name it"
             measurements.append(Measurement(name=name_metric(key), value=None, slice=_name_spec(spec), passed=False, note=note))
         for result in chosen:
-            undefined = result.one_class and key.name in ranking
+            undefined = _lacks_class(result, key) if key.name in ranking else ""
             small = bool(result.key) and result.rows < min_slice_size
             measurements += _measure(key, threshold, result, undefined=undefined, min_rows=min_slice_size if small else 0)
     return tuple(sorted(measurements, key=lambda item: bool(item.slice)))
@@ -88,6 +88,14 @@ def _needs_both_classes(config: config_pb2.EvalConfig) -> set[str]:
     return {key.name for key, metric, _ in found if metric.class_name in _BOTH_CLASSES}
 
 
+def _lacks_class(result: SliceResult, key: MetricKey) -> str:
+    """Returns how the rows lack a class that the metric ranks, as half a sentence; empty when they do not."""
+    if result.one_class:
+        return "all labels of these rows are equal"
+    lacks = result.lacks_class(key.sub_key.class_id if key.sub_key else None)
+    return "a class has no row among these" if lacks else ""
+
+
 def _applies(spec: _Spec, key: Any) -> bool:
     if slicer_lib.is_cross_slice_key(key):
         return isinstance(spec, config_pb2.CrossSlicingSpec) and slicer_lib.is_cross_slice_applicable(key, spec)
@@ -101,7 +109,7 @@ def _name_spec(spec: _Spec) -> str:
 
 
 def _measure(
-    key: MetricKey, threshold: _Threshold, result: SliceResult, *, undefined: bool, min_rows: int
+    key: MetricKey, threshold: _Threshold, result: SliceResult, *, undefined: str, min_rows: int
 ) -> Iterator[Measurement]:
     value = math.nan if undefined else result.values.get(key, math.nan)
     name = name_metric(key)
@@ -127,8 +135,8 @@ class _Note:
     judged: bool
 
 
-def _note(undefined: bool, min_rows: int) -> _Note:
-    notes = ["not defined, since all labels of these rows are equal"] if undefined else []
+def _note(undefined: str, min_rows: int) -> _Note:
+    notes = [f"not defined, since {undefined}"] if undefined else []
     notes += [f"fewer than {min_rows:,} rows"] if min_rows else []
     return _Note("; ".join(notes), not min_rows)
 

@@ -13,7 +13,7 @@ from components._shared.policy import Policy
 from components.evaluate_model.calibration_gate import judge_calibration
 from components.evaluate_model.fairness import judge_fairness
 from components.evaluate_model.group_counts import Counted
-from components.evaluate_model.inputs import Scores
+from components.evaluate_model.inputs import Scores, say_invalid
 from components.evaluate_model.regression import Comparison, judge_comparison
 from components.evaluate_model.results import SliceResult
 from components.evaluate_model.thresholds import judge_thresholds
@@ -30,7 +30,7 @@ class Measured:
 
     Attributes:
         scores: The predictions.
-        results: The slices that TFMA wrote; empty where the candidate's predictions are no probabilities.
+        results: The slices that TFMA wrote; empty where the candidate's predictions are nothing that could be measured.
         config: The configuration that TFMA ran with.
         policy: The gates' bounds.
         label: What kind of label it is.
@@ -49,9 +49,8 @@ class Measured:
     @property
     def invalid(self) -> str:
         """Returns what is wrong with the candidate's predictions, as a sentence; empty when nothing is."""
-        total = len(self.scores.predictions[CANDIDATE])
-        found = f"{self.scores.invalid:,} of {total:,} predictions are no probability: not finite, or not in [0, 1]."
-        return found if self.scores.invalid else ""
+        scores = self.scores
+        return say_invalid(scores.invalid, len(scores.predictions[CANDIDATE]), scores.kind) if scores.invalid else ""
 
 
 def judge_performance(measured: Measured) -> GateResult:

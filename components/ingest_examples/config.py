@@ -1,88 +1,10 @@
-"""How the input files are read and split: the settings of ingest_examples."""
+"""Reads the settings of ingest_examples from its parameters."""
 
 import dataclasses
-import math
 from typing import Any
 
 from components._shared.errors import UserError
-
-CSV, PARQUET = "csv", "parquet"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Label:
-    """Where the label comes from.
-
-    Attributes:
-        name: The label's feature.
-        column: Column that the label is derived from; empty when the label is a column itself.
-        above: The derived label is 1 where the column's value is greater than this, and 0 elsewhere.
-    """
-
-    name: str
-    column: str = ""
-    above: float | None = None
-
-    def __post_init__(self) -> None:
-        if not self.name:
-            raise UserError("The label has a name.", remedy="Set `source.label.name` in project.yaml.")
-        if bool(self.column) != (self.above is not None):
-            raise UserError("A derived label has both `column` and `above`.", received=dataclasses.asdict(self))
-        if self.above is not None and not _is_finite(self.above):
-            raise UserError("The bound `above` of a derived label is a finite number.", received=repr(self.above))
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Source:
-    """How the input files are read.
-
-    Attributes:
-        format: `csv` or `parquet`.
-        label: Where the label comes from.
-        row_key: Columns that together name a row; the latest row of a key wins. Empty keeps every row.
-        null_values: Texts that stand for a missing value; CSV only.
-        delimiter: The character between two fields; CSV only.
-    """
-
-    format: str
-    label: Label
-    row_key: tuple[str, ...] = ()
-    null_values: tuple[str, ...] = ("", "NA")
-    delimiter: str = ","
-
-    def __post_init__(self) -> None:
-        if self.format not in (CSV, PARQUET):
-            raise UserError("The source's format is csv or parquet.", received=self.format)
-        if len(self.delimiter) != 1 or self.delimiter in '"\r\n\0' or not self.delimiter.isascii():
-            raise UserError("The delimiter is one character of ASCII, no quote or line break.", received=repr(self.delimiter))
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Splits:
-    """How rows are split.
-
-    Attributes:
-        train: Share of the training split, in (0, 1).
-        eval: Share of the evaluation split, in (0, 1).
-        test: Share of the test split, in (0, 1).
-        key: Columns whose values decide; rows that agree in them go to one split. Empty takes the row key.
-        salt: Text that makes one division differ from another of the same keys.
-    """
-
-    train: float
-    eval: float
-    test: float
-    key: tuple[str, ...] = ()
-    salt: str = ""
-
-    def __post_init__(self) -> None:
-        shares = {"train": self.train, "eval": self.eval, "test": self.test}
-        if not all(_is_finite(share) and 0 < share < 1 for share in shares.values()) or abs(sum(shares.values()) - 1) > 1e-9:
-            raise UserError(
-                "The shares of train, eval and test are above 0 and sum to 1.",
-                received=shares,
-                remedy="Set `splits` in project.yaml.",
-            )
+from components._shared.source import Label, Source, Splits
 
 
 def read_source(document: dict[str, Any]) -> Source:
@@ -128,7 +50,3 @@ def _typed(what: str, value: Any, kind: Any) -> Any:
             raise UserError(f"`{what}` is a list of texts.", received=repr(value))
         return tuple(value)
     return value
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -16,10 +16,13 @@ from components._data.split_keys import has_split_keys, write_split_keys
 from components._shared.artifacts import SHARD_FILE, SPLITS, split_dir
 from components._shared.digest import digest_parts
 from components._shared.errors import UserError
-from components.ingest_examples.config import Source, Splits, read_source, read_splits
+from components._shared.label import LabelKind
+from components._shared.source import Source, Splits
+from components.ingest_examples.config import read_source, read_splits
 from components.ingest_examples.inputs import InputFile, check_label_feature, plan_columns, read_input_list
 from components.ingest_examples.keys import assign_splits, hash_keys, order_rows
-from components.ingest_examples.rows import Rows, check_keys, derive_label, drop_without_label
+from components.ingest_examples.labels import with_label
+from components.ingest_examples.rows import Rows, check_keys, drop_without_label
 from components.ingest_examples.tables import read_names, read_table
 
 logger = logging.getLogger(__name__)
@@ -72,7 +75,7 @@ def ingest_examples(
     reading = read_source(source)
     rule = read_splits(splits, reading.row_key)
     curated = read_schema(schema)
-    check_label_feature(curated, reading.label.name)
+    check_label_feature(curated, reading.label)
     features = arrow_types(curated)
     numbers = [int(span) for span in spans]  # Kubeflow sends whole numbers as 5.0
     rows = _read_rows(read_input_list(files, fingerprint, numbers), features, reading, rule)
@@ -93,10 +96,8 @@ def _read_rows(inputs: list[InputFile], features: Mapping[str, pa.DataType], sou
     names = {file.path: read_names(file.path, source) for file in inputs}
     types = plan_columns(names, features, source, rule)
     tables = [read_table(file.path, source, types) for file in inputs]
-    table, label = pa.concat_tables(tables), source.label
-    if label.column:
-        table = table.append_column(label.name, derive_label(table, label, features[label.name]))
-    rows = Rows(table=table, inputs=inputs, counts=[part.num_rows for part in tables], source=source)
+    rows = Rows(table=pa.concat_tables(tables), inputs=inputs, counts=[part.num_rows for part in tables], source=source)
+    rows = with_label(rows, features[source.label.name])
     check_keys(rows, tuple(dict.fromkeys((*source.row_key, *rule.key))))
     return rows
 
@@ -138,13 +139,18 @@ def _split(
 def _describe(rows: Rows, tables: Mapping[str, pa.Table], keys: Mapping[str, np.ndarray], rule: Splits) -> dict[str, Any]:
     columns = {field.name: _TYPE_NAMES[field.type] for field in tables[SPLITS[0]].schema}
     split_rule = {"key": list(rule.key), "salt": rule.salt, **{name: float(getattr(rule, name)) for name in SPLITS}}
+    label = rows.source.label.spec
+    # The same numbers are other data under other classes; of the other kinds the content says all.
+    classes = [json.dumps(label.classes)] if label.kind is LabelKind.MULTICLASS else []
     contents = [part for name in SPLITS for part in (name, digest_table(tables[name]))]
     contents += [digest_table(pa.table({"split_key": keys[name].view(np.int64)})) for name in SPLITS if name in keys]
     return {
-        "data_version": digest_parts([FORMAT, json.dumps(list(columns.items())), json.dumps(split_rule), *contents]),
+        "data_version": digest_parts([FORMAT, json.dumps(list(columns.items())), json.dumps(split_rule), *classes, *contents]),
         "splits": {name: {"rows": tables[name].num_rows, "shards": [f"{split_dir(name)}/{SHARD_FILE}"]} for name in SPLITS},
         "columns": columns,
-        "label": rows.source.label.name,
+        "label": label.name,
+        "label_kind": label.kind.value,
+        "label_classes": list(label.classes),
         "files": [
             {"path": str(file.path), "span": file.span, "size": file.size, "sha256": file.sha256, "rows": count}
             for file, count in zip(rows.inputs, rows.counts, strict=True)

@@ -12,7 +12,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from components._data.schema import SERVING, serving_features
 from components._shared.digest import digest_contents, digest_file
 from components._shared.errors import UserError
-from components.ingest_examples.config import Source, Splits
+from components._shared.label import LabelKind
+from components._shared.source import Label, Source, Splits
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,17 +70,25 @@ def _check_unchanged(file: InputFile) -> None:
         )
 
 
-def check_label_feature(schema: schema_pb2.Schema, name: str) -> None:
+def check_label_feature(schema: schema_pb2.Schema, label: Label) -> None:
     """Checks what the schema says of the label.
 
     Raises:
-        UserError: If the label is no feature, no number, or part of a request: then the model could read it off.
+        UserError: If the label is no feature, no number, of several classes and not INT, or part of a request: then the
+            model could read it off.
     """
+    name, is_multiclass = label.name, label.spec.kind is LabelKind.MULTICLASS
     feature = next((feature for feature in schema.feature if feature.name == name), None)
     if feature is None:
         raise UserError("The schema names the label.", received=name, remedy="Add it to schema.pbtxt, or mend its name.")
     if feature.type == schema_pb2.BYTES:
-        raise UserError(f"The label {name!r} is INT or FLOAT.", received="BYTES", remedy="Deliver it as 0 and 1.")
+        raise UserError(
+            f"The label {name!r} is INT or FLOAT in the schema.",
+            received="BYTES",
+            remedy="Give it the type INT; `positive` or `classes` of the label in project.yaml make numbers of texts.",
+        )
+    if is_multiclass and feature.type != schema_pb2.INT:
+        raise UserError(f"The label {name!r} is the number of a class, INT in the schema.", received="FLOAT")
     if feature in serving_features(schema):
         raise UserError(
             f"The label {name!r} is no part of a request.",
@@ -107,9 +116,9 @@ def plan_columns(
         if repeated := [name for name, count in Counter(columns).items() if count > 1]:
             raise UserError("A file names each column once.", received=f"{path} with {', '.join(repeated)} repeated")
     label = source.label
-    wanted = {name: kind for name, kind in features.items() if not (label.column and name == label.name)}
+    wanted = {name: kind for name, kind in features.items() if name != label.name}
     needed = dict.fromkeys((*source.row_key, *splits.key), pa.string())
-    needed |= {label.column: pa.float64()} if label.column else {label.name: features[label.name]}
+    needed[label.source] = _label_type(label, features[label.name])
     present = {name for name in (*wanted, *needed) if _is_present(name, names)}
     if missing := [name for name in needed if name not in present]:
         raise UserError(
@@ -117,13 +126,20 @@ def plan_columns(
             received=f"no column {', '.join(missing)} in {_name_files(names)}, which has {_name_columns(names)}",
             remedy="Deliver the column, or mend `source` (its `delimiter` too) and `splits` in project.yaml.",
         )
-    if label.column and any(label.name in columns for columns in names.values()):
+    if label.source != label.name and any(label.name in columns for columns in names.values()):
         raise UserError(
             f"A label derived from {label.column!r} is not a column of the data as well.",
             received=label.name,
-            remedy="Leave out `column` and `above`, or rename one of the two.",
+            remedy="Rename one of the two, or make the label of its own column.",
         )
     return {name: kind for name, kind in {**needed, **wanted}.items() if name in present}
+
+
+def _label_type(label: Label, kind: pa.DataType) -> pa.DataType:
+    """Returns the type of the column that the label is made from; `kind` is that of the label itself."""
+    if label.is_text:
+        return pa.string()
+    return pa.float64() if label.above is not None else kind
 
 
 def _is_present(name: str, names: Mapping[Path, list[str]]) -> bool:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components._shared.errors import UserError
-from components.ingest_examples.config import CSV, Label, Source
+from components._shared.source import CSV, Source
 from components.ingest_examples.failures import find_line
 from components.ingest_examples.inputs import InputFile
 
@@ -55,19 +55,6 @@ def check_keys(rows: Rows, columns: tuple[str, ...]) -> None:
             )
 
 
-def derive_label(table: pa.Table, label: Label, kind: pa.DataType) -> pa.ChunkedArray:
-    """Returns the label of each row; null where the column that it is derived from is null or NaN.
-
-    Raises:
-        UserError: If its column is no number.
-    """
-    values = table[label.column]
-    if pa.types.is_string(values.type):
-        raise UserError(f"The column {label.column!r} that the label is derived from is a number.", received=values.type)
-    is_above = pc.greater(values, pa.scalar(label.above, pa.float64()))
-    return pc.if_else(pc.is_null(values, nan_is_null=True), pa.scalar(None, pa.bool_()), is_above).cast(pa.int64()).cast(kind)
-
-
 def find_missing(column: pa.ChunkedArray) -> np.ndarray:
     """Returns bool [rows]: where a value is null or NaN."""
     return pc.is_null(column, nan_is_null=True).to_numpy()
@@ -93,5 +80,5 @@ def drop_without_label(rows: Rows, kept: np.ndarray) -> np.ndarray:
             remedy="Mend or remove the rows.",
         )
     if missing.all():
-        raise UserError("Some rows have a label.", received=f"no value in {label.column!r} of {len(kept)} rows")
+        raise UserError("Some rows have a label.", received=f"no value in {label.source!r} of {len(kept)} rows")
     return kept[~missing]

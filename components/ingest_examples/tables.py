@@ -9,7 +9,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from components._shared.errors import UserError
-from components.ingest_examples.config import CSV, Source
+from components._shared.source import CSV, Source
 from components.ingest_examples.failures import explain_cast, explain_csv, no_rows, open_text
 
 _BLOCK_BYTES = 4 << 20

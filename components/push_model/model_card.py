@@ -35,6 +35,8 @@ def _describe_model(decision: dict[str, Any], training: dict[str, Any]) -> str:
     baseline = decision["baseline_version"]
     rows = [
         ("Predicts", training.get("label")),
+        ("Kind of label", training.get("label_kind")),
+        *([("Classes", ", ".join(str(name) for name in training["label_classes"]))] if training.get("label_classes") else []),
         ("Outputs", ", ".join(str(name) for name in training.get("outputs") or [])),
         ("Model digest", decision["model_digest"]),
         ("Compared with", f"version {baseline}, live at the time" if baseline else "nothing: no version was live"),

@@ -4,11 +4,12 @@ import dataclasses
 import math
 
 import numpy as np
-import pyarrow as pa
 import tensorflow as tf
 
 from components._data.examples import read_split
+from components._data.vectors import to_array
 from components._shared.errors import UserError
+from components._shared.label import LabelKind, LabelSpec
 from components._tf.transform_graph import FeatureSpec
 
 MOST_STEPS_PER_EXECUTION = 50
@@ -17,7 +18,10 @@ EVALUATION_ROWS = 8192
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Arrays:
-    """One split: features by name, each of shape [rows, ...], and the label, float32 of shape [rows]."""
+    """One split: features by name, each of shape [rows, ...], and the label of shape [rows].
+
+    The label is float32; for several classes it is their number, int64.
+    """
 
     features: dict[str, np.ndarray]
     label: np.ndarray
@@ -28,47 +32,48 @@ class Arrays:
         return len(self.label)
 
 
-def read_arrays(transformed_examples: str, split: str, feature_spec: dict[str, FeatureSpec], label: str) -> Arrays:
+def read_arrays(transformed_examples: str, split: str, feature_spec: dict[str, FeatureSpec], label: LabelSpec) -> Arrays:
     """Reads one split of the transformed examples.
 
     Args:
         transformed_examples: Folder of the transformed examples.
         split: Name of the split.
         feature_spec: The transformed features, without the label.
-        label: Name of the label.
+        label: The label.
 
     Raises:
-        UserError: If the split is empty, a label is not finite or not in [0, 1], or all labels are the same.
+        UserError: If the split is empty, a label is not what its kind asks for, or all labels are the same.
     """
-    table = read_split(transformed_examples, split, [*feature_spec, label])
-    features = {name: _to_array(table[name]) for name in feature_spec}
-    arrays = Arrays(features=features, label=_to_array(table[label]).astype(np.float32))
-    _check_label(arrays.label, split, label)
-    return arrays
+    table = read_split(transformed_examples, split, [*feature_spec, label.name])
+    features = {name: to_array(table[name]) for name in feature_spec}
+    values = to_array(table[label.name]).astype(np.float32)
+    _check_label(values, split, label)
+    dtype = np.int64 if label.kind is LabelKind.MULTICLASS else np.float32
+    return Arrays(features=features, label=values.astype(dtype))
 
 
-def _to_array(column: pa.ChunkedArray) -> np.ndarray:
-    if not pa.types.is_fixed_size_list(column.type):
-        return column.to_numpy()
-    width = column.type.list_size
-    return np.concatenate([chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, width) for chunk in column.chunks])
-
-
-def _check_label(values: np.ndarray, split: str, label: str) -> None:
+def _check_label(values: np.ndarray, split: str, label: LabelSpec) -> None:
+    name = label.name
     if not len(values):
         raise UserError(f"The split {split!r} has rows.", received=0, remedy="Read more data, or change the splits' shares.")
     if not np.isfinite(values).all():
         bad = np.count_nonzero(~np.isfinite(values))
-        raise UserError(f"Every row has a finite label {label!r}.", received=f"{bad} rows of {split!r} without")
-    if values.min() < 0 or values.max() > 1:
+        raise UserError(f"Every row has a finite label {name!r}.", received=f"{bad} rows of {split!r} without")
+    if label.kind is LabelKind.BINARY and (values.min() < 0 or values.max() > 1):
         raise UserError(
-            f"The label {label!r} is 0 or 1, as the model gives a probability.",
+            f"The label {name!r} is 0 or 1, as the model gives a probability.",
             received=f"values from {values.min():g} to {values.max():g} in the split {split!r}",
             remedy="Derive it in project.yaml with `column` and `above`, or deliver it as 0 and 1.",
         )
+    if label.kind is LabelKind.MULTICLASS and not np.isin(values, np.arange(len(label.classes))).all():
+        raise UserError(
+            f"The label {name!r} is the number of a class, from 0 to {len(label.classes) - 1}.",
+            received=f"values from {values.min():g} to {values.max():g} in the split {split!r}",
+            remedy="Pass it through preprocessing_fn as it is.",
+        )
     if values.min() == values.max():
         raise UserError(
-            f"The label {label!r} has at least two values in the split {split!r}.",
+            f"The label {name!r} has at least two values in the split {split!r}.",
             received=f"only {values[0]:g} in {len(values)} rows",
             remedy="Read more data, or check how the label is made in project.yaml.",
         )

@@ -17,9 +17,9 @@ from components._shared.digest import digest_model
 from components._shared.documents import read_object
 from components._shared.errors import UserError
 from components._shared.folders import whole_folder
+from components._shared.label import LabelSpec, read_label_spec
 from components._shared.outputs import write_json, write_text
 from components._shared.user_code import load_function, user_errors
-from components._tf.saved_model import PREDICTION_KEY
 from components._tf.transform_graph import FeatureSpec, TransformGraph, read_feature_spec
 from components.train_model.arrays import Arrays, read_arrays
 from components.train_model.fit import Fit, Settings, build, fit, model_errors
@@ -93,24 +93,26 @@ def train_model(
     with whole_folder(model) as folder:
         settings = Settings(epochs=epochs, batch_size=batch_size, patience=patience, seed=seed)
         manifest = read_manifest(examples)
+        label = read_label_spec(manifest)
         origin = _read_origin(transform_graph, manifest["data_version"])
-        feature_spec = _read_features(transform_graph, manifest["label"])
-        splits = {split: read_arrays(transformed_examples, split, feature_spec, manifest["label"]) for split in (TRAIN, EVAL)}
+        feature_spec = _read_features(transform_graph, label.name)
+        splits = {split: read_arrays(transformed_examples, split, feature_spec, label) for split in (TRAIN, EVAL)}
         _check_rows(manifest, splits)
         keras.utils.set_random_seed(seed)
         tf.config.experimental.enable_op_determinism()
         build_model = load_function(project_dir, MODEL_FILE, "build_model", model_hash)
-        fitted = _fit(project_dir, build_model, feature_spec, hyperparameters, splits, settings)
+        fitted = _fit(project_dir, build_model, feature_spec, hyperparameters, label, splits, settings)
         save_model(
             model=fitted.model,
             graph=TransformGraph(transform_graph),
             schema=read_schema(schema),
             examples=examples,
             evaluation=splits[EVAL],
+            label=label,
             path=folder / SERVING_MODEL_DIR,
         )
         training = {
-            **_describe(manifest, settings, fitted, feature_spec),
+            **_describe(manifest, label, settings, fitted, feature_spec),
             "hyperparameters": hyperparameters,
             **origin,
             "model_hash": model_hash,
@@ -134,12 +136,13 @@ def _fit(
     build_model: Callable[..., Any],
     feature_spec: dict[str, FeatureSpec],
     hyperparameters: dict[str, Any],
+    label: LabelSpec,
     splits: dict[str, Arrays],
     settings: Settings,
 ) -> Fit:
     """Builds the project's model and fits it, with its errors told by the project's files and lines."""
     with model_errors(), user_errors(project_dir, "build_model builds a model that can be fitted"):
-        model = build(build_model, feature_spec, hyperparameters)
+        model = build(build_model, feature_spec, hyperparameters, label)
         fitted = fit(model, train=splits[TRAIN], evaluation=splits[EVAL], settings=settings)
     logger.info("Kept the weights of epoch %d of %d", fitted.best_epoch, fitted.epochs)
     return fitted
@@ -179,14 +182,16 @@ def _check_rows(manifest: dict[str, Any], splits: dict[str, Arrays]) -> None:
 
 
 def _describe(
-    manifest: dict[str, Any], settings: Settings, fitted: Fit, feature_spec: dict[str, FeatureSpec]
+    manifest: dict[str, Any], label: LabelSpec, settings: Settings, fitted: Fit, feature_spec: dict[str, FeatureSpec]
 ) -> dict[str, Any]:
     """Returns what `training.json` says of data, settings and course of the training."""
     return {
         **{key: manifest[key] for key in ("data_version", "label", "spans", "split_rule")},
+        "label_kind": label.kind.value,
+        "label_classes": list(label.classes),
         **dataclasses.asdict(settings),
         "features": sorted(feature_spec),
-        "outputs": [PREDICTION_KEY],
+        "outputs": [label.output],
         "epochs_run": fitted.epochs,
         "best_epoch": fitted.best_epoch,
         "history": fitted.history,

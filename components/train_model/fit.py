@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from components._shared.errors import UserError
+from components._shared.label import PROBABILITY_TOLERANCE, LabelKind, LabelSpec
 from components._shared.user_code import last_words
 from components._tf.transform_graph import FeatureSpec
 from components.train_model.arrays import Arrays, evaluation_batches, plan_epoch, training_batches
@@ -70,12 +71,12 @@ class Fit:
 
 
 def build(
-    build_model: Callable[..., Any], feature_spec: dict[str, FeatureSpec], hyperparameters: dict[str, Any]
+    build_model: Callable[..., Any], feature_spec: dict[str, FeatureSpec], hyperparameters: dict[str, Any], label: LabelSpec
 ) -> keras.Model:
     """Calls the project's build_model.
 
     Raises:
-        UserError: If it returns no compiled keras.Model that takes the features and gives one output per row.
+        UserError: If it returns no compiled keras.Model that takes the features and gives what the kind of label asks for.
     """
     model = build_model(feature_spec, hyperparameters)
     if not isinstance(model, keras.Model) or not model.compiled:
@@ -85,10 +86,26 @@ def build(
         )
     # Called on two rows, since a subclass of keras.Model has no shapes before.
     output = model({name: tf.zeros([2, *spec.shape], spec.dtype) for name, spec in feature_spec.items()}, training=False)
-    if not isinstance(output, tf.Tensor) or output.shape != (2, 1):
-        received = f"{list(output.shape)} for two rows" if isinstance(output, tf.Tensor) else f"a {type(output).__name__}"
-        raise UserError("The model has one output per row, of shape [None, 1].", received=received)
+    _check_output(output, label)
     return model
+
+
+def _check_output(output: Any, label: LabelSpec) -> None:
+    width, kind = max(len(label.classes), 1), label.kind.value
+    if not isinstance(output, tf.Tensor) or output.shape != (2, width):
+        outputs = "one output" if width == 1 else f"one output per class, {width},"
+        raise UserError(
+            f"A model of a {kind} label has {outputs} per row, of shape [None, {width}].",
+            received=f"{list(output.shape)} for two rows" if isinstance(output, tf.Tensor) else f"a {type(output).__name__}",
+            remedy="Mend its last layer in model.py.",
+        )
+    sums = tf.reduce_sum(output, axis=1).numpy()
+    if label.kind is LabelKind.MULTICLASS and not (abs(sums - 1) <= PROBABILITY_TOLERANCE).all():
+        raise UserError(
+            f"The outputs of a model of a {kind} label are probabilities, which sum to 1 in every row.",
+            received=f"sums of {sums.tolist()} for two rows",
+            remedy='End the model with activation="softmax".',
+        )
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from components._data.statistics import common_statistics, feature_name
+from components._shared.label import LabelKind, LabelSpec
 from components.validate_examples.findings import Finding
 
 
@@ -27,15 +28,16 @@ def check_rows(split: str, rows: int, *, least: int, in_manifest: int) -> Iterat
         )
 
 
-def check_label(split: str, dataset: statistics_pb2.DatasetFeatureStatistics, label: str) -> Iterator[Finding]:
-    """Yields findings when the label is absent, missing in some rows, or the same in all of them."""
-    feature = next((item for item in dataset.features if feature_name(item) == label), None)
+def check_label(split: str, dataset: statistics_pb2.DatasetFeatureStatistics, label: LabelSpec) -> Iterator[Finding]:
+    """Yields findings when the label is absent, missing in some rows, not what its kind allows, or the same in all rows."""
+    name = label.name
+    feature = next((item for item in dataset.features if feature_name(item) == name), None)
     if feature is None:
         yield Finding(
             split=split,
-            feature=label,
+            feature=name,
             headline="No label",
-            detail=f"The examples have no column {label!r}, which is the label.",
+            detail=f"The examples have no column {name!r}, which is the label.",
             remedy="Bring the label back into the source, or correct `label` of the source in project.yaml.",
         )
         return
@@ -43,18 +45,36 @@ def check_label(split: str, dataset: statistics_pb2.DatasetFeatureStatistics, la
     if present < dataset.num_examples:
         yield Finding(
             split=split,
-            feature=label,
+            feature=name,
             headline="Rows without a label",
             detail=f"{dataset.num_examples - present:,} of {dataset.num_examples:,} rows have no label.",
             remedy="Leave these rows out of the source, or find out why their label is missing.",
         )
+    yield from _check_range(split, feature, label)
     if present and _is_constant(feature):
+        varied = "in which the label varies" if label.kind is LabelKind.NUMERIC else "that holds every class"
         yield Finding(
             split=split,
-            feature=label,
+            feature=name,
             headline="Label with one value only",
             detail=f"All {present:,} labels are the same, so nothing can be learned from them or measured on them.",
-            remedy="Read data that holds every class, or choose a split key that spreads the classes over the splits.",
+            remedy=f"Read data {varied}, or choose a split key that spreads its values over the splits.",
+        )
+
+
+def _check_range(split: str, feature: statistics_pb2.FeatureNameStatistics, label: LabelSpec) -> Iterator[Finding]:
+    """Yields a finding when a class has a number that there is not; NaN and infinity are the business of `check_numbers`."""
+    largest = max(len(label.classes), 2) - 1
+    if label.kind is LabelKind.NUMERIC or feature.WhichOneof("stats") != "num_stats":
+        return
+    stats = feature.num_stats
+    if stats.min < 0 or stats.max > largest:
+        yield Finding(
+            split=split,
+            feature=label.name,
+            headline="Label that is no class",
+            detail=f"The labels are from {stats.min:g} to {stats.max:g}; a {label.kind.value} label is from 0 to {largest}.",
+            remedy="Say under source.label in project.yaml what it is: `above`, `positive`, `classes` or `kind: numeric`.",
         )
 
 

@@ -16,6 +16,7 @@ from components._shared.artifacts import ANOMALIES_FILE, ANOMALIES_TEXT_FILE, SP
 from components._shared.errors import UserError
 from components._shared.folders import whole_folder
 from components._shared.gates import Evidence, GateReport, GateResult, Measurement, Verdict
+from components._shared.label import read_label_spec
 from components._shared.outputs import write_bytes, write_text
 from components._shared.policy import DataGate, read_policy
 from components.validate_examples import checks, drift
@@ -149,7 +150,7 @@ def _check(
         in_manifest = manifest["splits"].get(split, {}).get("rows", 0)
         least = bounds.min_rows.get(split, 0)
         found += checks.check_rows(split, dataset.num_examples, least=least, in_manifest=in_manifest)
-        found += checks.check_label(split, dataset, manifest["label"])
+        found += checks.check_label(split, dataset, read_label_spec(manifest))
         found += checks.check_numbers(split, dataset, schema, manifest["label"])
     return found
 

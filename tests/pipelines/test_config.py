@@ -1,8 +1,11 @@
+import json
+
 import pytest
 
 from components._shared.errors import UserError
 from components._shared.policy import Policy, read_policy
 from components._shared.rules import read_rules
+from components.ingest_examples.config import read_source
 from pipelines.config import load_project
 
 
@@ -34,6 +37,20 @@ def test_values_reach_the_stages_as_they_were_written(project_dir):
 def test_a_label_that_is_a_column_has_no_rule(project_dir):
     edit(project_dir, "{ name: late, column: delay, above: 15 }", "{ name: late }")
     assert load_project(project_dir).source_json["label"] == {"name": "late"}
+
+
+@pytest.mark.parametrize(
+    ("label", "kind"),
+    [
+        ({"name": "late", "positive": ["yes", "y"]}, "binary"),
+        ({"name": "late", "classes": ["on time", "late"]}, "multiclass"),
+        ({"name": "late", "column": "delay", "kind": "numeric"}, "numeric"),
+    ],
+)
+def test_a_label_of_every_kind_reaches_the_stages(project_dir, label, kind):
+    edit(project_dir, "{ name: late, column: delay, above: 15 }", json.dumps(label))
+    project = load_project(project_dir)
+    assert read_source(json.loads(json.dumps(project.source_json))).label.spec.kind == kind
 
 
 def test_gates_are_the_policy_of_the_stages(project_dir):
@@ -93,9 +110,16 @@ def test_project_is_frozen(project_dir):
         ("spans: 1-9", "spans: 9", "source.spans: Input should be a valid string. Received: 9."),
         ("row_key: [parcel]", "row_key: []", "source.row_key: Tuple should have at least 1 item"),
         ("row_key: [parcel]", "row_key: parcel", "source.row_key: Input should be a valid array"),
-        (", above: 15", "", "source.label: `column` and `above` derive the label together"),
-        ("test: 0.1", "test: 0.3", "splits: `train`, `eval` and `test` are shares that add up to 1."),
-        ("test: 0.1", "test: 0", "splits.test: Input should be greater than 0. Received: 0."),
+        (", above: 15", "", "source.label: A label derived from a number has both `column` and `above`"),
+        ("column: delay, above: 15", "classes: [no]", "source.label: A multiclass label has at least two classes."),
+        ("column: delay, above: 15", "classes: [1, 2]", "source.label.classes.0: Input should be a valid string"),
+        (
+            "above: 15",
+            "over: 15",
+            "source.label.over: not a known key. Known here: name, column, kind, above",
+        ),
+        ("test: 0.1", "test: 0.3", "splits: The shares of train, eval and test are above 0 and sum to 1."),
+        ("test: 0.1", "test: 0", "splits: The shares of train, eval and test are above 0 and sum to 1."),
         ("format: csv", "format: xml", "source.format: Input should be 'csv' or 'parquet'"),
         ("  strict: false", "  approval: {}", "gates.approval: not a known key. Known here: "),
         ("train: 100 }", "train: -1 }", "gates.data.min_rows: at least 0. Received: -1."),

@@ -68,7 +68,7 @@ def make_rows(seed: int = 7, rows: int = 400) -> pa.Table:
 
 @pytest.fixture(scope="session")
 def saved_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """SavedModels whose probability is: a column; a column outside [0, 1]; two numbers per row; a column nobody has."""
+    """SavedModels that repeat a column, or fall short of what a kind of label asks for."""
     import tensorflow as tf
 
     root = tmp_path_factory.mktemp("models")
@@ -76,6 +76,10 @@ def saved_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "signal": lambda signal: {"probability": tf.identity(signal)},
         "noise": lambda noise: {"probability": tf.identity(noise)},
         "invalid": lambda signal: {"probability": tf.where(signal > 0.5, signal, float("nan"))},
+        "classes": lambda signal: {"probabilities": tf.stack([1 - signal, signal], axis=1)},
+        "unscaled": lambda signal: {"probabilities": tf.stack([signal, signal], axis=1)},
+        "number": lambda signal: {"prediction": 100 * signal},
+        "infinite": lambda signal: {"prediction": tf.where(signal > 0.5, signal, float("inf"))},
         "two": lambda signal: {"probability": tf.stack([signal, 1 - signal], axis=1)},
         "other_features": lambda altitude: {"probability": tf.identity(altitude)},
     }

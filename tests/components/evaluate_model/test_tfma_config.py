@@ -4,6 +4,7 @@ import pytest
 from tensorflow_model_analysis.metrics import metric_specs
 
 from components._shared.errors import UserError
+from components._shared.label import LabelKind
 from components.evaluate_model.tfma_config import has_change_threshold, parse_eval_config, prepare_eval_config
 
 CONFIG = {
@@ -76,3 +77,22 @@ def test_change_thresholds_need_a_baseline():
     configs = [prepare_eval_config(parsed, with_baseline=live, **PREPARED) for live in (False, True)]
     assert [has_change_threshold(config) for config in configs] == [False, True]
     assert [[model.name for model in config.model_specs] for config in configs] == [[""], ["candidate", "baseline"]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "class_name"),
+    [
+        (LabelKind.BINARY, "SparseCategoricalAccuracy"),
+        (LabelKind.BINARY, "MultiClassConfusionMatrixPlot"),
+        (LabelKind.MULTICLASS, "BinaryAccuracy"),
+        (LabelKind.MULTICLASS, "CategoricalCrossentropy"),
+        (LabelKind.NUMERIC, "AUC"),
+        (LabelKind.NUMERIC, "Precision"),
+        (LabelKind.NUMERIC, "BinaryCrossentropy"),
+        (LabelKind.NUMERIC, "SparseCategoricalAccuracy"),
+    ],
+)
+def test_metrics_of_another_kind_of_label_are_refused(kind, class_name):
+    document = spoiled("metrics_specs", 0, "metrics", [{"class_name": class_name}])
+    with pytest.raises(UserError, match=f"those of a {kind.value} label.*{class_name}"):
+        parse_eval_config(document, "late", kind)

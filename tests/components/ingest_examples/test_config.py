@@ -9,7 +9,7 @@ SPLITS = {"train": 0.8, "eval": 0.1, "test": 0.1}
 
 def test_defaults():
     source = read_source({"format": "csv", "label": {"name": "late", "column": "", "above": None}})
-    assert (source.null_values, source.delimiter, source.row_key) == (("", "NA"), ",", ())
+    assert (source.null_values, source.delimiter, source.row_key) == (("",), ",", ())
 
 
 def test_split_key_defaults_to_the_row_key():
@@ -20,7 +20,6 @@ def test_split_key_defaults_to_the_row_key():
     ("change", "message"),
     [
         ({"format": "json"}, "csv or parquet.*json"),
-        ({"format": None}, "nothing for format"),
         ({"delimiter": ";;"}, "one character"),
         ({"delimiter": "\n"}, "one character"),
         ({"delimiter": "é"}, "one character of ASCII"),
@@ -34,6 +33,15 @@ def test_split_key_defaults_to_the_row_key():
         ({"label": {"name": 5}}, "`source.label.name` is a text"),
         ({"label": {"name": "late", "column": "delay"}}, "both `column` and `above`"),
         ({"label": {"name": "late", "above": 0}}, "both `column` and `above`"),
+        ({"label": {"name": "late", "kind": "ordinal"}}, "Known: binary, multiclass, numeric"),
+        ({"label": {"name": "late", "kind": "multiclass"}}, "names its `classes`"),
+        ({"label": {"name": "late", "kind": "numeric", "positive": ["yes"]}}, "`positive` is binary.*numeric"),
+        ({"label": {"name": "late", "kind": "binary", "classes": ["a", "b"]}}, "`classes` is multiclass.*binary"),
+        ({"label": {"name": "late", "positive": ["yes"], "classes": ["a", "b"]}}, "made in one way"),
+        ({"label": {"name": "late", "classes": ["a"]}}, "at least two classes"),
+        ({"label": {"name": "late", "classes": ["a", "a"]}}, "texts in `classes` of the label differ"),
+        ({"label": {"name": "late", "positive": [""]}}, "none is empty"),
+        ({"label": {"name": "late", "classes": "ab"}}, "`source.label.classes` is a list of texts"),
         ({"label": {"name": "late", "column": "delay", "above": "15"}}, "finite number"),
         ({"label": {"name": "late", "column": "delay", "above": True}}, "finite number"),
         ({"label": {"name": "late", "column": "delay", "above": float("nan")}}, "finite number"),
@@ -52,7 +60,7 @@ def test_wrong_source(change: dict, message: str):
         ({"train": 1.0, "eval": 0.0, "test": 0.0}, "above 0"),
         ({"train": 1.1, "eval": -0.1, "test": 0.0}, "above 0"),
         ({"train": "0.8"}, "above 0"),
-        ({"eval": None}, "nothing for eval"),
+        ({"eval": None, "train": 0.9}, "sum to 1"),
         ({"key": "day"}, "list of texts"),
         ({"seed": 1}, "known settings"),
     ],

@@ -1,7 +1,14 @@
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from components.train_model.arrays import Arrays, evaluation_batches, plan_epoch, training_batches
+from components._data.examples import write_split
+from components._shared.errors import UserError
+from components._shared.label import LabelKind, LabelSpec
+from components.train_model.arrays import Arrays, evaluation_batches, plan_epoch, read_arrays, training_batches
+
+SPECIES = LabelSpec(name="species", kind=LabelKind.MULTICLASS, classes=("Adelie", "Chinstrap", "Gentoo"))
+PRICE = LabelSpec(name="species", kind=LabelKind.NUMERIC)
 
 
 @pytest.fixture
@@ -46,3 +53,28 @@ def test_evaluation_sees_every_row_in_order():
     arrays = Arrays(features={"row": np.arange(rows)}, label=np.zeros(rows, np.float32))
     seen = np.concatenate([features["row"] for features, _ in evaluation_batches(arrays)])
     np.testing.assert_array_equal(seen, np.arange(rows))
+
+
+@pytest.mark.parametrize(("label", "dtype"), [(SPECIES, np.int64), (PRICE, np.float32)])
+def test_labels_have_the_type_of_their_kind(tmp_path, label, dtype):
+    write_split(tmp_path, "train", pa.table({"species": [0, 2, 1, 2]}))
+    values = read_arrays(str(tmp_path), "train", {}, label).label
+    assert values.tolist() == [0, 2, 1, 2]
+    assert values.dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("label", "values", "message"),
+    [
+        (SPECIES, [0, 1, 3], "number of a class, from 0 to 2.*from 0 to 3"),
+        (SPECIES, [-1, 1, 2], "number of a class"),
+        (SPECIES, [0.0, 0.5, 1.0], "number of a class"),
+        (SPECIES, [2, 2, 2], "at least two values"),
+        (PRICE, [7.5, 7.5], "at least two values"),
+        (PRICE, [7.5, float("inf")], "finite label"),
+    ],
+)
+def test_labels_that_the_kind_does_not_allow_are_refused(tmp_path, label, values, message):
+    write_split(tmp_path, "train", pa.table({"species": values}))
+    with pytest.raises(UserError, match=message):
+        read_arrays(str(tmp_path), "train", {}, label)

@@ -70,9 +70,9 @@ class Case:
     def set_schema(self, text):
         self.write("schema/schema.pbtxt", text)
 
-    def set_manifest(self, rows):
+    def set_manifest(self, rows, **label):
         splits = {split: {"rows": count} for split, count in rows.items()}
-        manifest = {"data_version": "sha256:d1", "label": "churned", "splits": splits}
+        manifest = {"data_version": "sha256:d1", "label": "churned", "splits": splits, **label}
         write_manifest(self.folder / "examples", manifest)
 
     def set_baseline(self, version, rows=None, schema=SCHEMA):

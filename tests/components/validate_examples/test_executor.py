@@ -183,6 +183,21 @@ def test_drifted_numbers_fail(case, table):
     assert "feature 'income', split 'train': Too far from the live version's distribution" in data_gate(case).reason
 
 
+@pytest.mark.parametrize(
+    ("kind", "values", "found"),
+    [
+        ({}, [0, 2, 1], True),
+        ({"label_kind": "multiclass", "label_classes": ["a", "b", "c"]}, [0, 2, 1], False),
+        ({"label_kind": "multiclass", "label_classes": ["a", "b"]}, [0, 2, 1], True),
+        ({"label_kind": "numeric"}, [-7, 2, 30], False),
+    ],
+)
+def test_a_label_beyond_its_kind_fails(case, table, kind, values, found):
+    case.set_split("eval", table(churned=pa.array(values * 40)))
+    case.set_manifest(dict.fromkeys(("train", "eval", "test"), 120), **kind)
+    assert ("feature 'churned', split 'eval': Label that is no class" in data_gate(case).reason) is found
+
+
 def test_drift_is_judged_on_the_training_split_only(case, table):
     case.set_baseline("3", table())
     case.set_split("eval", table(city=pa.array(["Bonn"] * 120)))
