@@ -26,9 +26,12 @@ from components.evaluate_model.curves import trace_curve
 from components.evaluate_model.group_counts import count_decisions
 from components.evaluate_model.inputs import Candidate, Scores, TestRows
 from components.evaluate_model.live_version import score_live_version
+from components.evaluate_model.paired import Interval
 from components.evaluate_model.regression import compare_models
 from components.evaluate_model.results import read_results
-from components.evaluate_model.slice_rows import slicing_features
+from components.evaluate_model.slice_intervals import Scored, measure_slices
+from components.evaluate_model.slice_rows import slice_specs, slicing_features, unsupported_slicing
+from components.evaluate_model.slice_table import USUAL, Ranking
 from components.evaluate_model.tfma_run import Run, run_tfma
 from components.evaluate_model.thresholds import primary_metric
 from components.evaluate_model.verdicts import (
@@ -97,7 +100,6 @@ def evaluate_model(
     scores = _score(candidate, live, rows, read_schema(schema), manifest)
 
     folder = _make_folder(evaluation)
-    label = read_label_spec(manifest)
     clusters = find_clusters(examples, TEST, manifest, rows.table.num_rows)
     measured, run = _measure(rows, scores, _prepare(config, scores, bounds), bounds, label, clusters, folder)
     gates = (
@@ -118,7 +120,7 @@ def evaluate_model(
     # The configuration goes along with a release: it says what the policy's hash stands for, years later.
     known = {"baseline_model_digest": live.model_digest, "eval_config": eval_config, "policy_hash": policy_hash}
     document = {**known, **_summarise(gate_report, rows, measured, run, manifest)}
-    return _write(gate_report, rows, label, measured, run, document, folder, Path(report))
+    return _write(gate_report, rows, measured, run, document, folder, Path(report))
 
 
 def _check_slicing(config: config_pb2.EvalConfig, table: pa.Table) -> None:
@@ -174,13 +176,13 @@ def _measure(
     run = run_tfma(table, config, folder)
     comparison = compare_models(rows.labels, scores.predictions, policy.regression, kind=label.kind, clusters=clusters)
     counted = count_decisions(rows.table, rows.labels, scores.predictions[CANDIDATE], label, policy.fairness, folder)
-    return Measured(scores, read_results(folder, len(label.classes)), config, policy, label, comparison, counted), run
+    results = read_results(folder, len(label.classes))
+    return Measured(scores, results, config, policy, label, comparison, counted, clusters), run
 
 
 def _write(
     report: GateReport,
     rows: TestRows,
-    label: LabelSpec,
     measured: Measured,
     run: Run,
     document: dict[str, Any],
@@ -188,18 +190,20 @@ def _write(
     page_file: Path,
 ) -> EvaluationResult:
     """Writes predictions, summary, page and, last, the gates' report."""
-    predictions, results = measured.scores.predictions, measured.results
+    label, predictions, results = measured.label, measured.scores.predictions, measured.results
     columns = {label.name: rows.table[label.name], **{name: to_column(values) for name, values in predictions.items()}}
     pq.write_table(pa.table(columns), folder / PREDICTIONS_FILE)
     write_json(folder / EVALUATION_FILE, document)
     has_curves = label.kind is LabelKind.BINARY and not measured.invalid
     curves = {name: trace_curve(rows.labels, values) for name, values in predictions.items()} if has_curves else {}
+    ranking = _rank(measured)
     content = page.Content(
         report=report,
         summary=document,
         results=results,
         policy=measured.policy,
-        primary=primary_metric(measured.config),
+        ranking=ranking,
+        slice_intervals=_measure_slices(rows, measured, ranking),
         label=label,
         labels=rows.labels,
         predictions=predictions,
@@ -212,6 +216,20 @@ def _write(
     report.write(folder)
     classification = summary.describe_classification(curves.get(CANDIDATE), results[0] if results else None, label)
     return EvaluationResult(report, summary.flatten(document["metrics"]), classification)
+
+
+def _rank(measured: Measured) -> Ranking:
+    primary = primary_metric(measured.config)
+    return Ranking(*primary) if primary else USUAL[measured.label.kind]
+
+
+def _measure_slices(rows: TestRows, measured: Measured, ranking: Ranking) -> dict[Any, Interval]:
+    if not measured.results or unsupported_slicing(measured.config, rows.table):
+        return {}
+    predictions, kind = measured.scores.predictions[CANDIDATE], measured.label.kind
+    scored = Scored(labels=rows.labels, predictions=predictions, kind=kind, clusters=measured.clusters)
+    specs = slice_specs(measured.config)
+    return measure_slices(rows.table, specs, ranking.metric, scored, measured.policy.regression.confidence)
 
 
 def _summarise(report: GateReport, rows: TestRows, measured: Measured, run: Run, manifest: dict[str, Any]) -> dict[str, Any]:

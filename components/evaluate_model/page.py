@@ -1,7 +1,6 @@
 """The page of an evaluation: verdict, gates, metrics, slices, groups and curves."""
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,38 +10,21 @@ import numpy as np
 from components._report.page import render_page
 from components._shared.artifacts import BASELINE, CANDIDATE
 from components._shared.gates import GateReport, Verdict
-from components._shared.label import LabelKind, LabelSpec
+from components._shared.label import LabelSpec
 from components._shared.policy import Policy
 from components.evaluate_model.charts import Chart, draw_charts, name_model
 from components.evaluate_model.curves import Curve
 from components.evaluate_model.fairness_panels import draw_panels
 from components.evaluate_model.group_counts import Counted
 from components.evaluate_model.interval_bars import draw_intervals
+from components.evaluate_model.paired import Interval
 from components.evaluate_model.regression import Comparison
 from components.evaluate_model.results import SliceResult
+from components.evaluate_model.slice_table import Ranking, place_overall, sort_slices
 
 MAX_SLICES = 200
 MAX_CLASSES = 30
 """A confusion matrix of more classes is in evaluation.json only."""
-_USUAL_METRICS = {
-    LabelKind.BINARY: ("auc", True),
-    LabelKind.MULTICLASS: ("sparse_categorical_accuracy", True),
-    LabelKind.NUMERIC: ("root_mean_squared_error", False),
-}
-"""What sorts the slices where no metric has a bound, and whether higher is better."""
-
-
-@dataclasses.dataclass(frozen=True)
-class SliceRow:
-    """One row of the table of slices; `share` is the length of its bar in percent."""
-
-    name: str
-    rows: int
-    value: float | None
-    live: float | None
-    change: float | None
-    share: float
-    small: bool
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,7 +36,8 @@ class Content:
         summary: What `evaluation.json` holds.
         results: The slices that TFMA wrote; empty when nothing could be evaluated.
         policy: The gates' bounds.
-        primary: The metric that sorts the slices, and whether higher is better; None without one.
+        ranking: The metric that sorts the slices.
+        slice_intervals: Its interval by slice key, where there is one.
         label: What is predicted.
         labels: Labels of shape [rows].
         predictions: Predictions by model, of shape [rows], or [rows, classes] for a multiclass label.
@@ -68,7 +51,8 @@ class Content:
     summary: Mapping[str, Any]
     results: Sequence[SliceResult]
     policy: Policy
-    primary: tuple[str, bool] | None
+    ranking: Ranking
+    slice_intervals: Mapping[Any, Interval]
     label: LabelSpec
     labels: np.ndarray
     predictions: Mapping[str, np.ndarray]
@@ -80,8 +64,7 @@ class Content:
 
 def render(content: Content) -> str:
     """Returns the page."""
-    metric, higher = content.primary or _USUAL_METRICS[content.label.kind]
-    slices = sort_slices(content.results, metric, higher, content.policy.performance.min_slice_size)
+    slices = sort_slices(content.results, content.ranking, content.slice_intervals, content.policy.performance.min_slice_size)
     return render_page(
         Path(__file__).parent / "report.html.j2",
         title="Evaluation",
@@ -93,38 +76,18 @@ def render(content: Content) -> str:
         has_live=BASELINE in content.predictions,
         comparison=content.comparison,
         intervals=draw_intervals(content.comparison),
-        metric=metric,
+        metric=content.ranking.metric,
+        overall=place_overall(content.results, content.ranking, content.slice_intervals),
         slices=slices[:MAX_SLICES],
         more_slices=max(0, len(slices) - MAX_SLICES),
         min_slice_size=content.policy.performance.min_slice_size,
+        confidence=f"{100 * content.policy.regression.confidence:g}",
         fairness=content.policy.fairness,
         panels=draw_panels(content.counted, content.policy.fairness),
         charts=_charts(content),
         matrices=_matrices(content),
         measurements=[(gate, [item for item in gate.measurements if gate.gate != "fairness"]) for gate in content.report.gates],
         note=content.note,
-    )
-
-
-def sort_slices(results: Sequence[SliceResult], metric: str, higher: bool, min_slice_size: int) -> list[SliceRow]:
-    """Returns the slices by one metric of the candidate, worst first; slices without the metric come last."""
-    found = [(result, result.metrics(CANDIDATE).get(metric, math.nan)) for result in results if result.key != ()]
-    values = [abs(value) for _, value in found if math.isfinite(value)]
-    largest = max(values, default=0.0) or 1.0
-    ordered = sorted(found, key=lambda item: (not math.isfinite(item[1]), item[1] if higher else -item[1]))
-    return [_row(result, metric, value, largest, min_slice_size) for result, value in ordered]
-
-
-def _row(result: SliceResult, metric: str, value: float, largest: float, min_slice_size: int) -> SliceRow:
-    live = result.metrics(BASELINE).get(metric, math.nan)
-    return SliceRow(
-        name=result.name,
-        rows=result.rows,
-        value=_finite(value),
-        live=_finite(live),
-        change=_finite(value - live),
-        share=100 * abs(value) / largest if math.isfinite(value) else 0.0,
-        small=result.rows < min_slice_size,
     )
 
 
@@ -165,7 +128,3 @@ def _matrices(content: Content) -> list[tuple[str, list[tuple[str, list[tuple[in
         for model, matrix in content.results[0].class_confusion.items()
         for rows in [matrix.tolist()]
     ]
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

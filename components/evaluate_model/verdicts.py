@@ -36,6 +36,7 @@ class Measured:
         label: What kind of label it is.
         comparison: Candidate and live version on the same rows; None without predictions of both.
         counted: The candidate's decisions by group.
+        clusters: Number of each row's cluster, int64 of shape [rows]; None where every row stands for itself.
     """
 
     scores: Scores
@@ -45,6 +46,7 @@ class Measured:
     label: LabelSpec
     comparison: Comparison | None = None
     counted: Counted = _NOT_COUNTED
+    clusters: np.ndarray | None = None
 
     @property
     def invalid(self) -> str:
