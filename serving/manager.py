@@ -5,6 +5,7 @@ availability_preserving_policy.cc: an unwanted version is unloaded only once a w
 A request holds its version; unloading waits for it.
 """
 
+import gc
 import logging
 import os
 import threading
@@ -284,6 +285,8 @@ class Manager:
             servable, version.servable = version.servable, None
         assert servable is not None
         servable.close()
+        del servable
+        gc.collect()  # a graph is full of cycles, and would stay until some later collection
         with self._changed:
             version.state = "END"
             self._changed.notify_all()
