@@ -126,23 +126,22 @@ class _Handler(BaseHTTPRequestHandler):
             return 500, '{"error": "The server failed; its log says why."}', "application/json"
 
     def _read_body(self) -> bytes | None:
-        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            return self._read_chunks()
-        length = self.headers.get("Content-Length", "0")
-        if not length.isascii() or not length.isdigit():
+        """Returns the body, or None if its length cannot be known; that is then answered."""
+        try:
+            if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
+                return b"".join(self._read_chunks())
+            return self.rfile.read(_length(self.headers.get("Content-Length", "0"), 10))
+        except ValueError:
             self.close_connection = True
-            self._send(400, '{"error": "Content-Length must be a number."}', "application/json")
+            self._send(400, '{"error": "The length of the body must be a number."}', "application/json")
             return None
-        return self.rfile.read(int(length))
 
-    def _read_chunks(self) -> bytes:
-        chunks = []
-        while size := int(self.rfile.readline().partition(b";")[0], 16):
-            chunks.append(self.rfile.read(size))
+    def _read_chunks(self) -> Iterator[bytes]:
+        while size := _length(self.rfile.readline(100).partition(b";")[0].decode("latin-1").strip(), 16):
+            yield self.rfile.read(size)
             self.rfile.readline()
         while self.rfile.readline().strip():  # trailers
             pass
-        return b"".join(chunks)
 
     def _send(self, status: int, text: str, content_type: str) -> None:
         body = text.encode("utf-8", "surrogateescape")
@@ -164,3 +163,9 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def _length(text: str, base: int) -> int:
+    if not text.isalnum():  # int() would take signs and underscores
+        raise ValueError(text)
+    return int(text, base)

@@ -16,7 +16,7 @@ from typing import Any
 
 from serving.config import check_model_config
 from serving.errors import ServingError, invalid
-from serving.servable import Servable
+from serving.servable import Servable, to_serving_error
 from serving.states import ModelRequest, Version
 from serving.versions import find_versions
 
@@ -274,9 +274,9 @@ class Manager:
                     version.state = "LOADING"
                 try:
                     return self._load_servable(version.path), None
-                except ServingError as failure:
-                    error = failure
-                    logger.error("Servable: %s load failure: %s", version, failure)
+                except Exception as failure:  # whatever it is, it ends this load and not the thread that others wait for
+                    error = to_serving_error(failure)
+                    logger.error("Servable: %s load failure: %s", version, error)
         return None, error
 
     def _unload(self, version: Version) -> None:

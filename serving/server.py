@@ -103,7 +103,10 @@ class Server:
     def _repeat(self, work: Any, seconds: int) -> None:
         def loop() -> None:
             while not self._stopping.wait(seconds):
-                work()
+                try:
+                    work()
+                except Exception:  # the next time may be better, and the models go on serving
+                    logger.exception("%s failed", work.__name__)
 
         threading.Thread(target=loop, name=work.__name__, daemon=True).start()
 
