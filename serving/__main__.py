@@ -1,5 +1,6 @@
 """`python -m serving`: starts the server and ends it on SIGTERM or SIGINT."""
 
+import gc
 import logging
 import signal
 import sys
@@ -32,6 +33,7 @@ def _serve(options: Options) -> int:
     from serving.errors import ServingError
     from serving.server import Server
 
+    gc.freeze()  # the collection after each unload then passes over what the imports made, and stops nobody for long
     logger.warning("This server is for development and tests. In production run the image tensorflow/serving.")
     server = None
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -57,9 +57,18 @@ class Load:
     memory_mb: list[float] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class RunningServer:
+    """A server in a process of its own, and its two ports."""
+
+    process: subprocess.Popen[str]
+    port: int
+    rest_port: int
+
+
 @contextmanager
-def running_server(base_path: Path, *flags: str) -> Iterator[tuple[int, int, int]]:
-    """Yields process id, gRPC port and REST port of a server of the model `half`."""
+def running_server(base_path: Path, *flags: str) -> Iterator[RunningServer]:
+    """Yields a server of the model `half`, on free ports, and ends it."""
     command = [sys.executable, "-m", "serving", "--model_name=half", f"--model_base_path={base_path}"]
     command += ["--port=0", "--rest_api_port=-1", *flags]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
@@ -74,7 +83,7 @@ def running_server(base_path: Path, *flags: str) -> Iterator[tuple[int, int, int
         try:
             if len(ports) != 2:
                 raise RuntimeError("The server did not start.")
-            yield process.pid, ports[0], ports[1]
+            yield RunningServer(process, *ports)
         finally:
             process.terminate()
             drain.join()
@@ -212,11 +221,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="serving-bench-") as folder:
         base_path = Path(folder)
         save_half_plus(base_path / "1", 2.0)
-        with running_server(base_path) as (pid, grpc_port, rest_port):
+        with running_server(base_path) as server:
             shared = {"clients": args.clients, "seconds": args.seconds, "switch": args.switch}
             loads = [
-                measure(pid, base_path, lambda: grpc_client(grpc_port), name="gRPC", **shared),
-                measure(pid, base_path, lambda: rest_client(rest_port), name="REST", **shared),
+                measure(server.process.pid, base_path, lambda: grpc_client(server.port), name="gRPC", **shared),
+                measure(server.process.pid, base_path, lambda: rest_client(server.rest_port), name="REST", **shared),
             ]
     print(json.dumps([asdict(load) for load in loads], indent=1))  # noqa: T201  # what it is for
     sys.exit(1 if any(load.errors for load in loads) else 0)

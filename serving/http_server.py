@@ -17,6 +17,9 @@ _CORS = {
     "Access-Control-Allow-Headers": "Content-Type",
 }
 
+_POLL_SECONDS = 0.05
+"""How soon the thread that accepts connections sees that it shall end."""
+
 
 @dataclass(frozen=True)
 class Routes:
@@ -54,7 +57,7 @@ class RestServer:
         self._under_way = 0
         self._server = _HttpServer((host, port), self)
         self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, name="rest", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), name="rest", daemon=True)
 
     def start(self) -> None:
         """Begins to accept connections."""

@@ -63,6 +63,8 @@ class Server:
         if options.file_system_poll_wait_seconds > 0:
             self._repeat(self.manager.poll, options.file_system_poll_wait_seconds)
         self.manager.wait_until_available(new)
+        if self._stopping.is_set():
+            return
         if options.model_config_file and options.model_config_file_poll_wait_seconds > 0:
             self._repeat(self._poll_config, options.model_config_file_poll_wait_seconds)
         self._open_ports()

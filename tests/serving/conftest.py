@@ -1,5 +1,7 @@
+import gc
 import shutil
 import time
+from contextlib import contextmanager
 
 import grpc
 import numpy as np
@@ -55,7 +57,12 @@ def mixed(tmp_path_factory):
             ]
         )
         def several(self, origin, hour, pair):
-            return {"place": self.table.lookup(origin), "raw_bytes": origin, "text": origin, "sum": pair + tf.cast(hour, tf.float64)[:, None]}
+            return {
+                "place": self.table.lookup(origin),
+                "raw_bytes": origin,
+                "text": origin,
+                "sum": pair + tf.cast(hour, tf.float64)[:, None],
+            }
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
         def fail(self, x):
@@ -145,13 +152,13 @@ class Client:
         return self.prediction.Predict(make_predict_request(*args, **kwargs), timeout=10)
 
 
-@pytest.fixture
-def serve():
-    """Returns a function that starts a server in this process from flags, and gives a client of it."""
+@contextmanager
+def servers():
+    """Yields a function that starts a server in this process from flags, and gives a client of it."""
     started = []
 
     def start(*flags):
-        server = Server(parse(["--port=0", "--rest_api_port=-1", "--file_system_poll_wait_seconds=1", *map(str, flags)]))
+        server = Server(parse(["--port=0", "--rest_api_port=-1", *map(str, flags)]))
         started.append(server)
         server.start()
         return Client(server)
@@ -159,6 +166,31 @@ def serve():
     yield start
     for server in started:
         server.close()
+
+
+@pytest.fixture
+def serve():
+    with servers() as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory, half_plus_two):
+    """Returns a client of a server of `half`, with metrics, that all tests of a file ask and none changes."""
+    folder = tmp_path_factory.mktemp("shared")
+    push_version(half_plus_two, folder / "half", 1)
+    (folder / "monitoring.config").write_text("prometheus_config { enable: true }")
+    flags = [f"--model_base_path={folder / 'half'}", f"--monitoring_config_file={folder / 'monitoring.config'}"]
+    with servers() as start:
+        yield start("--model_name=half", *flags)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_collections():
+    """Does what the program does: a collection after an unload then costs milliseconds."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 # What tests call comes to them as fixtures: test folders are no packages.

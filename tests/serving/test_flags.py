@@ -41,7 +41,9 @@ def test_unknown_flags_wrong_values_and_no_model_are_errors(flags, capsys):
 
 
 def test_flags_without_effect_are_taken_and_named():
-    options = parse(["--model_base_path=/m", "--enable_batching", "--rest_api_timeout_in_ms=5000", "--prefer_tflite_model=true"])
+    options = parse(
+        ["--model_base_path=/m", "--enable_batching", "--rest_api_timeout_in_ms=5000", "--prefer_tflite_model=true"]
+    )
     assert [notice.split()[0] for notice in options.ignored] == [
         "--enable_batching",
         "--rest_api_timeout_in_ms",

@@ -42,24 +42,24 @@ def metadata_request(name, *fields):
     return request
 
 
-def test_predict_answers_with_the_version_and_the_signature(client):
-    response = client.predict([2.0])
+def test_predict_answers_with_the_version_and_the_signature(shared):
+    response = shared.predict([2.0])
     assert list(response.outputs["y"].float_val) == [3.0]
     spec = response.model_spec
     assert (spec.name, spec.version.value, spec.signature_name) == ("half", 1, "serving_default")
 
 
-def test_the_shape_of_the_input_is_that_of_the_output(client):
-    y = client.predict([[1.0, 2.0], [3.0, 4.0]]).outputs["y"]
+def test_the_shape_of_the_input_is_that_of_the_output(shared):
+    y = shared.predict([[1.0, 2.0], [3.0, 4.0]]).outputs["y"]
     assert [dim.size for dim in y.tensor_shape.dim] == [2, 2]
 
 
-def test_only_the_outputs_that_are_asked_for_come(client, predict_request):
+def test_only_the_outputs_that_are_asked_for_come(shared, predict_request):
     request = predict_request([2.0])
     request.output_filter.append("y")
-    assert list(client.prediction.Predict(request, timeout=10).outputs) == ["y"]
+    assert list(shared.prediction.Predict(request, timeout=10).outputs) == ["y"]
     request.output_filter.append("z")
-    assert refusal(client.prediction.Predict, request)[0] == "INVALID_ARGUMENT"
+    assert refusal(shared.prediction.Predict, request)[0] == "INVALID_ARGUMENT"
 
 
 @pytest.mark.parametrize(
@@ -73,29 +73,29 @@ def test_only_the_outputs_that_are_asked_for_come(client, predict_request):
         ({"name": "z"}, "INVALID_ARGUMENT", "input tensor alias not found in signature: z."),
     ],
 )
-def test_a_request_that_cannot_be_answered_says_why(client, asked, code, text):
-    received = refusal(client.predict, [2.0], **asked)
+def test_a_request_that_cannot_be_answered_says_why(shared, asked, code, text):
+    received = refusal(shared.predict, [2.0], **asked)
     assert received[0] == code
     assert text in received[1]
 
 
-def test_a_long_message_is_cut(client):
-    assert refusal(client.predict, [2.0], model="n" * 5000)[1].endswith("...TRUNCATED")
+def test_a_long_message_is_cut(shared):
+    assert refusal(shared.predict, [2.0], model="n" * 5000)[1].endswith("...TRUNCATED")
 
 
-def test_status_names_every_version(client):
-    (item,) = client.model.GetModelStatus(status_request("half"), timeout=10).model_version_status
+def test_status_names_every_version(shared):
+    (item,) = shared.model.GetModelStatus(status_request("half"), timeout=10).model_version_status
     assert (item.version, item.state, item.status.error_code) == (1, get_model_status_pb2.ModelVersionStatus.AVAILABLE, 0)
-    assert refusal(client.model.GetModelStatus, status_request("other")) == (
+    assert refusal(shared.model.GetModelStatus, status_request("other")) == (
         "NOT_FOUND",
         "Could not find any versions of model other",
     )
-    assert refusal(client.model.GetModelStatus, status_request("half", 2))[0] == "NOT_FOUND"
-    assert refusal(client.model.GetModelStatus, get_model_status_pb2.GetModelStatusRequest())[0] == "INVALID_ARGUMENT"
+    assert refusal(shared.model.GetModelStatus, status_request("half", 2))[0] == "NOT_FOUND"
+    assert refusal(shared.model.GetModelStatus, get_model_status_pb2.GetModelStatusRequest())[0] == "INVALID_ARGUMENT"
 
 
-def test_metadata_holds_the_signatures(client):
-    response = client.prediction.GetModelMetadata(metadata_request("half", "signature_def"), timeout=10)
+def test_metadata_holds_the_signatures(shared):
+    response = shared.prediction.GetModelMetadata(metadata_request("half", "signature_def"), timeout=10)
     signatures = get_model_metadata_pb2.SignatureDefMap()
     assert response.metadata["signature_def"].Unpack(signatures)
     assert list(signatures.signature_def["serving_default"].inputs) == ["x"]
@@ -103,11 +103,13 @@ def test_metadata_holds_the_signatures(client):
 
 
 @pytest.mark.parametrize("fields", [(), ("graph_def",)])
-def test_metadata_is_the_signatures_alone(client, fields):
-    assert refusal(client.prediction.GetModelMetadata, metadata_request("half", *fields))[0] == "INVALID_ARGUMENT"
+def test_metadata_is_the_signatures_alone(shared, fields):
+    assert refusal(shared.prediction.GetModelMetadata, metadata_request("half", *fields))[0] == "INVALID_ARGUMENT"
 
 
-def test_a_reload_replaces_the_models_and_answers_when_they_serve(client, base, push, half_plus_three, model_config, eventually):
+def test_a_reload_replaces_the_models_and_answers_when_they_serve(
+    client, base, push, half_plus_three, model_config, eventually
+):
     push(half_plus_three, base.with_name("third"), 7)
     response = reload(client, model_config(("third", base.with_name("third"))))
     assert response.status.error_code == 0
@@ -130,14 +132,14 @@ def test_a_label_moves_by_reload(client, base, model_config):
     assert client.predict([2.0], label="stable").model_spec.version.value == 1
 
 
-def test_the_other_methods_are_unimplemented_by_name(client):
+def test_the_other_methods_are_unimplemented_by_name(shared):
     calls = {
         "Classify": classification_pb2.ClassificationRequest(),
         "Regress": regression_pb2.RegressionRequest(),
         "MultiInference": inference_pb2.MultiInferenceRequest(),
     }
     for name, request in calls.items():
-        code, text = refusal(getattr(client.prediction, name), request)
+        code, text = refusal(getattr(shared.prediction, name), request)
         assert code == "UNIMPLEMENTED"
         assert name in text
 
@@ -158,8 +160,8 @@ def test_arguments_of_grpc_are_passed_on(serve, base, arguments):
         serve("--model_name=half", f"--model_base_path={base}", "--grpc_channel_arguments=fast")
 
 
-def test_a_port_that_is_taken_is_an_error(client, serve, base):
+def test_a_port_that_is_taken_is_an_error(shared, serve, base):
     with pytest.raises(ServingError, match="Failed to BuildAndStart gRPC server"):
-        serve(f"--model_base_path={base}", f"--port={client.server.port}")
+        serve(f"--model_base_path={base}", f"--port={shared.server.port}")
     with pytest.raises(ServingError, match="Failed to start HTTP Server"):
-        serve(f"--model_base_path={base}", f"--rest_api_port={client.server.rest_port}")
+        serve(f"--model_base_path={base}", f"--rest_api_port={shared.server.rest_port}")

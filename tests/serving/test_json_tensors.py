@@ -75,7 +75,10 @@ def test_columns_may_be_scalars_and_differ_in_shape():
         ({"instances": 1}, "Excepting 'instances' to be an list/array"),
         ({"instances": []}, "No values in 'instances' array"),
         ({"instances": ["a"]}, 'JSON Value: "a" Type: String is not of expected type: float'),
-        ({"instances": [1, None]}, "Failed to process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: JSON Value: null"),
+        (
+            {"instances": [1, None]},
+            "Failed to process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: JSON Value: null",
+        ),
         ({"instances": [True]}, "JSON Value: true Type: True is not of expected type: float"),
         ({"instances": [[1, 2], [3]]}, "Expecting tensor size: 2 but got: 1"),
         ({"instances": [[1, 2], [[3], [4]]]}, "Expecting shape [2] but got: [2,1]"),

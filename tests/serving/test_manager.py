@@ -97,7 +97,9 @@ def test_a_load_is_tried_again_as_often_as_told(make_manager, model_config, base
 
     manager = make_manager(load, max_num_load_retries=2)
     new = manager.reload(model_config(("half", base)))
-    with pytest.raises(ServingError, match=r"1 model\(s\) did not become available: {{{name: half version: 1} due to error: DATA_"):
+    with pytest.raises(
+        ServingError, match=r"1 model\(s\) did not become available: {{{name: half version: 1} due to error: DATA_"
+    ):
         manager.wait_until_available(new)
     assert len(tries) == 3
 
@@ -196,7 +198,9 @@ def test_a_model_that_comes_later_is_waited_for(manager, model_config, base, eve
     assert predict(manager) == (1, 3.0)
 
 
-def test_a_configuration_replaces_the_whole_one_before_it(manager, start, base, push, half_plus_three, model_config, eventually):
+def test_a_configuration_replaces_the_whole_one_before_it(
+    manager, start, base, push, half_plus_three, model_config, eventually
+):
     start(manager, base)
     push(half_plus_three, base.with_name("third"), 7)
     manager.wait_until_available(manager.reload(model_config(("third", base.with_name("third")))))

@@ -1,30 +1,37 @@
 import http.client
 import json
 import socket
+from contextlib import contextmanager
 
+import grpc
 import pytest
 
 
 @pytest.fixture
-def client(serve, base, tmp_path):
-    monitoring = tmp_path / "monitoring.config"
-    monitoring.write_text("prometheus_config { enable: true }")
-    return serve("--model_name=half", f"--model_base_path={base}", f"--monitoring_config_file={monitoring}")
+def client(serve, base):
+    return serve("--model_name=half", f"--model_base_path={base}", "--max_num_load_retries=0")
 
 
-@pytest.fixture
-def ask(client):
+@contextmanager
+def asking(client):
+    """Yields a function that sends a request over one connection, and gives status and answer."""
     connection = http.client.HTTPConnection("127.0.0.1", client.server.rest_port, timeout=10)
 
-    def ask(path, body=None, method=None, headers=None):
+    def ask(path, body=None, method=None):
         data = json.dumps(body) if isinstance(body, dict) else body
-        connection.request(method or ("GET" if body is None else "POST"), path, data, headers or {})
+        connection.request(method or ("GET" if body is None else "POST"), path, data)
         response = connection.getresponse()
         text = response.read()
         return response.status, json.loads(text) if "json" in response.getheader("Content-Type", "") and text else text.decode()
 
     yield ask
     connection.close()
+
+
+@pytest.fixture
+def ask(shared):
+    with asking(shared) as ask:
+        yield ask
 
 
 def test_the_example_of_tf_servings_documentation_works(ask):
@@ -40,13 +47,13 @@ def test_status_has_tf_servings_form(ask):
         assert ask(path) == (200, {"model_version_status": [available]})
 
 
-def test_a_failed_load_shows_in_the_status(ask, base, client, eventually):
-    client.server.manager._retries = 0
+def test_a_failed_load_shows_in_the_status(client, base, eventually):
     (base / "2").mkdir()
-    eventually(lambda: ask("/v1/models/half/versions/2")[1].get("model_version_status", [{}])[0].get("state") == "END")
-    (item,) = ask("/v1/models/half/versions/2")[1]["model_version_status"]
-    assert item["status"]["error_code"] == "NOT_FOUND"
-    assert ask("/v1/models/half:predict", {"instances": [1.0]}) == (200, {"predictions": [2.5]})
+    with asking(client) as ask:
+        eventually(lambda: ask("/v1/models/half/versions/2")[1].get("model_version_status", [{}])[0].get("state") == "END")
+        (item,) = ask("/v1/models/half/versions/2")[1]["model_version_status"]
+        assert item["status"]["error_code"] == "NOT_FOUND"
+        assert ask("/v1/models/half:predict", {"instances": [1.0]}) == (200, {"predictions": [2.5]})
 
 
 def test_metadata_has_tf_servings_form(ask):
@@ -60,11 +67,12 @@ def test_metadata_has_tf_servings_form(ask):
     assert set(signature) == {"inputs", "outputs", "method_name"}
 
 
-def test_labels_are_in_the_path(ask, client, base, model_config):
+def test_labels_are_in_the_path(client, base, model_config):
     client.server.manager.reload(model_config(("half", base, 'version_labels { key: "my label" value: 1 }')))
-    assert ask("/v1/models/half/labels/my%20label:predict", {"instances": [1.0]})[0] == 200
-    assert ask("/v1/models/half/labels/my%20label")[1]["model_version_status"][0]["version"] == "1"
-    assert ask("/v1/models/half/labels/my%20label/metadata")[1]["model_spec"]["version"] == "1"
+    with asking(client) as ask:
+        assert ask("/v1/models/half/labels/my%20label:predict", {"instances": [1.0]})[0] == 200
+        assert ask("/v1/models/half/labels/my%20label")[1]["model_version_status"][0]["version"] == "1"
+        assert ask("/v1/models/half/labels/my%20label/metadata")[1]["model_spec"]["version"] == "1"
 
 
 @pytest.mark.parametrize(
@@ -111,16 +119,24 @@ def test_other_paths_are_not_found(ask):
     assert ask("/v1/models/half", method="DELETE")[0] == 400
 
 
-def test_what_was_asked_is_counted(ask, client):
+def test_what_was_asked_is_counted(ask, shared):
+    def count(name):
+        lines = ask("/monitoring/prometheus/metrics")[1].splitlines()
+        return sum(int(line.rpartition(" ")[2]) for line in lines if line.startswith(f":tensorflow:serving:{name}"))
+
+    names = [
+        'request_count{model_name="half",status="OK"}',
+        'request_count{model_name="nope",status="NOT_FOUND"}',
+        'request_latency_count{model_name="half",API="predict",entrypoint="REST"}',
+        'request_latency_count{model_name="half",API="Predict",entrypoint="GRPC"}',
+        'runtime_latency_count{model_name="half",API="Predict",runtime="TF1"}',
+    ]
+    before = [count(name) for name in names]
     ask("/v1/models/half:predict", {"instances": [1.0]})
-    client.predict([1.0])
-    ask("/v1/models/nope:predict", {"instances": [1.0]})
-    status, page = ask("/monitoring/prometheus/metrics")
-    assert status == 200
-    assert ':tensorflow:serving:request_count{model_name="half",status="OK"} 2' in page
-    assert ':tensorflow:serving:request_latency_count{model_name="half",API="predict",entrypoint="REST"} 1' in page
-    assert ':tensorflow:serving:request_latency_count{model_name="half",API="Predict",entrypoint="GRPC"} 1' in page
-    assert ':tensorflow:serving:runtime_latency_count{model_name="half",API="Predict",runtime="TF1"} 2' in page
+    shared.predict([1.0])
+    with pytest.raises(grpc.RpcError):
+        shared.predict([1.0], model="nope")
+    assert [count(name) - old for name, old in zip(names, before, strict=True)] == [2, 1, 1, 1, 2]
 
 
 def test_there_is_no_metrics_page_unless_asked_for(serve, base):
@@ -130,16 +146,16 @@ def test_there_is_no_metrics_page_unless_asked_for(serve, base):
     assert connection.getresponse().status == 404
 
 
-def test_a_body_may_come_in_chunks(client):
-    connection = http.client.HTTPConnection("127.0.0.1", client.server.rest_port, timeout=10)
+def test_a_body_may_come_in_chunks(shared):
+    connection = http.client.HTTPConnection("127.0.0.1", shared.server.rest_port, timeout=10)
     body = iter([b'{"instances":', b" [1.0]}"])
     connection.request("POST", "/v1/models/half:predict", body, encode_chunked=True, headers={"Transfer-Encoding": "chunked"})
     assert json.loads(connection.getresponse().read()) == {"predictions": [2.5]}
 
 
 @pytest.mark.parametrize("head", [b"Content-Length: -5", b"Content-Length: x", b"Transfer-Encoding: chunked\r\n\r\nzz"])
-def test_a_length_that_is_no_number_is_refused_and_the_server_lives(client, ask, head):
-    with socket.create_connection(("127.0.0.1", client.server.rest_port), timeout=10) as connection:
+def test_a_length_that_is_no_number_is_refused_and_the_server_lives(shared, ask, head):
+    with socket.create_connection(("127.0.0.1", shared.server.rest_port), timeout=10) as connection:
         connection.sendall(b"POST /v1/models/half:predict HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\n")
         assert b" 400 " in connection.recv(4096)
     assert ask("/v1/models/half")[0] == 200

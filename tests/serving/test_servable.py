@@ -38,7 +38,13 @@ def test_tables_and_several_types_are_served(mixed):
         ("nope", x(1), (), "FAILED_PRECONDITION", 'Serving signature key "nope" not found.'),
         ("", {}, (), "INVALID_ARGUMENT", "input size does not match signature: 0!=1 len({}) != len({x})."),
         ("", {**x(1), "z": np.array([1])}, (), "INVALID_ARGUMENT", "Sent extra: {z}. Missing but required: {}."),
-        ("", {"z": np.array([1])}, (), "INVALID_ARGUMENT", "alias not found in signature: z. Inputs expected to be in the set {x}."),
+        (
+            "",
+            {"z": np.array([1])},
+            (),
+            "INVALID_ARGUMENT",
+            "alias not found in signature: z. Inputs expected to be in the set {x}.",
+        ),
         ("", x(1), ("z",), "INVALID_ARGUMENT", "output tensor alias not found in signature: z"),
         ("", x(1), ("y", "y"), "INVALID_ARGUMENT", "duplicate output tensor alias: y"),
         ("", x(1, dtype=np.float64), (), "INVALID_ARGUMENT", "Expects arg[0] to be float but double is provided"),
@@ -53,7 +59,7 @@ def test_a_request_that_does_not_suit_is_refused_in_tf_servings_words(half, sign
 
 def test_an_error_of_the_graph_keeps_its_code(mixed):
     servable = Servable(mixed)
-    with pytest.raises(ServingError, match="INVALID_ARGUMENT: .*x is positive"):
+    with pytest.raises(ServingError, match=r"INVALID_ARGUMENT: .*x is positive"):
         servable.predict("fail", x(-1))
     servable.close()
 
@@ -84,5 +90,5 @@ def test_a_half_copied_model_does_not_load(tmp_path, half_plus_two):
 
 
 def test_tags_must_be_those_of_the_graph(half_plus_two):
-    with pytest.raises(ServingError, match="serve,gpu|gpu"):
+    with pytest.raises(ServingError, match="gpu"):
         Servable(half_plus_two, ["serve", "gpu"])
