@@ -32,7 +32,7 @@ WARMUP_BATCHES = (1, 16, 128)
 
 
 class ServingModel(tf.Module):
-    """A transform graph and a model, one after the other; what it holds is saved with it."""
+    """A transform graph and a model, one after the other; what it holds is saved with it, for TF Serving to restore."""
 
     def __init__(self, model: keras.Model, graph: TransformGraph, features: list[str]) -> None:
         """Keeps the parts.
@@ -43,7 +43,10 @@ class ServingModel(tf.Module):
             features: Names of the transformed features that the model takes.
         """
         super().__init__()
-        self.model = model
+        # TF Serving restores what a saved object holds, by name. A Keras 3 variable would be saved twice, under the name
+        # that is restored and under the one that the graph reads, which stays empty: hold its tf.Variable, not the model.
+        self._call_model = lambda features: model(features, training=False)
+        self.weights = [variable.value for variable in model.variables]
         self.graph = graph
         self._features = list(features)
 
@@ -54,7 +57,7 @@ class ServingModel(tf.Module):
 
     def predict(self, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Returns the prediction for raw tensors of shape [batch]: float32 of shape [batch]."""
-        return {PREDICTION_KEY: tf.squeeze(self.model(self.transform(raw), training=False), axis=-1)}
+        return {PREDICTION_KEY: tf.squeeze(self._call_model(self.transform(raw)), axis=-1)}
 
 
 def export_model(serving: ServingModel, schema: schema_pb2.Schema, path: str | Path) -> None:
