@@ -49,6 +49,7 @@ class Manager:
         self._allow_labels = allow_labels_for_unavailable
         self._changed = threading.Condition()  # guards everything below
         self._reloading = threading.Lock()
+        self._polling = threading.Lock()  # what one poll saw must not be applied after what a later one saw
         self._load_slots = threading.Semaphore(os.cpu_count() or 1)
         self._config: Any = None
         self._models: dict[str, Any] = {}
@@ -95,25 +96,29 @@ class Manager:
 
     def poll(self) -> None:
         """Looks for versions of every model and loads or unloads what changed; complains in the log, once each."""
-        with self._changed:
-            models = dict(self._models)
-        for name, model in models.items():
-            complaint = ""
-            try:
-                found = find_versions(model)
-                if not found:
-                    complaint = (
-                        f"No versions of servable {name} found under base path {model.base_path}. "
-                        "Did you forget to name your leaf directory as a number (eg. '/1/')?"
-                    )
-            except ServingError as error:
-                found, complaint = None, error.message
+        with self._polling:
             with self._changed:
-                if complaint and complaint != self._complaints.get(name):
-                    logger.warning("%s", complaint)
-                self._complaints[name] = complaint
-                if found is not None and self._models.get(name) is model:  # not replaced meanwhile
-                    self._want(name, found)
+                models = dict(self._models)
+            for model in models.values():
+                self._poll_model(model)
+
+    def _poll_model(self, model: Any) -> None:
+        name, complaint = model.name, ""
+        try:
+            found = find_versions(model)
+            if not found:
+                complaint = (
+                    f"No versions of servable {name} found under base path {model.base_path}. "
+                    "Did you forget to name your leaf directory as a number (eg. '/1/')?"
+                )
+        except ServingError as error:
+            found, complaint = None, error.message
+        with self._changed:
+            if complaint and complaint != self._complaints.get(name):
+                logger.warning("%s", complaint)
+            self._complaints[name] = complaint
+            if found is not None and self._models.get(name) is model:  # not replaced meanwhile
+                self._want(name, found)
 
     def wait_until_available(self, names: set[str], *, empty_too: bool = True) -> None:
         """Waits until each model has an available version.
@@ -235,8 +240,8 @@ class Manager:
             if old is None or (old.state == "END" and not (old.wanted and old.error)):
                 known[number] = Version(name, number, found[number])
                 self._start(self._load, known[number])
-            elif old.state != "END":
-                old.wanted = True
+            elif old.state in ("AVAILABLE", "UNLOADING") or not old.cancelled.is_set():
+                old.wanted = True  # else a cancelled load ends first, and a later look begins it anew
         self._unload_unwanted(name)
 
     def _unload_unwanted(self, name: str) -> None:

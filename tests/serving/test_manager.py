@@ -142,6 +142,27 @@ def test_a_version_that_is_withdrawn_is_not_tried_again(make_manager, model_conf
     eventually(lambda: states(manager) == {1: "END"})
 
 
+def test_a_version_that_returns_while_its_load_is_given_up_is_loaded_after_all(make_manager, model_config, base, eventually):
+    begun, go = threading.Event(), threading.Event()
+
+    def load(path):
+        if not begun.is_set():
+            begun.set()
+            go.wait(10)
+            raise ServingError("DATA_LOSS", "torn")
+        return Servable(path)
+
+    manager = make_manager(load)
+    manager.reload(model_config(("half", base)))
+    begun.wait(10)
+    (base / "1").rename(base / ".withdrawn-1")
+    manager.poll()
+    (base / ".withdrawn-1").rename(base / "1")
+    manager.poll()
+    go.set()
+    eventually(lambda: (manager.poll(), states(manager))[1] == {1: "AVAILABLE"})
+
+
 def test_a_request_keeps_its_version(manager, start, base, push, half_plus_three, eventually):
     start(manager, base)
     with manager.use(HALF) as (_, servable):
