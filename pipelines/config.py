@@ -17,7 +17,8 @@ from pydantic.dataclasses import dataclass as validated_dataclass
 from components._shared.artifacts import FEATURES_FILE, MODEL_FILE, SCHEMA_FILE
 from components._shared.digest import digest_code, digest_file
 from components._shared.errors import UserError
-from components._shared.policy import Policy, policy_to_json, read_policy
+from components._shared.policy import LEAST_REQUESTS, Policy, policy_to_json, read_policy
+from pipelines.fairness import BOUNDS, problems_of_fairness
 from pipelines.rules import problems_of_rules
 from pipelines.yaml_reader import read_yaml
 
@@ -26,10 +27,11 @@ PROJECT_FILE = "project.yaml"
 _STRICT = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 _EVAL_CONFIG_LISTS = ("model_specs", "slicing_specs", "metrics_specs", "cross_slicing_specs")
 _LEAST = {"min_rows": 0, "min_slice_size": 0, "min_group_size": 0, "max_p99_ms": 0, "max_size_mb": 0, "tolerance": 0}
-_LEAST |= {"requests": 1, "rows": 1, "margin": 0, "resamples": 100, "seed": 0}
+_LEAST |= {"max_base_rate_ratio": 1, "max_mean_difference": 0, "bins": 2}
+_LEAST |= {"max_cold_start_s": 0, "max_memory_mb": 0, "requests": LEAST_REQUESTS}
+_LEAST |= {"rows": 1, "margin": 0, "resamples": 100, "seed": 0}
 _LEAST_CONFIDENCE = 0.5
-_SHARES: tuple[str, ...] = ("decision_threshold", "max_true_positive_rate_difference", "max_false_positive_rate_difference")
-_SHARES += ("noise", "max_mean_change", "max_p99_change")
+_SHARES = {*BOUNDS, "max_calibration_error", "noise", "max_mean_change", "max_p99_change"}
 
 Name = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -194,6 +196,7 @@ def load_project(path: str | Path) -> Project:
     if isinstance(document, dict):
         problems = _problems_of_evaluation(document) + _problems_of_gates(document.get("gates"))
         problems += problems_of_rules(document.get("gates"), file.parent / SCHEMA_FILE)
+        problems += problems_of_fairness(document, file.parent / SCHEMA_FILE)
         problems += [f"{name}: no such file beside {PROJECT_FILE}. Add it." for name in _missing_files(file.parent)]
         try:
             # Through JSON, lists become tuples and numbers become text where they are keys, with types strict otherwise.

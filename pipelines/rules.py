@@ -24,9 +24,16 @@ def problems_of_rules(gates: Any, schema: Path) -> list[str]:
         return [f"gates.business_rules.{problem}" for problem in problems]
     if not rules or not schema.is_file():
         return []
-    known = {double or single for double, single in _NAME.findall(schema.read_text(encoding="utf-8", errors="replace"))}
+    known = names_of_schema(schema)
     return [
         f"gates.business_rules.rules.{index}: {', '.join(unknown)}: no feature of {schema.name}."
         for index, rule in enumerate(read_rules(rules))
         if (unknown := sorted(rule.columns - known))
     ]
+
+
+def names_of_schema(schema: Path) -> set[str]:
+    """Returns every name in a schema.pbtxt, that of each feature among them; none where the file is missing."""
+    if not schema.is_file():
+        return set()
+    return {double or single for double, single in _NAME.findall(schema.read_text(encoding="utf-8", errors="replace"))}

@@ -129,6 +129,7 @@ def build_training_pipeline(project: Project) -> Any:
             model=model,
             baseline=baseline,
             examples=examples,
+            transformed_examples=transformed.outputs["transformed_examples"],
             schema=schema,
             evaluation=evaluation,
             policy=policy,

@@ -1,6 +1,6 @@
 """Names inside artifacts: the contract between the stage that writes a file and those that read it.
 
-examples              Split-<split>/*.parquet, manifest.json
+examples              Split-<split>/*.parquet, manifest.json; split_keys.feather per split where rows share a key
 statistics            Split-<split>/FeatureStats.pb, statistics.json
 schema                schema.pbtxt
 anomalies             Split-<split>/SchemaDiff.pb, anomalies.txt, gates.json
@@ -37,6 +37,9 @@ TRANSFORM_FILE = "transform.json"
 
 SHARD_FILE = "part-00000.parquet"
 """The one shard that a stage writes per split; readers take any number of them."""
+
+SPLIT_KEYS_FILE = "split_keys.feather"
+"""Hashes of the rows' split keys, in the order of the rows."""
 
 SERVING_MODEL_DIR = "Format-Serving"
 SAVED_MODEL_FILE = "saved_model.pb"

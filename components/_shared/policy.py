@@ -6,10 +6,15 @@ them back with `read_policy`. There is one definition of every bound.
 
 import dataclasses
 import json
+import types
+import typing
 from typing import Any, Literal
 
 from components._shared.digest import digest_parts
 from components._shared.errors import UserError
+
+LEAST_REQUESTS = 299
+"""Timed requests that a 95 % upper limit of p99 takes: the least n with 0.99^n <= 0.05."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,21 +52,40 @@ class PerformanceGate(_Gate):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FairnessGate(_Gate):
-    """Bounds on the differences between groups at the decision threshold.
+    """Bounds on the differences between groups in what is decided; a bound that is left out is reported, not judged.
 
     Attributes:
-        protected: Features whose values are the groups.
-        decision_threshold: Predictions above it count as positive, in [0, 1].
-        max_true_positive_rate_difference: Greatest allowed difference between any two groups, in [0, 1].
-        max_false_positive_rate_difference: Greatest allowed difference between any two groups, in [0, 1].
-        min_group_size: Groups with fewer rows are reported, not judged.
+        protected: Features whose values are the groups; "sex*race" stands for each combination of both.
+        decision_threshold: Predictions above it are favourable, or otherwise decided alike; one number or several, in [0, 1]
+            for a binary label and in the label's unit for a numeric one.
+        favourable_classes: Names of the favourable classes of a multiclass label.
+        max_demographic_parity_difference: Greatest difference of the selection rates of any two groups, in [0, 1].
+        min_demographic_parity_ratio: Least ratio of the smallest to the largest selection rate, in [0, 1].
+        max_equal_opportunity_difference: Greatest difference of the true positive rates of any two groups, in [0, 1].
+        min_equal_opportunity_ratio: Least ratio of the smallest to the largest true positive rate, in [0, 1].
+        max_equalized_odds_difference: Greatest difference of the true or of the false positive rates, in [0, 1].
+        min_equalized_odds_ratio: Least ratio of the true or of the false positive rates, in [0, 1].
+        min_group_size: A rate over fewer rows fails only where its interval proves that a bound does not hold.
+        confidence: Confidence of the intervals, from 0.5 to less than 1.
     """
 
     protected: tuple[str, ...] = ()
-    decision_threshold: float = 0.5
-    max_true_positive_rate_difference: float = 0.1
-    max_false_positive_rate_difference: float = 0.1
+    decision_threshold: float | tuple[float, ...] = 0.5
+    favourable_classes: tuple[str, ...] = ()
+    max_demographic_parity_difference: float | None = None
+    min_demographic_parity_ratio: float | None = None
+    max_equal_opportunity_difference: float | None = None
+    min_equal_opportunity_ratio: float | None = None
+    max_equalized_odds_difference: float | None = None
+    min_equalized_odds_ratio: float | None = None
     min_group_size: int = 100
+    confidence: float = 0.95
+
+    @property
+    def decision_thresholds(self) -> tuple[float, ...]:
+        """All thresholds; the first one is that of the confusion matrix."""
+        given = self.decision_threshold
+        return given if isinstance(given, tuple) else (given,)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,18 +93,57 @@ class RegressionGate(_Gate):
     """The comparison with the live version on the same rows; change thresholds of the evaluation configuration hold besides.
 
     Attributes:
-        metric: What is compared: the exact area under the ROC curve, or a loss of the probabilities.
+        metric: What is compared; `auto` is the area under the ROC curve of a binary label, the accuracy of a multiclass one,
+            the mean absolute error of a numeric one.
         mode: "non_inferior" lets the candidate be worse by up to the margin, "better" demands that it is better; both ask it
             of the whole confidence interval.
         margin: Greatest allowed loss in units of the metric, not negative; "better" ignores it.
+        resample: What is drawn: the rows that share a value of the split's key together, or each row for itself.
         confidence: Confidence of the two-sided interval, from 0.5 to less than 1.
         resamples: Number of bootstrap resamples, at least 100.
         seed: Seed of the resamples.
     """
 
-    metric: Literal["auc", "binary_crossentropy", "brier"] = "auc"
+    metric: Literal[
+        "auto",
+        "auc",
+        "accuracy",
+        "binary_crossentropy",
+        "categorical_crossentropy",
+        "brier",
+        "mean_absolute_error",
+        "mean_squared_error",
+    ] = "auto"
     mode: Literal["non_inferior", "better"] = "non_inferior"
     margin: float = 0.01
+    resample: Literal["split_key", "row"] = "split_key"
+    confidence: float = 0.95
+    resamples: int = 1000
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CalibrationGate(_Gate):
+    """Bounds on the distance of predictions from what happens, beyond what chance explains.
+
+    Attributes:
+        bins: Number of bins of equal width over [0, 1], at least 2.
+        max_calibration_error: Greatest expected calibration error of a binary or multiclass label, in [0, 1].
+        max_base_rate_ratio: Greatest ratio of label rate and mean prediction, either over the other, at least 1; for each
+            class of a multiclass label.
+        max_mean_difference: Greatest distance of mean prediction and mean label of a numeric label, in standard deviations of
+            the label.
+        min_rows: With fewer rows of the test split nothing is judged, and the gate says no.
+        confidence: Share of perfectly calibrated models that chance keeps below what it may explain, from 0.5 to less than 1.
+        resamples: Number of label sets drawn from the predictions, at least 100.
+        seed: Seed of the resamples.
+    """
+
+    bins: int = 15
+    max_calibration_error: float = 0.1
+    max_base_rate_ratio: float = 1.25
+    max_mean_difference: float = 0.1
+    min_rows: int = 100
     confidence: float = 0.95
     resamples: int = 1000
     seed: int = 0
@@ -91,14 +154,19 @@ class ServingGate(_Gate):
     """Bounds on how the exported model answers.
 
     Attributes:
-        max_p99_ms: Greatest 99th percentile of the latency in milliseconds, by batch size (as text, for JSON).
+        max_p99_ms: Greatest 99th percentile of the latency in milliseconds, by batch size (as text, for JSON); the upper end
+            of its confidence interval is judged.
         max_size_mb: Greatest size of the SavedModel on disk in megabytes (10^6 bytes).
-        requests: Timed requests per batch size.
+        max_cold_start_s: Greatest time in seconds from loading to the first answer; None to report it only.
+        max_memory_mb: Greatest memory in megabytes (10^6 bytes) that the model adds to the runtime; None to report it only.
+        requests: Timed requests per batch size, at least `LEAST_REQUESTS`.
     """
 
     max_p99_ms: dict[str, float] = dataclasses.field(default_factory=lambda: {"1": 100.0})
     max_size_mb: float = 500.0
-    requests: int = 300
+    max_cold_start_s: float | None = None
+    max_memory_mb: float | None = None
+    requests: int = 1000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -106,8 +174,9 @@ class ParityGate(_Gate):
     """Agreement of the serving signatures with the evaluation's predictions.
 
     Attributes:
-        tolerance: Greatest allowed absolute difference of a prediction.
-        rows: Number of test rows that are compared.
+        tolerance: Greatest allowed difference: of a probability as it is, of a numeric prediction and of a transformed
+            feature relative to its value or its standard deviation, whichever is larger.
+        rows: Number of test rows whose predictions, and of eval rows whose transformed features, are compared.
     """
 
     tolerance: float = 1e-5
@@ -122,8 +191,9 @@ class RobustnessGate(_Gate):
         rows: Number of sampled test rows that are changed and sent.
         seed: Seed of the sample and of the noise.
         noise: Greatest relative change of a number; predictions must stay stable under it.
-        max_mean_change: Greatest mean absolute change of the prediction under noise, in [0, 1].
-        max_p99_change: Greatest 99th percentile of the absolute change of the prediction under noise, in [0, 1].
+        max_mean_change: Greatest mean absolute change of the prediction under noise, in [0, 1]; of a numeric label in
+            standard deviations of the sample's predictions.
+        max_p99_change: Greatest 99th percentile of the absolute change of the prediction under noise, as above.
         required_nan_must_be_finite: Whether NaN and infinities in a required feature are judged; else they are reported.
     """
 
@@ -158,6 +228,7 @@ class Policy:
     performance: PerformanceGate = PerformanceGate()
     fairness: FairnessGate = FairnessGate()
     regression: RegressionGate = RegressionGate()
+    calibration: CalibrationGate = CalibrationGate()
     serving: ServingGate = ServingGate()
     parity: ParityGate = ParityGate()
     robustness: RobustnessGate = RobustnessGate()
@@ -165,8 +236,12 @@ class Policy:
 
 
 def policy_to_json(policy: Policy) -> dict[str, Any]:
-    """Returns the policy as a JSON object, with tuples as lists."""
-    return json.loads(json.dumps(dataclasses.asdict(policy)))
+    """Returns the policy as a JSON object, with tuples as lists, and without the bounds that are left out.
+
+    KFP has no null among the values of a parameter; so None is the default of every setting that may be None.
+    """
+    gates = json.loads(json.dumps(dataclasses.asdict(policy)))
+    return {name: {key: value for key, value in gate.items() if value is not None} for name, gate in gates.items()}
 
 
 def read_policy(document: dict[str, Any]) -> Policy:
@@ -185,13 +260,14 @@ def _read_gate(name: str, kind: type, document: Any) -> Any:
     if not isinstance(document, dict):
         raise UserError(f"The gate {name!r} is an object of settings.", received=repr(document))
     values, defaults = {key: _read_value(value) for key, value in document.items()}, vars(kind())
+    hints = typing.get_type_hints(kind)
     if unknown := set(values) - set(defaults):
         raise UserError(
             f"The gate {name!r} has only known settings.", received=sorted(unknown), remedy=f"Known: {sorted(defaults)}."
         )
     for key, value in values.items():
-        if not _suits(value, defaults[key], dict if key == "rules" else str):
-            rule = f"{name}.{key} is a {type(defaults[key]).__name__}, as its default {defaults[key]!r} is."
+        if not _suits(value, hints[key]):
+            rule = f"{name}.{key} is a {_describe(hints[key])}, as its default {defaults[key]!r} is."
             raise UserError(rule, received=repr(value))
     if values.get("off") and not values["off"].strip():
         raise UserError(f"A gate is switched off with a reason, in {name}.off.", received=repr(values["off"]))
@@ -207,12 +283,26 @@ def _read_value(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _suits(value: Any, default: Any, item_type: type = str) -> bool:
-    if isinstance(default, dict):
-        return isinstance(value, dict) and all(_suits(item, 0.0) for item in value.values())
-    if isinstance(default, tuple):
-        return isinstance(value, tuple) and all(isinstance(item, item_type) for item in value)
-    return type(value) in ((int, float) if isinstance(default, float) else (type(default),))
+def _suits(value: Any, hint: Any) -> bool:
+    """Returns whether a value is of a setting's type: a plain type, `tuple[X, ...]`, `dict[str, X]`, a literal or a union."""
+    kind, parts = typing.get_origin(hint) or hint, typing.get_args(hint)
+    if kind in (types.UnionType, typing.Union):
+        return any(_suits(value, part) for part in parts)
+    if kind is Literal:
+        return isinstance(value, str)
+    if kind is tuple:
+        return isinstance(value, tuple) and all(_suits(item, parts[0]) for item in value)
+    if kind is dict:
+        return isinstance(value, dict) and all(_suits(item, parts[1]) for item in value.values())
+    return kind is Any or type(value) in ((int, float) if kind is float else (kind,))
+
+
+def _describe(hint: Any) -> str:
+    """Returns a type in words, such as "float or tuple"."""
+    parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    words = {Literal: "str", types.NoneType: "null"}
+    kinds = (typing.get_origin(part) or part for part in parts)
+    return " or ".join(words.get(kind) or kind.__name__ for kind in kinds)
 
 
 def hash_policy(document: dict[str, Any], eval_config: dict[str, Any]) -> str:

@@ -12,7 +12,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--baseline", required=True, help="the live version the candidate was compared with")
     parser.add_argument("--examples", required=True, help="the examples, for data version and lineage")
     parser.add_argument("--anomalies", required=True, help="the data gate's report")
-    parser.add_argument("--evaluation", required=True, help="the report of the performance, fairness and regression gates")
+    parser.add_argument(
+        "--evaluation", required=True, help="the report of the performance, fairness, regression and calibration gates"
+    )
     parser.add_argument(
         "--serving_report", required=True, help="the report of the serving, parity, robustness and business rules gates"
     )

@@ -26,7 +26,7 @@ def decide_release(
         baseline: The live version the candidate was compared with.
         examples: The examples, for data version and lineage.
         anomalies: The data gate's report.
-        evaluation: The report of the performance, fairness and regression gates.
+        evaluation: The report of the performance, fairness, regression and calibration gates.
         serving_report: The report of the serving, parity, robustness and business rules gates.
         policy: The gates' bounds.
         policy_hash: Hash of the policy.

@@ -39,7 +39,7 @@ def decide_release(
         baseline: Folder of the live version the candidate was compared with.
         examples: Folder of the examples.
         anomalies: Folder with the report of the data gate.
-        evaluation: Folder with the report of the performance, fairness and regression gates.
+        evaluation: Folder with the report of the performance, fairness, regression and calibration gates.
         serving_report: Folder with the report of the serving, parity, robustness and business rules gates.
         policy: The gates' bounds.
         policy_hash: Hash of the policy.

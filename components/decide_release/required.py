@@ -28,6 +28,7 @@ REQUIRED = (
     RequiredGate(gate="performance", stage="evaluate_model", artifact="evaluation"),
     RequiredGate(gate="fairness", stage="evaluate_model", artifact="evaluation"),
     RequiredGate(gate="regression", stage="evaluate_model", artifact="evaluation"),
+    RequiredGate(gate="calibration", stage="evaluate_model", artifact="evaluation"),
     RequiredGate(gate="serving", stage="validate_serving", artifact="serving_report"),
     RequiredGate(gate="parity", stage="validate_serving", artifact="serving_report"),
     RequiredGate(gate="robustness", stage="validate_serving", artifact="serving_report"),

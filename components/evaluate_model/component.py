@@ -34,7 +34,7 @@ def evaluate_model(
         evaluation: TFMA's output, the predictions, a summary and the gates' report.
         metrics: The candidate's metrics over all rows.
         classification_metrics: ROC curve and confusion matrix of the candidate.
-        report: Metrics, slices and fairness as a page.
+        report: Metrics, slices, fairness and calibration as a page.
     """
     return dsl.ContainerSpec(
         image=IMAGE,

@@ -1,11 +1,10 @@
-"""Points of ROC, precision-recall and calibration curves, at most 101 each."""
+"""Points of ROC and precision-recall curves, at most 101 each."""
 
 import dataclasses
 
 import numpy as np
 
 POINTS = 101
-_BINS = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,10 +39,3 @@ def trace_curve(labels: np.ndarray, predictions: np.ndarray) -> Curve | None:
     tp, fp = (len(part) - np.searchsorted(part, thresholds, side="right") for part in (positives, negatives))
     precision = np.divide(tp, tp + fp, out=np.ones(len(thresholds)), where=tp + fp > 0)
     return Curve(thresholds, tp / len(positives), fp / len(negatives), precision)
-
-
-def bin_calibration(labels: np.ndarray, predictions: np.ndarray) -> list[tuple[float, float, int]]:
-    """Returns (mean prediction, share of positive labels, rows) of ten bins with about equally many rows."""
-    order = np.argsort(predictions, kind="stable")
-    parts = [part for part in np.array_split(order, _BINS) if len(part)]
-    return [(float(predictions[part].mean(dtype=np.float64)), float(labels[part].mean()), len(part)) for part in parts]

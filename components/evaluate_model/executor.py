@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -14,12 +15,14 @@ from components._data.schema import read_schema
 from components._shared.artifacts import BASELINE, CANDIDATE, EVALUATION_FILE, GATES_FILE, PREDICTIONS_FILE, TEST
 from components._shared.errors import UserError
 from components._shared.gates import Evidence, GateReport
+from components._shared.label import LabelSpec, read_label_spec
 from components._shared.live_version import LiveVersion, read_live_version
 from components._shared.outputs import write_json, write_text
 from components._shared.policy import Policy, check_policy_hash, read_policy
 from components.evaluate_model import inputs, page, summary, tfma_config
+from components.evaluate_model.clusters import find_clusters
 from components.evaluate_model.curves import trace_curve
-from components.evaluate_model.fairness import unsuited_features
+from components.evaluate_model.group_counts import count_decisions
 from components.evaluate_model.inputs import Candidate, Scores, TestRows
 from components.evaluate_model.live_version import score_live_version
 from components.evaluate_model.regression import compare_models
@@ -27,7 +30,14 @@ from components.evaluate_model.results import read_results
 from components.evaluate_model.slice_rows import slicing_features
 from components.evaluate_model.tfma_run import Run, run_tfma
 from components.evaluate_model.thresholds import primary_metric
-from components.evaluate_model.verdicts import Measured, finish, judge_groups, judge_performance, judge_regression
+from components.evaluate_model.verdicts import (
+    Measured,
+    finish,
+    judge_groups,
+    judge_performance,
+    judge_predictions,
+    judge_regression,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,10 +95,15 @@ def evaluate_model(
     scores = _score(candidate, live, rows, read_schema(schema), manifest)
 
     folder = _make_folder(evaluation)
-    unsuited = unsuited_features(bounds.fairness, rows.table, manifest["label"])
-    measured, run = _measure(rows, scores, _prepare(config, scores, bounds, unsuited), bounds, manifest, folder)
-    missing = {name: rows.table[name].null_count for name in bounds.fairness.protected if name not in unsuited}
-    gates = judge_performance(measured), judge_groups(measured, unsuited, missing), judge_regression(measured, live.version)
+    label = read_label_spec(manifest)
+    clusters = find_clusters(examples, TEST, manifest, rows.table.num_rows)
+    measured, run = _measure(rows, scores, _prepare(config, scores, bounds), bounds, label, clusters, folder)
+    gates = (
+        judge_performance(measured),
+        judge_groups(measured),
+        judge_regression(measured, live.version),
+        judge_predictions(measured, rows.labels),
+    )
 
     evidence = Evidence(
         model_digest=candidate.digest,
@@ -129,28 +144,30 @@ def _make_folder(evaluation: str | Path) -> Path:
     return folder
 
 
-def _prepare(config: config_pb2.EvalConfig, scores: Scores, policy: Policy, unsuited: dict[str, str]) -> config_pb2.EvalConfig:
-    return tfma_config.prepare_eval_config(
-        config,
-        with_baseline=BASELINE in scores.predictions,
-        decision_threshold=policy.fairness.decision_threshold,
-        protected=[name for name in policy.fairness.protected if name not in unsuited],
-    )
+def _prepare(config: config_pb2.EvalConfig, scores: Scores, policy: Policy) -> config_pb2.EvalConfig:
+    threshold = policy.fairness.decision_thresholds[0]
+    return tfma_config.prepare_eval_config(config, with_baseline=BASELINE in scores.predictions, decision_threshold=threshold)
 
 
 def _measure(
-    rows: TestRows, scores: Scores, config: config_pb2.EvalConfig, policy: Policy, manifest: dict[str, Any], folder: Path
+    rows: TestRows,
+    scores: Scores,
+    config: config_pb2.EvalConfig,
+    policy: Policy,
+    label: LabelSpec,
+    clusters: np.ndarray | None,
+    folder: Path,
 ) -> tuple[Measured, Run]:
     """Runs TFMA, unless the candidate's predictions are nothing that could be measured."""
     if scores.invalid:
-        return Measured(scores, [], config, policy), Run(0)
-    label = manifest["label"]
-    table = rows.table.set_column(rows.table.column_names.index(label), label, pa.array(rows.labels))
+        return Measured(scores, [], config, policy, label), Run(0)
+    table = rows.table.set_column(rows.table.column_names.index(label.name), label.name, pa.array(rows.labels))
     for name, values in scores.predictions.items():
         table = table.append_column(tfma_config.PREDICTION_KEYS[name], pa.array(values))
     run = run_tfma(table, config, folder)
-    comparison = compare_models(rows.labels, scores.predictions, policy.regression)
-    return Measured(scores, read_results(folder), config, policy, comparison), run
+    comparison = compare_models(rows.labels, scores.predictions, policy.regression, clusters=clusters)
+    counted = count_decisions(rows.table, rows.labels, scores.predictions[CANDIDATE], label, policy.fairness, folder)
+    return Measured(scores, read_results(folder), config, policy, label, comparison, counted), run
 
 
 def _write(
@@ -172,6 +189,8 @@ def _write(
         predictions=predictions,
         curves=curves,
         comparison=measured.comparison,
+        counted=measured.counted,
+        label=measured.label,
         note=run.note,
     )
     write_text(page_file, page.render(content))
@@ -193,7 +212,7 @@ def _summarise(report: GateReport, rows: TestRows, measured: Measured, run: Run,
         "rows": len(rows.labels),
         "evaluated_rows": run.rows,
         "positives": int(rows.labels.sum()),
-        "decision_threshold": measured.policy.fairness.decision_threshold,
+        "decision_threshold": measured.policy.fairness.decision_thresholds[0],
         "note": run.note,
         **summary.summarise(measured.results, list(measured.scores.predictions)),
     }

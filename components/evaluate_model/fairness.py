@@ -1,142 +1,121 @@
-"""Judges the differences between groups of people or things: true- and false-positive rates at the decision threshold.
+"""Judges the differences between groups of people or things in what is decided about them.
 
-Equal true-positive rates are equal opportunity; both together are equalized odds (Hardt, Price, Srebro 2016, "Equality of
-Opportunity in Supervised Learning"). The rates come from TFMA's confusion counts; the difference is that of the largest and the
-smallest rate, as in fairlearn's `MetricFrame.difference(method="between_groups")`.
+Groups with enough rows are judged by their rates as they are. A rate over few rows is noise: such a group is judged by its
+interval, and says no only where the whole of it lies beyond the bound.
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from components._shared.artifacts import CANDIDATE
 from components._shared.gates import GateResult, Measurement, Verdict
 from components._shared.policy import FairnessGate
-from components.evaluate_model.results import Confusion, SliceResult
+from components.evaluate_model.disparities import DISPARITIES, Disparity, Form, is_large, measure, prove
+from components.evaluate_model.group_counts import FALSE_POSITIVE_RATE, RATES, TRUE_POSITIVE_RATE, Counted, Groups
+from components.evaluate_model.shares import critical_value, wilson_interval
 
-MAX_GROUPS = 500
-"""A protected feature with more values than this is an identifier or a quantity, and its groups mean nothing."""
-
-TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE = "true positive rate", "false positive rate"
-
-
-@dataclasses.dataclass(frozen=True)
-class Group:
-    """One value of a protected feature.
-
-    Attributes:
-        name: The slice, such as "origin=JFK".
-        rows: Number of rows.
-        true_positive_rate: Share of positive rows that are predicted positive; None without a positive row.
-        false_positive_rate: Share of negative rows that are predicted positive; None without a negative row.
-        judged: Whether it is large enough to be judged.
-    """
-
-    name: str
-    rows: int
-    true_positive_rate: float | None
-    false_positive_rate: float | None
-    judged: bool
+_NO_BOUND = "No bound is set, so nothing would be judged: set one, such as max_equalized_odds_difference."
 
 
-def find_groups(feature: str, results: Sequence[SliceResult], min_group_size: int) -> list[Group]:
-    """Returns the groups of a protected feature, by name."""
-    chosen = [result for result in results if result.confusion and [item[0] for item in result.key] == [feature]]
-    return [_group(result.name, result.confusion[CANDIDATE], min_group_size) for result in chosen]
-
-
-def judge_fairness(
-    results: Sequence[SliceResult], policy: FairnessGate, unsuited: dict[str, str], missing: dict[str, int]
-) -> GateResult:
+def judge_fairness(counted: Counted, policy: FairnessGate) -> GateResult:
     """Returns the fairness gate.
 
-    A bound that could not be checked is not a bound that holds: a protected feature with fewer than two groups that are large
-    enough and have a defined rate says no, until the author lowers the size, drops the feature or switches the gate off.
-
-    Args:
-        results: The slices that TFMA wrote.
-        policy: The gate's bounds.
-        unsuited: Why a protected feature cannot be judged, by feature.
-        missing: Rows without a value, by protected feature; they are in no group.
+    A bound that could not be checked is not a bound that holds: a protected attribute with fewer than two groups that are
+    large enough and have the rate says no, until the author lowers the size, drops the attribute or switches the gate off.
     """
     if not policy.protected:
         return GateResult(gate="fairness", verdict=Verdict.NOT_APPLICABLE, reason="No protected feature is configured.")
+    if problem := counted.problem or (_NO_BOUND if not has_bound(policy) else ""):
+        return GateResult(gate="fairness", verdict=Verdict.FAILED, reason=problem)
     measurements: list[Measurement] = []
-    for feature in policy.protected:
-        if feature in unsuited:
-            measurements.append(Measurement(name=feature, value=None, passed=False, note=unsuited[feature]))
-        else:
-            measurements += _judge_feature(feature, find_groups(feature, results, policy.min_group_size), policy)
-        if missing.get(feature):
+    for attribute in policy.protected:
+        own = [groups for groups in counted.groups if groups.attribute == attribute]
+        if not own:
+            note = counted.unsuited.get(attribute, "its groups were not counted")
+            measurements.append(Measurement(name=attribute, value=None, passed=False, note=note))
+        for groups in own:
+            where = f"{attribute} for {groups.decision}" if len(own) > 1 else attribute
+            measurements += [*judge_groups(groups, policy, where), *describe_rates(groups, policy)]
+        if rows := counted.missing.get(attribute):
             note = "rows without a value are in no group"
-            measurements.append(
-                Measurement(name=f"{feature} missing", value=missing[feature], rows=missing[feature], note=note)
-            )
+            measurements.append(Measurement(name=f"{attribute} missing", value=rows, rows=rows, note=note))
     failed = [item for item in measurements if item.passed is False]
     verdict = Verdict.FAILED if failed else Verdict.PASSED
-    return GateResult(gate="fairness", verdict=verdict, reason=_reason(failed, policy), measurements=tuple(measurements))
+    reason = f"{_reason(failed, policy)} {counted.note}".strip()
+    return GateResult(gate="fairness", verdict=verdict, reason=reason, measurements=tuple(measurements))
 
 
-def _group(name: str, counts: Confusion, min_group_size: int) -> Group:
-    rows = counts.positives + counts.negatives
-    true_rate = counts.tp / counts.positives if counts.positives else None
-    false_rate = counts.fp / counts.negatives if counts.negatives else None
-    return Group(name, rows, true_rate, false_rate, rows >= min_group_size)
+def has_bound(policy: FairnessGate) -> bool:
+    """Returns whether the policy bounds anything."""
+    return any(disparity.bound(policy) is not None for disparity in DISPARITIES)
 
 
-def _judge_feature(feature: str, groups: list[Group], policy: FairnessGate) -> list[Measurement]:
+def judge_groups(groups: Groups, policy: FairnessGate, where: str) -> list[Measurement]:
+    """Returns every disparity of one attribute under one decision, and the small groups that surely break a bound.
+
+    Args:
+        groups: The groups.
+        policy: The bounds.
+        where: The attribute, and the decision where there are several.
+    """
     measurements = []
-    for name, bound in (
-        (TRUE_POSITIVE_RATE, policy.max_true_positive_rate_difference),
-        (FALSE_POSITIVE_RATE, policy.max_false_positive_rate_difference),
-    ):
-        rates = [(group, getattr(group, name.replace(" ", "_"))) for group in groups]
-        measurements.append(_difference(feature, name, [rate for group, rate in rates if group.judged], bound, policy))
-        measurements += [
-            Measurement(name=name, value=rate, slice=group.name, rows=group.rows, note=_note(group, name, rate, policy))
-            for group, rate in rates
-        ]
+    for disparity in DISPARITIES:
+        bound, found = disparity.bound(policy), measure(disparity, groups, policy.min_group_size)
+        passed = None if bound is None else disparity.holds(found.value, bound)
+        note = found.problem or f"{found.rate} of {found.between[0]} and {found.between[1]}, which are farthest apart"
+        measurements.append(_bounded(disparity, where, found.value, bound, passed=passed, note=note))
+        for proof in prove(disparity, groups, policy, bound) if bound is not None else ():
+            sure = f"few rows, and yet beyond chance: {100 * policy.confidence:g} % confidence over {proof.comparisons:,} pairs"
+            note = f"{proof.rate} of {proof.between[0]} and {proof.between[1]}; {sure}"
+            item = _bounded(disparity, where, proof.value, bound, passed=False, note=note)
+            measurements.append(dataclasses.replace(item, slice=" and ".join(proof.between), rows=proof.rows))
     return measurements
 
 
-def _difference(feature: str, name: str, rates: list[float | None], bound: float, policy: FairnessGate) -> Measurement:
-    defined = [rate for rate in rates if rate is not None]
-    label = f"difference of {name} over {feature}"
-    if len(defined) < 2:
-        note = f"fewer than two groups of at least {policy.min_group_size:,} rows have this rate: there is nothing to compare"
-        return Measurement(name=label, value=None, upper_bound=bound, passed=False, note=note)
-    difference = max(defined) - min(defined)
-    return Measurement(name=label, value=difference, upper_bound=bound, passed=difference <= bound)
+def describe_rates(groups: Groups, policy: FairnessGate) -> list[Measurement]:
+    """Returns the rates of every group with their intervals; they are reported, not judged one by one."""
+    measurements = []
+    for name in RATES:
+        shares = groups.rate(name)
+        lower, upper = wilson_interval(shares, critical_value(policy.confidence))
+        large = is_large(shares, policy.min_group_size)
+        for index, group in enumerate(groups.names):
+            rows = int(shares.totals[index])
+            interval = f"{100 * policy.confidence:g} % interval {lower[index]:.3g} to {upper[index]:.3g}"
+            note = interval if rows else _undefined(name)
+            note += "" if large[index] or not rows else f"; too small to judge: fewer than {policy.min_group_size:,} rows"
+            value = float(shares.values[index]) if rows else None
+            label = f"{name} for {groups.decision}"
+            measurements.append(Measurement(name=label, value=value, slice=group, rows=rows, note=note))
+    return measurements
 
 
-def _note(group: Group, name: str, rate: float | None, policy: FairnessGate) -> str:
-    kind = "positive" if name == TRUE_POSITIVE_RATE else "negative"
-    notes = [f"not defined: no {kind} row"] if rate is None else []
-    notes += [] if group.judged else [f"fewer than {policy.min_group_size:,} rows"]
-    return "; ".join(notes)
+def _bounded(
+    disparity: Disparity, where: str, value: float, bound: float | None, *, passed: bool | None, note: str
+) -> Measurement:
+    upper, lower = (bound, None) if disparity.form is Form.DIFFERENCE else (None, bound)
+    return Measurement(
+        name=f"{disparity.name} {disparity.form} over {where}",
+        value=value if math.isfinite(value) else None,
+        lower_bound=lower,
+        upper_bound=upper,
+        passed=passed,
+        note=note,
+    )
 
 
-def _reason(failed: list[Measurement], policy: FairnessGate) -> str:
+def _undefined(rate: str) -> str:
+    kinds = {TRUE_POSITIVE_RATE: "a favourable", FALSE_POSITIVE_RATE: "an unfavourable"}
+    return f"not defined: no row has {kinds[rate]} label"
+
+
+def _reason(failed: Sequence[Measurement], policy: FairnessGate) -> str:
     if not failed:
         return f"The rates differ by no more than allowed over {', '.join(policy.protected)}."
     first = failed[0]
     if first.value is None:
         reason = f"{first.name}: {first.note}."
     else:
-        reason = f"The {first.name} is {first.value:.3f}; at most {first.upper_bound:g} is allowed."
+        bound = f"at most {first.upper_bound:g}" if first.upper_bound is not None else f"at least {first.lower_bound:g}"
+        reason = f"The {first.name} is {first.value:.3f} ({first.note}); {bound} is allowed."
     return reason + (f" And {len(failed) - 1} more." if len(failed) > 1 else "")
-
-
-def unsuited_features(policy: FairnessGate, table: pa.Table, label: str) -> dict[str, str]:
-    """Returns why a protected feature cannot be judged on these rows, by feature."""
-    reasons = {}
-    for name in policy.protected:
-        if name not in table.column_names:
-            reasons[name] = "the examples have no such column"
-        elif name == label:
-            reasons[name] = "it is the label, and each of its values has one rate only"
-        elif pc.count_distinct(table[name]).as_py() > MAX_GROUPS:
-            reasons[name] = f"more than {MAX_GROUPS} values are no groups; put them into buckets first"
-    return reasons

@@ -10,12 +10,15 @@ import altair as alt
 import numpy as np
 
 from components._report.charts import COLOURS, to_svg
-from components._report.page import render_page
+from components._report.page import format_number, render_page
 from components._shared.artifacts import BASELINE, CANDIDATE
 from components._shared.gates import GateReport, Verdict
+from components._shared.label import LabelSpec
 from components._shared.policy import Policy
-from components.evaluate_model.curves import Curve, bin_calibration
-from components.evaluate_model.fairness import Group, find_groups
+from components.evaluate_model.calibration_gate import bin_reliability
+from components.evaluate_model.curves import Curve
+from components.evaluate_model.fairness_panels import draw_panels
+from components.evaluate_model.group_counts import Counted
 from components.evaluate_model.interval_bars import draw_intervals
 from components.evaluate_model.regression import Comparison
 from components.evaluate_model.results import SliceResult
@@ -51,6 +54,8 @@ class Content:
         predictions: Probabilities of shape [rows] by model.
         curves: Curve by model; None where it is not defined.
         comparison: Candidate and live version on the same rows; None without predictions of both.
+        counted: The candidate's decisions by group.
+        label: What kind of label it is.
         note: How TFMA ran, where that was not the usual way.
     """
 
@@ -63,6 +68,8 @@ class Content:
     predictions: Mapping[str, np.ndarray]
     curves: Mapping[str, Curve | None]
     comparison: Comparison | None
+    counted: Counted
+    label: LabelSpec
     note: str
 
 
@@ -86,7 +93,7 @@ def render(content: Content) -> str:
         more_slices=max(0, len(slices) - MAX_SLICES),
         min_slice_size=content.policy.performance.min_slice_size,
         fairness=content.policy.fairness,
-        groups=_groups(content),
+        panels=draw_panels(content.counted, content.policy.fairness),
         charts=_charts(content),
         measurements=[(gate, [item for item in gate.measurements if gate.gate != "fairness"]) for gate in content.report.gates],
         note=content.note,
@@ -135,17 +142,6 @@ def _compare(metrics: Mapping[str, Mapping[str, float | None]]) -> list[tuple[st
     return rows
 
 
-def _groups(content: Content) -> list[tuple[str, list[Any], list[Group]]]:
-    """Returns (feature, measured differences, groups) of every protected feature."""
-    (gate,) = (gate for gate in content.report.gates if gate.gate == "fairness")
-    panels = []
-    for feature in content.policy.fairness.protected:
-        own = (feature, f"{feature} missing")
-        differences = [item for item in gate.measurements if item.name in own or item.name.endswith(f" over {feature}")]
-        panels.append((feature, differences, find_groups(feature, content.results, content.policy.fairness.min_group_size)))
-    return panels
-
-
 def _charts(content: Content) -> list[tuple[str, str, Any]]:
     """Returns (title, how to read it, SVG) of every plot; none where the rates are not defined."""
     curves = {_display(model): curve for model, curve in content.curves.items() if curve is not None}
@@ -153,8 +149,14 @@ def _charts(content: Content) -> list[tuple[str, str, Any]]:
         return []
     roc = {name: (curve.false_positive_rate.tolist(), curve.recall.tolist()) for name, curve in curves.items()}
     pr = {name: (curve.recall.tolist(), curve.precision.tolist()) for name, curve in curves.items()}
-    bins = {_display(model): bin_calibration(content.labels, values) for model, values in content.predictions.items()}
-    calibration = {name: ([item[0] for item in items], [item[1] for item in items]) for name, items in bins.items()}
+    count = content.policy.calibration.bins
+    bins = {
+        model: bin_reliability(content.labels, values, content.label, count) for model, values in content.predictions.items()
+    }
+    calibration = {
+        _display(model): (found.prediction.tolist(), found.rate.tolist()) for model, found in bins.items() if found is not None
+    }
+    errors = [f"{_display(model)} {format_number(found.error)}" for model, found in bins.items() if found is not None]
     return [
         (
             "ROC",
@@ -164,7 +166,7 @@ def _charts(content: Content) -> list[tuple[str, str, Any]]:
         ("Precision and recall", "Further up and to the right is better.", _plot(pr, "recall", "precision")),
         (
             "Calibration",
-            "On the diagonal, predictions are as large as what happens.",
+            f"On the diagonal, predictions are as large as what happens. Expected calibration error: {', '.join(errors)}.",
             _plot(calibration, "mean prediction", "share of positive labels", diagonal=True, points=True),
         ),
     ]

@@ -1,7 +1,9 @@
 """Compares two models on the same rows: the difference of a metric, and how sure the rows make us of it.
 
 Rows are resampled with replacement, one draw for both models (the paired bootstrap), so that what makes rows hard for both
-does not count as noise. Differences are positive where the candidate is better, whatever the metric.
+does not count as noise. Rows that belong together, such as the flights of a day, are drawn together (the cluster bootstrap;
+Davison, Hinkley 1997, "Bootstrap Methods and their Application", section 3.8). Differences are positive where the candidate is
+better, whatever the metric.
 """
 
 import abc
@@ -9,9 +11,6 @@ import dataclasses
 import statistics
 
 import numpy as np
-
-EPSILON = 1e-7
-"""Probabilities are kept this far from 0 and 1 inside logarithms, as Keras keeps them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,16 +29,19 @@ class Pair(abc.ABC):
     """One metric of two models on the same rows.
 
     Attributes:
-        method: Name of the formula behind `analytic_interval`.
+        formula: Name of the formula behind `row_standard_error`.
         rows: Number of rows.
+        clusters: Number of each row's cluster, from 0, int64 of shape [rows], in the order that this object keeps rows in;
+            None where every row stands for itself.
         informative: Number of rows that limit what the metric can tell: all of them, or those of the rarer class.
         candidate: The candidate's metric.
         live: The live version's.
         alike: Whether the metric would be equal for both on any rows.
     """
 
-    method: str
+    formula: str
     rows: int
+    clusters: np.ndarray | None
     informative: int
     candidate: float
     live: float
@@ -54,8 +56,27 @@ class Pair(abc.ABC):
         """
 
     @abc.abstractmethod
-    def standard_error(self) -> float:
-        """Returns the standard error of the gain by a formula; NaN with too few rows."""
+    def row_standard_error(self) -> float:
+        """Returns the standard error of the gain for rows that are independent; NaN with too few of them."""
+
+    @abc.abstractmethod
+    def influences(self) -> np.ndarray:
+        """Returns by how much each row moves the difference of the metric, float64 of shape [rows]; they sum to 0."""
+
+    @property
+    def units(self) -> int:
+        """Number of independent units: clusters, or rows."""
+        return self.rows if self.clusters is None else int(self.clusters.max()) + 1
+
+    @property
+    def method(self) -> str:
+        """Name of the formula behind `analytic_interval`."""
+        return self.formula if self.clusters is None else f"{self.formula} by clusters"
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Returns whether a larger value of the metric is a better one."""
+        return False
 
     def bootstrap(self, resamples: int, seed: int) -> np.ndarray:
         """Returns the gain on resamples of the rows, float64 of shape [resamples].
@@ -71,133 +92,66 @@ class Pair(abc.ABC):
 
     def _draw(self, generator: np.random.Generator) -> np.ndarray:
         # Counts of n uniform draws are multinomial; counting them is much faster than drawing n binomials.
-        return np.bincount(generator.integers(0, self.rows, self.rows), minlength=self.rows).astype(np.float64)
+        counts = np.bincount(generator.integers(0, self.units, self.units), minlength=self.units).astype(np.float64)
+        return counts if self.clusters is None else counts[self.clusters]
+
+    def standard_error(self) -> float:
+        """Returns the standard error of the gain by a formula; NaN with too few units.
+
+        With clusters, see `clustered_standard_error`.
+        """
+        if self.clusters is None:
+            return self.row_standard_error()
+        return clustered_standard_error(self.influences(), self.clusters)
 
     def analytic_interval(self, confidence: float) -> Interval | None:
-        """Returns the normal interval around the gain, by the formula that `method` names; None with too few rows."""
+        """Returns the normal interval around the gain, by the formula that `method` names; None with too few units."""
         gain, width = self.candidate - self.live, normal_quantile(confidence) * self.standard_error()
         gain = gain if self.higher_is_better else -gain
         return Interval(gain - width, gain + width) if np.isfinite(width) else None
 
-    @property
-    def higher_is_better(self) -> bool:
-        """Returns whether a larger value of the metric is a better one."""
-        return False
 
+class MeanPair(Pair):
+    """Means of a value of each row, such as a loss or a hit."""
 
-class AucPair(Pair):
-    """Areas under the ROC curves, exact and with ties: the Mann-Whitney statistic over the product of the class sizes."""
+    formula = "normal approximation"
 
-    method = "DeLong"
-
-    def __init__(self, labels: np.ndarray, candidate: np.ndarray, live: np.ndarray) -> None:
-        """Sorts the rows once, so that each resample takes time linear in their number.
+    def __init__(
+        self, candidate: np.ndarray, live: np.ndarray, clusters: np.ndarray | None = None, *, higher_is_better: bool = False
+    ) -> None:
+        """Takes the values.
 
         Args:
-            labels: Zeros and ones of shape [rows], of both kinds.
-            candidate: The candidate's probabilities of shape [rows].
+            candidate: The candidate's value, float64 of shape [rows].
             live: The live version's.
-        """
-        # Negatives first, by the candidate's score: an order that does not depend on how the rows came.
-        order = np.lexsort((live, candidate, labels))
-        candidate, live = candidate[order].astype(np.float64), live[order].astype(np.float64)
-        self._negatives, self.rows = int(np.sum(labels == 0)), len(labels)
-        self.informative = min(self._negatives, self.rows - self._negatives)
-        self._candidate, self._live = (_Ranking(values, self._negatives) for values in (candidate, live))
-        ones = np.ones(self.rows)
-        self.candidate, self.live = self._candidate.auc(ones), self._live.auc(ones)
-        ranks = [np.unique(values, return_inverse=True)[1] for values in (candidate, live)]
-        self.alike = bool(np.array_equal(*ranks))
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Returns that a larger area is better."""
-        return True
-
-    def gain(self, counts: np.ndarray) -> float:
-        """Returns the candidate's area less the live version's on a resample; NaN where it has one class only."""
-        return self._candidate.auc(counts) - self._live.auc(counts)
-
-    def standard_error(self) -> float:
-        """Returns the standard error of the difference of two correlated areas.
-
-        DeLong, DeLong, Clarke-Pearson 1988, "Comparing the Areas under Two or More Correlated Receiver Operating
-        Characteristic Curves": the variance of the difference is that of the differences of the structural components,
-        for positives and negatives each over their number. The components come from ranks, in the time of a sort, as in
-        Sun, Xu 2014, "Fast Implementation of DeLong's Algorithm".
-        """
-        if self.informative < 2:
-            return float("nan")
-        pairs = zip(self._candidate.components(), self._live.components(), strict=True)
-        return float(np.sqrt(sum(np.var(first - second, ddof=1) / len(first) for first, second in pairs)))
-
-
-class LossPair(Pair):
-    """Means of a loss of each row; the gain is the live version's mean less the candidate's."""
-
-    method = "normal approximation"
-
-    def __init__(self, candidate: np.ndarray, live: np.ndarray) -> None:
-        """Takes the losses.
-
-        Args:
-            candidate: The candidate's loss, float64 of shape [rows].
-            live: The live version's.
+            clusters: Number of each row's cluster, int64 of shape [rows]; None where every row stands for itself.
+            higher_is_better: Whether larger values are better ones.
         """
         self.rows = self.informative = len(candidate)
         self.candidate, self.live = float(candidate.mean()), float(live.mean())
         self.alike = bool(np.array_equal(candidate, live))
-        self._gains = np.sort(live - candidate)
+        self._higher_is_better = higher_is_better
+        gains = candidate - live if higher_is_better else live - candidate
+        # An order that does not depend on how the rows came.
+        order = np.argsort(gains) if clusters is None else np.lexsort((clusters, gains))
+        self._gains, self.clusters = gains[order], None if clusters is None else clusters[order]
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Returns whether larger values are better ones."""
+        return self._higher_is_better
 
     def gain(self, counts: np.ndarray) -> float:
         """Returns the mean gain of a resample."""
-        return float(counts @ self._gains) / self.rows
+        return float(counts @ self._gains) / float(counts.sum())
 
-    def standard_error(self) -> float:
+    def row_standard_error(self) -> float:
         """Returns the standard error of the mean of paired differences, sd / sqrt(rows)."""
         return float(np.std(self._gains, ddof=1) / np.sqrt(self.rows)) if self.rows > 1 else float("nan")
 
-
-class _Ranking:
-    """One model's scores as ranks among the other class; rows are negatives first."""
-
-    def __init__(self, scores: np.ndarray, negatives: int) -> None:
-        self._split, below, above = negatives, scores[:negatives], scores[negatives:]
-        self._order = np.argsort(below, kind="stable")
-        self._below, self._above = below, above
-        ranked = below[self._order]
-        self._first, self._past = (np.searchsorted(ranked, above, side=side) for side in ("left", "right"))
-        self._cumulated = np.zeros(negatives + 1)
-
-    def auc(self, counts: np.ndarray) -> float:
-        """Returns the area with each row counted so often: the share of pairs in the right order, ties by half."""
-        negatives, positives = counts[: self._split], counts[self._split :]
-        np.cumsum(negatives[self._order], out=self._cumulated[1:])
-        pairs = self._cumulated[-1] * positives.sum()
-        won = positives @ (self._cumulated[self._first] + self._cumulated[self._past]) / 2
-        return float(won / pairs) if pairs else float("nan")
-
-    def components(self) -> tuple[np.ndarray, np.ndarray]:
-        """Returns for each positive the share of negatives it beats, and for each negative of positives that beat it."""
-        ranked = np.sort(self._above)
-        first, past = (np.searchsorted(ranked, self._below, side=side) for side in ("left", "right"))
-        return (self._first + self._past) / 2 / len(self._below), 1 - (first + past) / 2 / len(ranked)
-
-
-def make_pair(metric: str, labels: np.ndarray, candidate: np.ndarray, live: np.ndarray) -> Pair:
-    """Returns a metric of both models.
-
-    Args:
-        metric: "auc"; "binary_crossentropy", in nats; or "brier", the mean squared error of the probability (Brier 1950,
-            "Verification of Forecasts Expressed in Terms of Probability").
-        labels: Zeros and ones of shape [rows].
-        candidate: The candidate's probabilities of shape [rows].
-        live: The live version's.
-    """
-    if metric == "auc":
-        return AucPair(labels, candidate, live)
-    loss = {"binary_crossentropy": _crossentropy, "brier": _squared_error}[metric]
-    return LossPair(loss(labels, candidate.astype(np.float64)), loss(labels, live.astype(np.float64)))
+    def influences(self) -> np.ndarray:
+        """Returns each row's gain less their mean, over the number of rows."""
+        return (self._gains - self._gains.mean()) / self.rows
 
 
 def percentile_interval(values: np.ndarray, confidence: float) -> Interval:
@@ -210,14 +164,20 @@ def percentile_interval(values: np.ndarray, confidence: float) -> Interval:
     return Interval(float(lower), float(upper))
 
 
+def clustered_standard_error(influences: np.ndarray, clusters: np.ndarray) -> float:
+    """Returns the root of G / (G - 1) times the sum of the squared influences of the G clusters; NaN with fewer than two.
+
+    For areas it is that of Obuchowski 1997, "Nonparametric Analysis of Clustered ROC Curve Data".
+
+    Args:
+        influences: By how much each row moves the estimate, float64 of shape [rows]; they sum to 0.
+        clusters: Number of each row's cluster, int64 of shape [rows]; numbers without a row are no cluster.
+    """
+    sums = np.bincount(clusters, influences)[np.bincount(clusters) > 0]
+    number = len(sums)
+    return float(np.sqrt(number / (number - 1) * np.sum(sums**2))) if number > 1 else float("nan")
+
+
 def normal_quantile(confidence: float) -> float:
     """Returns how many standard errors a two-sided normal interval reaches to each side."""
     return statistics.NormalDist().inv_cdf((1 + confidence) / 2)
-
-
-def _crossentropy(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    return -np.log(np.clip(np.where(labels == 1, probabilities, 1 - probabilities), EPSILON, 1 - EPSILON))
-
-
-def _squared_error(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    return (probabilities - labels) ** 2

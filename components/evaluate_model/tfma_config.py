@@ -1,7 +1,7 @@
 """Reads the user's tfma.EvalConfig and prepares the one that TFMA runs with.
 
-Three things are added to what the user wrote: the two models as materialized predictions, the confusion counts at the decision
-threshold (they give each slice's size, the confusion matrix and the fairness rates), and the slices of protected features.
+Two things are added to what the user wrote: the two models as materialized predictions, and the confusion counts at the
+decision threshold, which give each slice's size and the confusion matrix.
 
 One thing is read differently: in TFMA a metric's plain `threshold` applies to every slice, also to a slice without a single
 positive row. Here it applies to all rows together; slices have `per_slice_thresholds` and `cross_slice_thresholds`.
@@ -9,7 +9,7 @@ positive row. Here it applies to all rows together; slices have `per_slice_thres
 
 import copy
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf import json_format
@@ -59,7 +59,7 @@ def parse_eval_config(document: dict[str, Any], label: str) -> config_pb2.EvalCo
 
 
 def prepare_eval_config(
-    config: config_pb2.EvalConfig, *, with_baseline: bool, decision_threshold: float, protected: Sequence[str]
+    config: config_pb2.EvalConfig, *, with_baseline: bool, decision_threshold: float
 ) -> config_pb2.EvalConfig:
     """Returns the configuration that TFMA runs with; see the module's text.
 
@@ -67,7 +67,6 @@ def prepare_eval_config(
         config: What `parse_eval_config` returns.
         with_baseline: Whether there are predictions of a baseline; without them change thresholds are taken out.
         decision_threshold: Predictions above it count as positive.
-        protected: Features whose values become slices.
     """
     prepared = copy.deepcopy(config)
     models = [model for model in prepared.model_specs if not model.is_baseline]
@@ -77,7 +76,7 @@ def prepare_eval_config(
     for spec in prepared.metrics_specs:
         del spec.model_names[:]
         _bind_plain_thresholds(spec)
-    _add_slices(prepared, [[], *([name] for name in protected)])
+    _add_overall(prepared)
     counts = prepared.metrics_specs.add()
     settings = json.dumps({"name": CONFUSION_METRIC, "thresholds": [decision_threshold]})
     counts.metrics.add(class_name="ConfusionMatrixAtThresholds", config=settings)
@@ -116,12 +115,9 @@ def _unwrap(value: Any) -> Any:
     return {key: _unwrap(item) for key, item in value.items()}
 
 
-def _add_slices(config: config_pb2.EvalConfig, wanted: list[list[str]]) -> None:
-    plain = [spec for spec in config.slicing_specs if not spec.feature_values and not spec.slice_keys_sql]
-    present = [sorted(spec.feature_keys) for spec in plain]
-    for keys in wanted:
-        if keys not in present:
-            config.slicing_specs.add(feature_keys=keys)
+def _add_overall(config: config_pb2.EvalConfig) -> None:
+    if not any(spec.ByteSize() == 0 for spec in config.slicing_specs):
+        config.slicing_specs.add()
 
 
 def _bind_plain_thresholds(spec: config_pb2.MetricsSpec) -> None:

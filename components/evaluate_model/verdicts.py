@@ -1,19 +1,26 @@
-"""Turns what was measured into the verdicts of the performance, fairness and regression gates."""
+"""Turns what was measured into the verdicts of the performance, fairness, regression and calibration gates."""
 
 import dataclasses
 from collections.abc import Sequence
 
+import numpy as np
 from tensorflow_model_analysis.proto import config_pb2
 
 from components._shared.artifacts import CANDIDATE
 from components._shared.gates import GateResult, Measurement, Verdict
+from components._shared.label import LabelSpec
 from components._shared.policy import Policy
+from components.evaluate_model.calibration_gate import judge_calibration
 from components.evaluate_model.fairness import judge_fairness
+from components.evaluate_model.group_counts import Counted
 from components.evaluate_model.inputs import Scores
 from components.evaluate_model.regression import Comparison, judge_comparison
 from components.evaluate_model.results import SliceResult
 from components.evaluate_model.thresholds import judge_thresholds
 
+_FROM_TFMA = ("performance", "regression")
+"""Gates that judge the numbers of the user's configuration, which TFMA may have computed on a sample."""
+_NOT_COUNTED = Counted()
 _NO_THRESHOLD = "No threshold is configured: nothing would be judged."
 
 
@@ -26,14 +33,18 @@ class Measured:
         results: The slices that TFMA wrote; empty where the candidate's predictions are no probabilities.
         config: The configuration that TFMA ran with.
         policy: The gates' bounds.
+        label: What kind of label it is.
         comparison: Candidate and live version on the same rows; None without predictions of both.
+        counted: The candidate's decisions by group.
     """
 
     scores: Scores
     results: Sequence[SliceResult]
     config: config_pb2.EvalConfig
     policy: Policy
+    label: LabelSpec
     comparison: Comparison | None = None
+    counted: Counted = _NOT_COUNTED
 
     @property
     def invalid(self) -> str:
@@ -52,11 +63,18 @@ def judge_performance(measured: Measured) -> GateResult:
     return _judge("performance", measurements) if measurements else _fail("performance", _NO_THRESHOLD)
 
 
-def judge_groups(measured: Measured, unsuited: dict[str, str], missing: dict[str, int]) -> GateResult:
+def judge_groups(measured: Measured) -> GateResult:
     """Returns the fairness gate; see `judge_fairness`."""
     if measured.invalid and measured.policy.fairness.protected:
         return _fail("fairness", measured.invalid)
-    return judge_fairness(measured.results, measured.policy.fairness, unsuited, missing)
+    return judge_fairness(measured.counted, measured.policy.fairness)
+
+
+def judge_predictions(measured: Measured, labels: np.ndarray) -> GateResult:
+    """Returns the calibration gate; see `judge_calibration`."""
+    if measured.invalid:
+        return _fail("calibration", measured.invalid)
+    return judge_calibration(labels, measured.scores.predictions[CANDIDATE], measured.label, measured.policy.calibration)
 
 
 def judge_regression(measured: Measured, live_version: str) -> GateResult:
@@ -80,7 +98,7 @@ def finish(gates: Sequence[GateResult], policy: Policy, *, mismatch: str, note: 
         gates: The verdicts over the numbers.
         policy: The policy, which may have switched gates off by name.
         mismatch: Why the inputs do not belong together; every gate then says no, whatever its numbers.
-        note: What a reader has to know about the evaluation; added to each reason.
+        note: What a reader has to know about the evaluation; added to the reasons of the gates that rest on it.
     """
     return tuple(_finish(gate, getattr(policy, gate.gate).off, mismatch, note) for gate in gates)
 
@@ -131,4 +149,4 @@ def _finish(gate: GateResult, off: str, mismatch: str, note: str) -> GateResult:
         return dataclasses.replace(gate, verdict=Verdict.SWITCHED_OFF, reason=off)
     if mismatch:
         return dataclasses.replace(gate, verdict=Verdict.FAILED, reason=mismatch)
-    return dataclasses.replace(gate, reason=f"{gate.reason} {note}".strip())
+    return dataclasses.replace(gate, reason=f"{gate.reason} {note if gate.gate in _FROM_TFMA else ''}".strip())

@@ -12,6 +12,7 @@ import pyarrow as pa
 from components._data.content import digest_table
 from components._data.examples import FORMAT, clear_examples, write_manifest, write_split
 from components._data.schema import arrow_types, read_schema
+from components._data.split_keys import has_split_keys, write_split_keys
 from components._shared.artifacts import SHARD_FILE, SPLITS, split_dir
 from components._shared.digest import digest_parts
 from components._shared.errors import UserError
@@ -76,10 +77,12 @@ def ingest_examples(
     numbers = [int(span) for span in spans]  # Kubeflow sends whole numbers as 5.0
     rows = _read_rows(read_input_list(files, fingerprint, numbers), features, reading, rule)
     positions, counts = _choose_rows(rows)
-    tables = _split(rows.table, positions, [name for name in features if name in rows.table.column_names], rule)
+    tables, keys = _split(rows, positions, [name for name in features if name in rows.table.column_names], rule)
     for name, table in tables.items():
         write_split(examples, name, table)
-    manifest = _describe(rows, tables, rule) | {"spans": numbers, "fingerprint": fingerprint, "rows": counts}
+    for name, values in keys.items():
+        write_split_keys(examples, name, values)
+    manifest = _describe(rows, tables, keys, rule) | {"spans": numbers, "fingerprint": fingerprint, "rows": counts}
     write_manifest(examples, manifest)
     logger.info("Kept %(kept)d of %(read)d rows: %(duplicates)d duplicates, %(without_label)d without a label", counts)
     sizes = {name: table.num_rows for name, table in tables.items()}
@@ -111,11 +114,14 @@ def _choose_rows(rows: Rows) -> tuple[np.ndarray, dict[str, int]]:
     return kept, counts | {"kept": len(kept)}
 
 
-def _split(table: pa.Table, positions: np.ndarray, columns: list[str], rule: Splits) -> dict[str, pa.Table]:
+def _split(
+    rows: Rows, positions: np.ndarray, columns: list[str], rule: Splits
+) -> tuple[dict[str, pa.Table], dict[str, np.ndarray]]:
+    """Returns the rows of each split, and where rows may share a split key, the hashes of their keys by split."""
     # Without any key, rows of equal content share a split, so that none is both trained and tested on.
-    hashes = hash_keys(table, rule.key or table.column_names, rule.salt)[positions]
+    hashes = hash_keys(rows.table, rule.key or rows.table.column_names, rule.salt)[positions]
     index = assign_splits(hashes, [getattr(rule, name) for name in SPLITS])
-    content = table.select(columns).combine_chunks()  # taking from many chunks is slow
+    content = rows.table.select(columns).combine_chunks()  # taking from many chunks is slow
     tables = {name: content.take(pa.array(positions[index == number])) for number, name in enumerate(SPLITS)}
     if empty := [name for name in SPLITS if tables[name].num_rows == 0]:
         keys = len(np.unique(hashes[:, 0]))
@@ -124,13 +130,16 @@ def _split(table: pa.Table, positions: np.ndarray, columns: list[str], rule: Spl
             received=f"none for {', '.join(empty)} from {len(positions)} rows with {keys} values of the split key",
             remedy="Read more data, or choose a split key with more values or larger shares in `splits`.",
         )
-    return tables
+    if not has_split_keys(rule.key, rows.source.row_key):
+        return tables, {}
+    return tables, {name: hashes[index == number, 0] for number, name in enumerate(SPLITS)}
 
 
-def _describe(rows: Rows, tables: Mapping[str, pa.Table], rule: Splits) -> dict[str, Any]:
+def _describe(rows: Rows, tables: Mapping[str, pa.Table], keys: Mapping[str, np.ndarray], rule: Splits) -> dict[str, Any]:
     columns = {field.name: _TYPE_NAMES[field.type] for field in tables[SPLITS[0]].schema}
     split_rule = {"key": list(rule.key), "salt": rule.salt, **{name: float(getattr(rule, name)) for name in SPLITS}}
     contents = [part for name in SPLITS for part in (name, digest_table(tables[name]))]
+    contents += [digest_table(pa.table({"split_key": keys[name].view(np.int64)})) for name in SPLITS if name in keys]
     return {
         "data_version": digest_parts([FORMAT, json.dumps(list(columns.items())), json.dumps(split_rule), *contents]),
         "splits": {name: {"rows": tables[name].num_rows, "shards": [f"{split_dir(name)}/{SHARD_FILE}"]} for name in SPLITS},

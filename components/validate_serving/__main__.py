@@ -11,6 +11,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", required=True, help="the candidate: a SavedModel in Format-Serving, and training.json")
     parser.add_argument("--baseline", required=True, help="the live version, for the evidence")
     parser.add_argument("--examples", required=True, help="the raw examples; rows of the test split are sent")
+    parser.add_argument("--transformed_examples", required=True, help="the eval split as training saw it")
     parser.add_argument("--schema", required=True, help="the schema")
     parser.add_argument("--evaluation", required=True, help="the evaluation with its predictions")
     parser.add_argument("--policy", required=True, type=cli.json_object, help="the gates' bounds")
@@ -28,6 +29,7 @@ def main(args: argparse.Namespace) -> None:
         model=args.model,
         baseline=args.baseline,
         examples=args.examples,
+        transformed_examples=args.transformed_examples,
         schema=args.schema,
         evaluation=args.evaluation,
         policy=args.policy,

@@ -10,10 +10,11 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components._data.schema import serving_features
 from components._shared.gates import GateResult, Measurement, Verdict
+from components._shared.label import LabelSpec
 from components._shared.policy import BusinessRulesGate
-from components._shared.rules import BoundRule, Condition, MonotonicRule, Rule, read_rules
+from components._shared.rules import BoundRule, Condition, MonotonicRule, NeverRule, Rule, read_rules
 from components.validate_serving.client import Outcome
-from components.validate_serving.parity import plain_value
+from components.validate_serving.values import plain_row
 
 _EXAMPLES = 5
 _MOST_VALUES = 25
@@ -37,11 +38,14 @@ class BusinessRules:
     broken: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
-def judge_rules(bounds: BusinessRulesGate, outcome: Outcome, table: pa.Table, schema: schema_pb2.Schema) -> BusinessRules:
+def judge_rules(
+    bounds: BusinessRulesGate, label: LabelSpec, outcome: Outcome, table: pa.Table, schema: schema_pb2.Schema
+) -> BusinessRules:
     """Judges each rule by the share of the rows it applies to that break it.
 
     Args:
-        bounds: The rules.
+        bounds: The rules, which suit the label.
+        label: What is predicted.
         outcome: What became of the fresh process.
         table: The sampled rows.
         schema: The schema of the rows.
@@ -53,7 +57,7 @@ def judge_rules(bounds: BusinessRulesGate, outcome: Outcome, table: pa.Table, sc
     measurements, broken = list[Measurement](), list[dict[str, Any]]()
     for index, rule in enumerate(rules):
         try:
-            excess, predictions = _try_rule(index, rule, outcome, table, schema)
+            excess, predictions = _try_rule(index, rule, label, outcome, table, schema)
         except _NotTriedError as error:
             name = rule.name
             measurements.append(Measurement(name=name, value=None, upper_bound=rule.max_share, passed=False, note=str(error)))
@@ -119,9 +123,12 @@ def meets(table: pa.Table, conditions: tuple[Condition, ...]) -> np.ndarray:
 
 
 def _try_rule(
-    index: int, rule: Rule, outcome: Outcome, table: pa.Table, schema: schema_pb2.Schema
+    index: int, rule: Rule, label: LabelSpec, outcome: Outcome, table: pa.Table, schema: schema_pb2.Schema
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns by how much each row breaks the rule (NaN where it does not apply, 0 where it holds) and the predictions."""
+    """Returns by how much each row breaks the rule (NaN where it does not apply, 0 where it holds) and the predictions.
+
+    Of a multiclass label these are the predictions of the rule's class.
+    """
     if outcome.measured is None:
         raise _NotTriedError(outcome.failure)
     if unknown := sorted(rule.columns - set(table.column_names)):
@@ -137,7 +144,17 @@ def _try_rule(
         said = outcome.measured.unanswered.get(key) or " ".join(outcome.measured.problems.get("loads", []))
         raise _NotTriedError(f"The model did not answer. {said}".strip())
     predictions = outcome.answers[key]
-    return np.where(applies, _excess(rule, predictions), np.nan), predictions
+    if not rule.class_name:
+        return np.where(applies, _excess(rule, predictions), np.nan), predictions
+    of_class = predictions[..., label.classes.index(rule.class_name)]
+    excess = _excess_of_class(predictions, of_class) if isinstance(rule, NeverRule) else _excess(rule, of_class)
+    return np.where(applies, excess, np.nan), of_class
+
+
+def _excess_of_class(predictions: np.ndarray, of_class: np.ndarray) -> np.ndarray:
+    # A tie counts: which of two equal classes a client takes is not for us to say. Scores may all be 0 or less.
+    first = np.isfinite(of_class) & (of_class >= predictions.max(axis=1))
+    return _unknown_as_infinite(np.where(first, np.maximum(of_class, np.finfo(np.float64).tiny), 0), predictions.sum(axis=1))
 
 
 def _excess(rule: Rule, predictions: np.ndarray) -> np.ndarray:
@@ -178,7 +195,7 @@ def _examples(
             "rule": rule.name,
             "row": int(index),
             "prediction": _told(rule, predictions[..., index], schema),
-            "values": {name: plain_value(value) for name, value in row.items()},
+            "values": plain_row(row),
         }
         for index, row in zip(order, values, strict=True)
     ]
@@ -186,13 +203,14 @@ def _examples(
 
 def _told(rule: Rule, predictions: np.ndarray, schema: schema_pb2.Schema) -> str:
     if not isinstance(rule, MonotonicRule):
-        return f"{float(predictions):.4g}"
+        return f"{rule.class_name} {float(predictions):.4g}".strip()
     values = grid(rule, schema)
     assert values is not None
     rising = predictions if rule.increasing else -predictions
     end = int(np.argmax(np.maximum.accumulate(rising) - rising))
     start = int(np.argmax(rising[: end + 1]))
-    return f"{predictions[start]:.4g} at {rule.column} {values[start]:g}, {predictions[end]:.4g} at {values[end]:g}"
+    turn = f"{predictions[start]:.4g} at {rule.column} {values[start]:g}, {predictions[end]:.4g} at {values[end]:g}"
+    return f"{rule.class_name} {turn}".strip()
 
 
 def _reason(failed: list[Measurement], measurements: list[Measurement]) -> str:

@@ -30,6 +30,7 @@ class Outcome:
     Attributes:
         measured: What it saw; None when it did not come to its end.
         answers: Its answers by way of asking, and its latencies; empty when it did not come to its end.
+        transformed: The transformed features of the rows that were to be transformed; None when it gave none.
         failure: Why it did not come to its end, as a sentence; empty when it did.
         log_tail: The last lines of its log; empty when it came to its end.
         seconds: From its start to its end.
@@ -37,6 +38,7 @@ class Outcome:
 
     measured: Measured | None
     answers: dict[str, np.ndarray]
+    transformed: pa.Table | None = None
     failure: str = ""
     log_tail: str = ""
     seconds: float = 0.0
@@ -64,8 +66,10 @@ def run_job(task: Job, rows: pa.Table, samples: dict[str, pa.Table] | None = Non
             logger.warning(failure)
             return Outcome(measured=None, answers={}, failure=failure, log_tail=_tail(folder / "log.txt"), seconds=seconds)
         measured = Measured(**json.loads((folder / job.MEASURED_FILE).read_text(encoding="utf-8")))
+        given = folder / job.TRANSFORMED_FILE
+        transformed = pq.read_table(given) if given.exists() else None
         with np.load(folder / job.ANSWERS_FILE) as answers:
-            return Outcome(measured=measured, answers=dict(answers), seconds=seconds)
+            return Outcome(measured=measured, answers=dict(answers), transformed=transformed, seconds=seconds)
 
 
 def _run(folder: Path, timeout_seconds: float) -> str:

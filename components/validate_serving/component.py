@@ -10,6 +10,7 @@ def validate_serving(
     model: dsl.Input[dsl.Model],
     baseline: dsl.Input[dsl.Model],
     examples: dsl.Input[dsl.Dataset],
+    transformed_examples: dsl.Input[dsl.Dataset],
     schema: dsl.Input[dsl.Artifact],
     evaluation: dsl.Input[dsl.Artifact],
     policy: dict,
@@ -23,6 +24,7 @@ def validate_serving(
         model: The candidate.
         baseline: The live version, for the evidence.
         examples: The raw examples.
+        transformed_examples: The transformed eval split as training saw it.
         schema: The schema.
         evaluation: The evaluation with its predictions.
         policy: The gates' bounds.
@@ -42,6 +44,8 @@ def validate_serving(
             baseline.path,
             "--examples",
             examples.path,
+            "--transformed_examples",
+            transformed_examples.path,
             "--schema",
             schema.path,
             "--evaluation",

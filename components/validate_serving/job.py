@@ -1,7 +1,9 @@
 """What the stage and its fresh process tell each other, as files in one folder.
 
 job.json       the job
-rows.parquet   the raw rows to send; robustness.parquet and rules.parquet hold the samples of these gates
+rows.parquet   the raw rows to send; robustness.parquet and rules.parquet hold the samples of these gates, and
+               to_transform.parquet raw rows of the eval split
+transformed.parquet  what the model makes of those, one column per transformed feature; not there when it did not answer
 answers.npz    one float array per way of asking (see `ANSWERS`), `latency_<batch size>` in milliseconds, and the answers
                to the probes and the rules (see `stress.py`)
 measured.json  all else that was seen; written last, so without it the process did not come to its end
@@ -13,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from components._shared import outputs
+from components._shared.label import LabelKind, LabelSpec
 
 JOB_FILE, ROWS_FILE, ANSWERS_FILE, MEASURED_FILE = "job.json", "rows.parquet", "answers.npz", "measured.json"
 ROBUSTNESS_FILE, RULES_FILE = "robustness.parquet", "rules.parquet"
+TO_TRANSFORM_FILE, TRANSFORMED_FILE = "to_transform.parquet", "transformed.parquet"
 
 RAW, REST, EXAMPLES = "raw tensors", "JSON", "tf.Example"
 ANSWERS = {
@@ -33,6 +37,7 @@ class Job:
     Attributes:
         model: Folder of the SavedModel.
         schema: The schema: its file, or the folder of its artifact.
+        label: What is predicted.
         batch_sizes: Rows per request of the timed requests.
         requests: Timed requests per batch size.
         timeout_seconds: When the process ends itself.
@@ -42,6 +47,7 @@ class Job:
 
     model: str
     schema: str
+    label: LabelSpec
     batch_sizes: tuple[int, ...]
     requests: int
     timeout_seconds: float
@@ -57,6 +63,8 @@ def write_job(folder: Path, task: Job) -> None:
 def read_job(folder: Path) -> Job:
     """Reads the job of a folder."""
     document = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))
+    kind, classes = LabelKind(document["label"]["kind"]), tuple(document["label"]["classes"])
+    document["label"] = LabelSpec(name=document["label"]["name"], kind=kind, classes=classes)
     return Job(**{**document, "batch_sizes": tuple(document["batch_sizes"]), "rules": tuple(document["rules"])})
 
 
@@ -66,14 +74,16 @@ class Measured:
 
     Attributes:
         tensorflow: Version of the runtime.
-        seconds: Durations: import, load, warmup.
-        memory: Megabytes: after_import_mb, peak_mb.
+        seconds: Durations: import, load, cold_start (loading and the first answer, without the import), warmup, and those
+            of the gates that ask for more.
+        memory: Megabytes: before_load_mb, peak_mb of loading and serving, and added_mb, the difference; off Linux the peak
+            alone.
         first_request_ms: Milliseconds of the very first request after loading; None when it was not answered.
         signatures: For each signature its inputs and outputs, as "dtype [shape]" by name.
         warmup_records: Records in the warm-up file; None when it could not be read.
         without_optional: Rows that were sent with every optional feature missing; None when no feature is optional.
         non_finite: Numbers that are not finite in all the answers, by what was asked.
-        out_of_range: Probabilities outside [0, 1], by what was asked.
+        invalid: Rows whose prediction is finite but not valid for the kind of label, by what was asked.
         unanswered: Why a probe or a rule got no answer, by the name of its array.
         problems: What went wrong, in sentences, by check.
     """
@@ -86,6 +96,6 @@ class Measured:
     warmup_records: int | None = None
     without_optional: int | None = None
     non_finite: dict[str, int] = dataclasses.field(default_factory=dict)
-    out_of_range: dict[str, int] = dataclasses.field(default_factory=dict)
+    invalid: dict[str, int] = dataclasses.field(default_factory=dict)
     unanswered: dict[str, str] = dataclasses.field(default_factory=dict)
     problems: dict[str, list[str]] = dataclasses.field(default_factory=dict)

@@ -5,8 +5,26 @@ import math
 
 import numpy as np
 
+BATCH_SIZES = (1, 16, 128)
+"""Rows per request that are always timed; the policy may ask for more."""
+
 CONFIDENCE = 0.9
-"""Of the interval; each of its ends alone is a 95 % bound."""
+"""Of the two-sided interval; each of its ends alone is a 95 % bound."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Percentile:
+    """A percentile of the latency in milliseconds, with its interval.
+
+    Attributes:
+        value: The percentile: a request that was timed.
+        lower: Lower end of the interval; None when there are too few requests for one.
+        upper: Upper end of the interval; None when there are too few requests for one.
+    """
+
+    value: float
+    lower: float | None
+    upper: float | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,18 +38,14 @@ class Latency:
         p95: 95th percentile.
         p99: 99th percentile.
         worst: The slowest request.
-        p99_lower: Lower end of the 90 % interval of the 99th percentile; None when there are too few requests for one.
-        p99_upper: Upper end of it; None when there are too few requests for one.
     """
 
     batch_size: int
     requests: int
-    p50: float
-    p95: float
-    p99: float
+    p50: Percentile
+    p95: Percentile
+    p99: Percentile
     worst: float
-    p99_lower: float | None
-    p99_upper: float | None
 
 
 def summarize_latency(batch_size: int, milliseconds: np.ndarray) -> Latency:
@@ -42,18 +56,8 @@ def summarize_latency(batch_size: int, milliseconds: np.ndarray) -> Latency:
         milliseconds: One latency per request, float64 of shape [requests], at least one.
     """
     ordered = np.sort(milliseconds)
-    lower, upper = quantile_interval(ordered, 0.99)
-    p50, p95, p99 = (_quantile(ordered, probability) for probability in (0.5, 0.95, 0.99))
-    return Latency(
-        batch_size=batch_size,
-        requests=len(ordered),
-        p50=p50,
-        p95=p95,
-        p99=p99,
-        worst=float(ordered[-1]),
-        p99_lower=lower,
-        p99_upper=upper,
-    )
+    p50, p95, p99 = (_percentile(ordered, probability) for probability in (0.5, 0.95, 0.99))
+    return Latency(batch_size=batch_size, requests=len(ordered), p50=p50, p95=p95, p99=p99, worst=float(ordered[-1]))
 
 
 def quantile_interval(ordered: np.ndarray, probability: float) -> tuple[float | None, float | None]:
@@ -80,8 +84,10 @@ def quantile_interval(ordered: np.ndarray, probability: float) -> tuple[float | 
     return lower, upper
 
 
-def _quantile(ordered: np.ndarray, probability: float) -> float:
-    return float(ordered[max(math.ceil(probability * len(ordered)) - 1, 0)])
+def _percentile(ordered: np.ndarray, probability: float) -> Percentile:
+    lower, upper = quantile_interval(ordered, probability)
+    value = float(ordered[max(math.ceil(probability * len(ordered)) - 1, 0)])
+    return Percentile(value=value, lower=lower, upper=upper)
 
 
 def _binomial(n: int, probability: float) -> np.ndarray:

@@ -10,8 +10,12 @@ import pyarrow.parquet as pq
 
 from components._shared.artifacts import CANDIDATE, PREDICTIONS_FILE
 from components._shared.gates import Evidence, GateResult, Measurement, Verdict, read_gate_report
+from components._shared.label import LabelKind, LabelSpec
 from components._shared.policy import ParityGate
 from components.validate_serving import job
+from components.validate_serving.predictions import differences, expected_shape, farthest_class, of_class, per_row
+from components.validate_serving.transform_parity import TransformParity
+from components.validate_serving.values import plain_row
 
 _WORST_ROWS = 10
 
@@ -26,26 +30,45 @@ class Parity:
 
     Attributes:
         result: The gate's verdict.
-        worst: The rows that differ most, worst first: `row` (its number in the test split), `evaluation`, `answers` by way of
-            asking, `difference`, and `values` of the raw features. Numbers that are not finite are None.
+        worst: The rows that differ most, worst first: `row` (its number in the test split), `class` (the one that differs
+            most, where the label has classes), `evaluation`, `answers` by way of asking, `difference`, and `values` of the raw
+            features. Numbers that are not finite are None.
+        differing: Rows of the features whose transform differs; see `TransformParity`.
     """
 
     result: GateResult
     worst: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    differing: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
-def read_predictions(evaluation: str | Path, evidence: Evidence, test_rows: int, label: str, rows: pa.Table) -> np.ndarray:
+def with_transform(parity: Parity, transform: TransformParity) -> Parity:
+    """Returns the verdict over both: predictions and transformed features agree, or the gate says no."""
+    same = parity.result.verdict is Verdict.PASSED
+    told = (parity.result.reason, transform.reason)
+    only_features_differ = same and not transform.passed
+    result = dataclasses.replace(
+        parity.result,
+        verdict=Verdict.PASSED if same and transform.passed else Verdict.FAILED,
+        reason=" ".join(told[::-1] if only_features_differ else told),
+        measurements=(*parity.result.measurements, *transform.measurements),
+    )
+    return dataclasses.replace(parity, result=result, differing=transform.differing)
+
+
+def read_predictions(
+    evaluation: str | Path, evidence: Evidence, test_rows: int, label: LabelSpec, rows: pa.Table
+) -> np.ndarray:
     """Returns the candidate's predictions from the evaluation, once they are known to be of this model and these rows.
 
     Args:
         evaluation: Folder of the evaluation.
         evidence: What the evaluation must be about.
         test_rows: Rows of the whole test split.
-        label: Name of the label column.
+        label: The label.
         rows: The first rows of the test split, with the label.
 
     Returns:
-        One prediction per row of `rows`, float64 of shape [rows].
+        One prediction per row of `rows`, float64 of shape [rows]; [rows, classes] for a multiclass label.
 
     Raises:
         NoPredictionsError: If they are missing, unreadable, or about another model, other data or another order of rows.
@@ -59,31 +82,46 @@ def read_predictions(evaluation: str | Path, evidence: Evidence, test_rows: int,
         raise NoPredictionsError(f"The evaluation's {PREDICTIONS_FILE} has no column {CANDIDATE!r}.")
     if table.num_rows != test_rows:
         raise NoPredictionsError(f"The evaluation predicted {table.num_rows:,} rows; the test split has {test_rows:,}.")
-    if label in table.column_names and label in rows.column_names and not _same(table[label], rows[label]):
+    name = label.name
+    if name in table.column_names and name in rows.column_names and not _same(table[name], rows[name]):
         raise NoPredictionsError("The evaluation's labels are not those of the test split in the same order.")
-    return table[CANDIDATE].slice(0, rows.num_rows).to_numpy().astype(np.float64)
+    return _predictions(table[CANDIDATE].slice(0, rows.num_rows).combine_chunks(), label)
 
 
-def judge_parity(bounds: ParityGate, predictions: np.ndarray, answers: dict[str, np.ndarray], rows: pa.Table) -> Parity:
-    """Compares every way of asking with the evaluation; a row passes when |answer - prediction| <= tolerance.
+def judge_parity(
+    bounds: ParityGate, label: LabelSpec, predictions: np.ndarray, answers: dict[str, np.ndarray], rows: pa.Table
+) -> Parity:
+    """Compares every way of asking with the evaluation; a row passes when its difference is at most the tolerance.
 
     Args:
         bounds: The gate's bounds.
-        predictions: The evaluation's predictions, float64 of shape [rows].
-        answers: Serving's answers, one array of shape [rows] per way of asking; a way that is missing fails.
+        label: What is predicted; it says how predictions are compared.
+        predictions: The evaluation's predictions, as `read_predictions` returns them.
+        answers: Serving's answers, one array of the same shape per way of asking; a way that is missing fails.
         rows: The raw rows.
     """
-    differences = {way: np.abs(answers[way].astype(np.float64) - predictions) for way in job.ANSWERS if way in answers}
-    measurements = [_measure(way, differences.get(way), bounds.tolerance) for way in job.ANSWERS]
+    apart = {way: differences(answers[way], predictions, label) for way in job.ANSWERS if way in answers}
+    by_row = {way: per_row(values) for way, values in apart.items()}
+    measurements = [_measure(way, label, by_row.get(way), bounds.tolerance) for way in job.ANSWERS]
     passed = all(measurement.passed for measurement in measurements)
-    largest = np.max([_unknown_as_infinite(values) for values in differences.values()], axis=0) if differences else None
+    largest = np.max([*apart.values()], axis=0) if apart else None
     result = GateResult(
         gate="parity",
         verdict=Verdict.PASSED if passed else Verdict.FAILED,
-        reason=_reason(differences, largest, bounds.tolerance),
+        reason=_reason(None if len(by_row) < len(job.ANSWERS) else largest, by_row, bounds.tolerance),
         measurements=tuple(measurements),
     )
-    return Parity(result=result, worst=[] if largest is None else _worst(largest, predictions, answers, rows))
+    return Parity(result=result, worst=[] if largest is None else _worst(label, largest, predictions, answers, rows))
+
+
+def _predictions(column: pa.Array, label: LabelSpec) -> np.ndarray:
+    several = label.kind is LabelKind.MULTICLASS
+    sizes = (column.type.list_size,) if pa.types.is_fixed_size_list(column.type) else ()
+    if sizes != expected_shape(label, 0)[1:] or column.null_count:
+        wanted = f"{len(label.classes)} probabilities" if several else "one number"
+        raise NoPredictionsError(f"The evaluation's predictions are not {wanted} per row but {column.type}.")
+    flat = column.flatten() if several else column
+    return flat.to_numpy(zero_copy_only=False).astype(np.float64).reshape(expected_shape(label, len(column)))
 
 
 def _check_evidence(evaluation: str | Path, evidence: Evidence) -> None:
@@ -106,26 +144,28 @@ def _same(predicted: pa.ChunkedArray, labels: pa.ChunkedArray) -> bool:
     return predicted.slice(0, len(labels)).to_pylist() == labels.to_pylist()
 
 
-def _measure(way: str, differences: np.ndarray | None, tolerance: float) -> Measurement:
-    name = f"largest difference: {job.ANSWERS[way]}"
-    if differences is None:
+def _measure(way: str, label: LabelSpec, apart: np.ndarray | None, tolerance: float) -> Measurement:
+    relative = "relative " if label.kind is LabelKind.NUMERIC else ""
+    name = f"largest {relative}difference: {job.ANSWERS[way]}"
+    if apart is None:
         return Measurement(name=name, value=None, upper_bound=tolerance, passed=False, note="not answered")
-    largest, beyond = float(np.max(differences)), int(np.count_nonzero(~(differences <= tolerance)))
+    largest, beyond = float(np.max(apart)), int(np.count_nonzero(~(apart <= tolerance)))
     return Measurement(
         name=name,
         value=largest if np.isfinite(largest) else None,
         upper_bound=tolerance,
-        rows=len(differences),
+        rows=len(apart),
         passed=beyond == 0,
         note=f"{beyond:,} rows beyond" if beyond else "",
     )
 
 
-def _reason(differences: dict[str, np.ndarray], largest: np.ndarray | None, tolerance: float) -> str:
-    if unanswered := [job.ANSWERS[way] for way in job.ANSWERS if way not in differences]:
+def _reason(largest: np.ndarray | None, by_row: dict[str, np.ndarray], tolerance: float) -> str:
+    if largest is None:
+        unanswered = [job.ANSWERS[way] for way in job.ANSWERS if way not in by_row]
         return f"Serving gave no answer to compare through: {'; '.join(unanswered)}."
-    assert largest is not None
-    rows, beyond, worst = len(largest), int(np.count_nonzero(~(largest <= tolerance))), float(np.max(largest))
+    apart = per_row(largest)
+    rows, beyond, worst = len(apart), int(np.count_nonzero(~(apart <= tolerance))), float(np.max(apart))
     shown = f"the largest difference is {worst:.3g}" if np.isfinite(worst) else "some are not numbers"
     if beyond:
         others = f"{beyond:,} of {rows:,} rows get another prediction in serving than in evaluation"
@@ -134,34 +174,19 @@ def _reason(differences: dict[str, np.ndarray], largest: np.ndarray | None, tole
 
 
 def _worst(
-    largest: np.ndarray, predictions: np.ndarray, answers: dict[str, np.ndarray], rows: pa.Table
+    label: LabelSpec, largest: np.ndarray, predictions: np.ndarray, answers: dict[str, np.ndarray], rows: pa.Table
 ) -> list[dict[str, Any]]:
-    order = np.argsort(-largest, kind="stable")[:_WORST_ROWS]
-    values = rows.take(pa.array(order)).to_pylist()
-    return [
-        {
-            "row": int(index),
-            "evaluation": _number(predictions[index]),
-            "answers": {way: _number(answers[way][index]) for way in answers if way in job.ANSWERS},
-            "difference": _number(largest[index]),
-            "values": {name: plain_value(value) for name, value in row.items()},
-        }
-        for index, row in zip(order, values, strict=True)
-    ]
-
-
-def _unknown_as_infinite(values: np.ndarray) -> np.ndarray:
-    return np.where(np.isnan(values), np.inf, values)
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def plain_value(value: Any) -> str:
-    """Returns a raw value as the page shows it."""
-    if value is None:
-        return "missing"
-    if isinstance(value, float):
-        return f"{value:.7g}"  # a float32 read as float64 has digits that nobody wrote
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    order, found = np.argsort(-per_row(largest), kind="stable")[:_WORST_ROWS], list[dict[str, Any]]()
+    for row, values in zip(order, rows.take(pa.array(order)).to_pylist(), strict=True):
+        name, difference = farthest_class(largest, row, label), float(per_row(largest)[row])
+        found.append(
+            {
+                "row": int(row),
+                "class": name,
+                "evaluation": of_class(predictions, row, name, label),
+                "answers": {way: of_class(answers[way], row, name, label) for way in answers if way in job.ANSWERS},
+                "difference": difference if np.isfinite(difference) else None,
+                "values": plain_row(values),
+            }
+        )
+    return found

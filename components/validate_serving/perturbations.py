@@ -42,6 +42,7 @@ class Probe:
         value: The value that every row gets.
         way: How it is sent: as raw tensors or as tf.Examples.
         judged: Whether the answers count; else they are reported.
+        may_refuse: Whether an error is as good as a valid answer.
     """
 
     feature: str
@@ -50,13 +51,18 @@ class Probe:
     value: Any = None
     way: str = RAW
     judged: bool = True
+    may_refuse: bool = False
 
 
 def plan_probes(schema: schema_pb2.Schema, bounds: RobustnessGate) -> list[Probe]:
     """Returns all probes, feature by feature in the schema's order; the noise on all numbers together comes last."""
     features, probes = serving_features(schema), list[Probe]()
     for feature in features:
-        if not is_required(feature):
+        if is_required(feature):
+            # A dense tensor cannot be sent without it: the signature names it.
+            kind = f"missing, as {EXAMPLES}"
+            probes.append(Probe(feature=feature.name, kind=kind, change=MISSING, way=EXAMPLES, may_refuse=True))
+        else:
             probes += [
                 Probe(feature=feature.name, kind=f"missing, as {way}", change=MISSING, way=way) for way in (RAW, EXAMPLES)
             ]
@@ -69,7 +75,7 @@ def plan_probes(schema: schema_pb2.Schema, bounds: RobustnessGate) -> list[Probe
         if feature.type != schema_pb2.BYTES:
             probes.append(Probe(feature=feature.name, kind="negative", change=NEGATIVE))
             probes.append(Probe(feature=feature.name, kind=f"noise of {bounds.noise:.2%}", change=NOISE))
-        probes.append(Probe(feature=feature.name, kind="permuted among rows", change=PERMUTED, judged=False))
+        probes.append(Probe(feature=feature.name, kind="permuted among rows", change=PERMUTED))
     if sum(feature.type != schema_pb2.BYTES for feature in features) > 1:
         probes.append(Probe(feature=ALL_NUMBERS, kind=f"noise of {bounds.noise:.2%}", change=NOISE))
     return probes

@@ -8,10 +8,12 @@ import numpy as np
 import pyarrow as pa
 
 from components._shared.gates import GateResult, Measurement, Verdict
+from components._shared.label import LabelKind, LabelSpec
 from components._shared.policy import RobustnessGate
 from components.validate_serving.client import Outcome
-from components.validate_serving.parity import plain_value
 from components.validate_serving.perturbations import ALL_NUMBERS, NOISE, PERMUTED, Probe, perturb, plan_probes
+from components.validate_serving.predictions import VALID, changes, farthest_class, invalid, not_finite, of_class, per_row
+from components.validate_serving.values import plain_row
 
 UNCHANGED = "robustness"
 """Name of the array with the predictions of the unchanged sample."""
@@ -25,8 +27,9 @@ class Robustness:
 
     Attributes:
         result: The gate's verdict.
-        broken: One row for each probe that failed: `probe`, `rows` it concerns, `row` (its number in the sample), `before`,
-            `after` (predictions; None when there is none or it is not finite) and the `values` that were sent.
+        broken: One row for each probe that failed: `probe`, `rows` it concerns, `row` (its number in the sample), `class` (the
+            one that moved farthest, where the label has classes), `before`, `after` (its predictions; None when there is none
+            or it is not finite) and the `values` that were sent.
     """
 
     result: GateResult
@@ -38,11 +41,12 @@ def probe_key(index: int) -> str:
     return f"robustness_{index}"
 
 
-def judge_robustness(bounds: RobustnessGate, outcome: Outcome, table: pa.Table, schema: Any) -> Robustness:
-    """Judges the answers to every probe: all are finite probabilities, and stable under noise.
+def judge_robustness(bounds: RobustnessGate, label: LabelSpec, outcome: Outcome, table: pa.Table, schema: Any) -> Robustness:
+    """Judges the answers to every probe: all are valid predictions, and stable under noise.
 
     Args:
         bounds: The gate's bounds.
+        label: What is predicted.
         outcome: What became of the fresh process.
         table: The sampled rows, unchanged.
         schema: The schema of the rows.
@@ -50,15 +54,16 @@ def judge_robustness(bounds: RobustnessGate, outcome: Outcome, table: pa.Table, 
     if reason := _why_not_asked(outcome):
         return _not_asked(reason)
     before, measurements, broken = outcome.answers[UNCHANGED], list[Measurement](), list[dict[str, Any]]()
-    measurements.append(_validity("unchanged rows", before, judged=True))
+    measurements.append(_validity("unchanged rows", label, before, judged=True))
     for index, probe in enumerate(plan_probes(schema, bounds)):
         after = outcome.answers.get(probe_key(index))
+        if after is not None and after.shape != before.shape:
+            after = None
         unanswered = outcome.measured.unanswered.get(probe_key(index), "not answered") if outcome.measured else ""
-        found = _measure(probe, bounds, before, after, unanswered)
+        found = _measure(probe, bounds, label, before, after, unanswered)
         measurements += found
         if any(item.passed is False for item in found):
-            sent = perturb(table, probe, schema, bounds)
-            broken.append(_example(probe, before, after, sent))
+            broken.append(_example(probe, label, before, after, perturb(table, probe, schema, bounds)))
     failed = [item for item in measurements if item.passed is False]
     verdict = Verdict.FAILED if failed else Verdict.PASSED
     # What failed comes first: there are a dozen probes per feature.
@@ -83,28 +88,36 @@ def _not_asked(reason: str) -> Robustness:
 
 
 def _measure(
-    probe: Probe, bounds: RobustnessGate, before: np.ndarray, after: np.ndarray | None, unanswered: str
+    probe: Probe, bounds: RobustnessGate, label: LabelSpec, before: np.ndarray, after: np.ndarray | None, unanswered: str
 ) -> list[Measurement]:
-    name = _name(probe)
-    if after is None or len(after) != len(before):
-        return [Measurement(name=name, value=None, rows=len(before), passed=False if probe.judged else None, note=unanswered)]
+    name, rows = _name(probe), len(before)
+    if after is None and probe.may_refuse and unanswered.startswith("InvalidArgumentError"):
+        note = f"refused, as a required feature may be: {unanswered}"
+        return [Measurement(name=f"{name}: {_not_valid(label)}", value=0, upper_bound=0, rows=rows, passed=True, note=note)]
+    if after is None:
+        return [Measurement(name=name, value=None, rows=rows, passed=False if probe.judged else None, note=unanswered)]
     if probe.change == NOISE:
-        return [*_stability(name, bounds, before, after)]
-    if probe.change == PERMUTED:
-        change = _change(before, after)
-        value = float(change.mean()) if np.isfinite(change).all() else None
-        return [Measurement(name=f"{name}: mean change", value=value, rows=len(after), note="for information")]
-    return [_validity(name, after, judged=probe.judged)]
+        return [*_stability(name, bounds, label, before, after)]
+    validity = _validity(name, label, after, judged=probe.judged)
+    if probe.change != PERMUTED:
+        return [validity]
+    change = per_row(changes(before, after, label))
+    value = float(change.mean()) if np.isfinite(change).all() else None
+    return [validity, Measurement(name=f"{name}: mean change", value=value, rows=rows, note="for information")]
 
 
-def _validity(name: str, answers: np.ndarray, *, judged: bool) -> Measurement:
-    not_finite, wrong = int(np.count_nonzero(~np.isfinite(answers))), int(np.count_nonzero(_wrong(answers)))
-    parts = [(not_finite, "not finite"), (wrong - not_finite, "outside [0, 1]")]
+def _not_valid(label: LabelSpec) -> str:
+    return f"answers that are not {VALID[label.kind]}"
+
+
+def _validity(name: str, label: LabelSpec, answers: np.ndarray, *, judged: bool) -> Measurement:
+    infinite, wrong = int(np.count_nonzero(not_finite(answers))), int(np.count_nonzero(invalid(answers, label)))
+    parts = [(infinite, "not finite"), (wrong - infinite, f"not {VALID[label.kind]}")]
     told = [f"{count:,} of {len(answers):,} rows {what}" for count, what in parts if count]
     if not judged:
         told.append("a client's mistake, for information")
     return Measurement(
-        name=f"{name}: answers that are no probability",
+        name=f"{name}: {_not_valid(label)}",
         value=wrong,
         upper_bound=0 if judged else None,
         rows=len(answers),
@@ -113,8 +126,11 @@ def _validity(name: str, answers: np.ndarray, *, judged: bool) -> Measurement:
     )
 
 
-def _stability(name: str, bounds: RobustnessGate, before: np.ndarray, after: np.ndarray) -> Iterator[Measurement]:
-    change = _change(before, after)
+def _stability(
+    name: str, bounds: RobustnessGate, label: LabelSpec, before: np.ndarray, after: np.ndarray
+) -> Iterator[Measurement]:
+    change = per_row(changes(before, after, label))
+    unit = " in standard deviations of the predictions" if label.kind is LabelKind.NUMERIC else ""
     values = {
         "mean change": (change.mean(), bounds.max_mean_change),
         "99th percentile of the change": (np.quantile(change, 0.99, method="higher"), bounds.max_p99_change),
@@ -123,7 +139,7 @@ def _stability(name: str, bounds: RobustnessGate, before: np.ndarray, after: np.
         finite = float(value) if np.isfinite(value) else None
         beyond = int(np.count_nonzero(change > bound))
         yield Measurement(
-            name=f"{name}: {what}",
+            name=f"{name}: {what}{unit}",
             value=finite,
             upper_bound=bound,
             rows=len(after),
@@ -132,37 +148,26 @@ def _stability(name: str, bounds: RobustnessGate, before: np.ndarray, after: np.
         )
 
 
-def _change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    unknown = _wrong(before) | _wrong(after)
-    return np.where(unknown, np.inf, np.abs(np.where(unknown, 0, after) - np.where(unknown, 0, before)))
-
-
-def _wrong(answers: np.ndarray) -> np.ndarray:
-    return ~((answers >= 0) & (answers <= 1))  # NaN compares false
-
-
 def _name(probe: Probe) -> str:
     return f"{probe.feature or 'all numbers'}, {probe.kind}"
 
 
-def _example(probe: Probe, before: np.ndarray, after: np.ndarray | None, sent: pa.Table) -> dict[str, Any]:
-    answered = after is not None and len(after) == len(before)
-    row = int(np.argmax(_change(before, after))) if answered else 0  # type: ignore[arg-type]  # answered says it is there
-    if answered and _wrong(after).any():  # type: ignore[arg-type]
-        row = int(np.argmax(_wrong(after)))  # type: ignore[arg-type]
-    values = {name: plain_value(value)[:_LONGEST_VALUE] for name, value in sent.slice(row, 1).to_pylist()[0].items()}
+def _example(probe: Probe, label: LabelSpec, before: np.ndarray, after: np.ndarray | None, sent: pa.Table) -> dict[str, Any]:
+    row, name = 0, label.classes[0] if label.classes else ""
+    if after is not None:
+        wrong, moved = invalid(after, label), changes(before, after, label)
+        row = int(np.argmax(wrong)) if wrong.any() else int(np.argmax(per_row(moved)))
+        name = farthest_class(moved, row, label)
+    values = {key: text[:_LONGEST_VALUE] for key, text in plain_row(sent.slice(row, 1).to_pylist()[0]).items()}
     changed = [probe.feature] if probe.feature != ALL_NUMBERS else []
     return {
         "probe": _name(probe),
         "row": row,
-        "before": _number(before[row]),
-        "after": _number(after[row]) if answered else None,  # type: ignore[index]
-        "values": {name: values[name] for name in [*changed, *(name for name in values if name not in changed)]},
+        "class": name,
+        "before": of_class(before, row, name, label),
+        "after": None if after is None else of_class(after, row, name, label),
+        "values": {key: values[key] for key in [*changed, *(key for key in values if key not in changed)]},
     }
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _reason(failed: list[Measurement], measurements: list[Measurement], rows: int) -> str:

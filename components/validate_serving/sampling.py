@@ -1,4 +1,4 @@
-"""The rows of the test split that are sent: the first ones, or a seeded sample."""
+"""The rows that are sent: the first ones of a split, or a seeded sample of the test split."""
 
 import numpy as np
 import pyarrow as pa
@@ -10,14 +10,14 @@ from components._shared.artifacts import TEST
 from components._shared.errors import UserError
 
 
-def first_rows(examples: str, count: int) -> pa.Table:
-    """Returns the first rows of the test split, with all columns."""
+def first_rows(examples: str, split: str, count: int) -> pa.Table:
+    """Returns the first rows of a split, with all columns."""
     batches: list[pa.Table] = []
-    for batch in iterate_split(examples, TEST):
+    for batch in iterate_split(examples, split):
         batches.append(batch)
         if sum(batch.num_rows for batch in batches) >= count:
             break
-    return pa.concat_tables(batches).slice(0, count) if batches else read_split(examples, TEST)
+    return pa.concat_tables(batches).slice(0, count) if batches else read_split(examples, split)
 
 
 def sample_rows(examples: str, schema: schema_pb2.Schema, count: int, seed: int, total: int) -> pa.Table:
@@ -47,5 +47,5 @@ def select_features(rows: pa.Table, schema: schema_pb2.Schema) -> pa.Table:
     """
     names = [feature.name for feature in serving_features(schema)]
     if absent := [name for name in names if name not in rows.column_names]:
-        raise UserError("The test split has every SERVING feature of the schema.", received=f"without {absent}")
+        raise UserError("The examples have every SERVING feature of the schema.", received=f"without {absent}")
     return rows.select(names)

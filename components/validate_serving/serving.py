@@ -4,17 +4,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components._shared.gates import GateResult, Measurement, Verdict
+from components._shared.label import LabelKind, LabelSpec
 from components._shared.policy import ServingGate
 from components.validate_serving.client import Outcome
 from components.validate_serving.job import Measured
 from components.validate_serving.latency import Latency
+from components.validate_serving.predictions import VALID
 
 
-def judge_serving(bounds: ServingGate, outcome: Outcome, latencies: list[Latency], size_mb: float) -> GateResult:
+def judge_serving(
+    bounds: ServingGate, label: LabelSpec, outcome: Outcome, latencies: list[Latency], size_mb: float
+) -> GateResult:
     """Returns the verdict on what the fresh process did.
 
     Args:
         bounds: The gate's bounds.
+        label: What is predicted.
         outcome: What became of the fresh process.
         latencies: One per batch size that was measured.
         size_mb: Megabytes (10^6 bytes) of the SavedModel on disk.
@@ -25,7 +30,8 @@ def judge_serving(bounds: ServingGate, outcome: Outcome, latencies: list[Latency
     if outcome.measured is None:
         died = Measurement(name="fresh process", value=None, passed=False, note=outcome.failure)
         return GateResult(gate="serving", verdict=Verdict.FAILED, reason=outcome.failure, measurements=(died, size))
-    measurements = (*_behaviour(outcome.measured), size, *_speed(bounds, latencies))
+    measurements = (*_behaviour(label, outcome.measured), *_resources(bounds, outcome.measured), size)
+    measurements += tuple(_speed(bounds, latencies))
     failed = [item for item in measurements if item.passed is False]
     return GateResult(
         gate="serving",
@@ -40,18 +46,34 @@ def model_size_mb(model_dir: Path) -> float:
     return sum(path.stat().st_size for path in model_dir.rglob("*") if path.is_file()) / 1e6
 
 
-def _behaviour(seen: Measured) -> Iterator[Measurement]:
+def _behaviour(label: LabelSpec, seen: Measured) -> Iterator[Measurement]:
     yield _problems(seen, "loads", seen.seconds.get("load"), "seconds to load")
     yield Measurement(name="milliseconds of the first request", value=seen.first_request_ms, note="before any warm-up")
-    memory = seen.memory.get("peak_mb")
-    yield Measurement(name="megabytes of memory at most", value=memory, note="the whole process, TensorFlow included")
     yield _problems(seen, "signatures", len(seen.signatures), "signatures as the schema asks")
     yield _problems(seen, "warm-up", seen.warmup_records, "warm-up requests answered")
     yield _problems(seen, "answers", None, "answers on every signature")
     yield _count("numbers that are not finite", seen.non_finite)
-    yield _count("probabilities outside [0, 1]", seen.out_of_range)
+    if label.kind is not LabelKind.NUMERIC:
+        yield _count(f"answers that are not {VALID[label.kind]}", seen.invalid)
     yield _problems(seen, "missing values", seen.without_optional, "rows answered without any optional feature")
     yield _problems(seen, "latency", None, "timed requests")
+
+
+def _resources(bounds: ServingGate, seen: Measured) -> Iterator[Measurement]:
+    imported = f"; importing TensorFlow took another {seen.seconds['import']:.1f} s" if "import" in seen.seconds else ""
+    note = "loading and the first answer" + imported
+    yield _bounded("seconds of the cold start", seen.seconds.get("cold_start"), bounds.max_cold_start_s, note)
+    note = "what loading and serving add at the peak"
+    if seen.memory:
+        note += f"; the whole process, TensorFlow included, held {seen.memory['peak_mb']:,.0f}"
+    yield _bounded("megabytes of memory", seen.memory.get("added_mb"), bounds.max_memory_mb, note)
+
+
+def _bounded(name: str, value: float | None, bound: float | None, note: str) -> Measurement:
+    passed = None if bound is None else value is not None and value <= bound
+    return Measurement(
+        name=name, value=value, upper_bound=bound, passed=passed, note=note if value is not None else "not measured"
+    )
 
 
 def _problems(seen: Measured, check: str, value: float | None, name: str) -> Measurement:
@@ -68,16 +90,20 @@ def _count(name: str, counts: dict[str, int]) -> Measurement:
 
 
 def _speed(bounds: ServingGate, latencies: list[Latency]) -> Iterator[Measurement]:
+    """Judges p99 by its upper limit: what is not shown to be fast enough is too slow."""
     measured = {latency.batch_size: latency for latency in latencies}
-    # A JSON object sorts its keys as text, 16 before 2; a reader does not.
-    for text, bound in sorted(bounds.max_p99_ms.items(), key=lambda item: int(item[0])):
-        latency, name = measured.get(int(text)), f"p99_ms at batch {text}"
+    allowed = {int(text): bound for text, bound in bounds.max_p99_ms.items()}
+    for size in sorted(measured.keys() | allowed.keys()):
+        latency, name, bound = measured.get(size), f"p99_ms at batch {size}, upper limit", allowed.get(size)
         if latency is None:
             yield Measurement(name=name, value=None, upper_bound=bound, passed=False, note="not measured")
             continue
-        lower, upper = (f"{end:.3g}" if end is not None else "?" for end in (latency.p99_lower, latency.p99_upper))
-        note = f"{latency.requests} requests, 90 % interval {lower} to {upper}"
-        yield Measurement(name=name, value=latency.p99, upper_bound=bound, passed=latency.p99 <= bound, note=note)
+        p99 = latency.p99
+        passed = None if bound is None else p99.upper is not None and p99.upper <= bound
+        lower = "no lower limit" if p99.lower is None else f"lower limit {p99.lower:.3g}"
+        note = f"p99 {p99.value:.3g}, {lower}, {latency.requests:,} requests"
+        note = note if p99.upper is not None else f"no upper limit: too few requests; {note}"
+        yield Measurement(name=name, value=p99.upper, upper_bound=bound, passed=passed, note=note)
 
 
 def _reason(failed: list[Measurement], seen: Measured) -> str:

@@ -7,8 +7,6 @@ import argparse
 import dataclasses
 import faulthandler
 import logging
-import resource
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -35,23 +33,11 @@ def main(args: argparse.Namespace) -> None:
     started = time.perf_counter()
     from components.validate_serving import probes  # noqa: PLC0415  # TensorFlow's import is part of what is measured
 
-    memory = {"after_import_mb": peak_memory_mb()}
-    seconds = {"import": time.perf_counter() - started}
-    logger.info("Imported TensorFlow in %.1f s.", seconds["import"])
+    imported = time.perf_counter() - started
+    logger.info("Imported TensorFlow in %.1f s.", imported)
     measured: dict[str, Any] = dataclasses.asdict(probes.probe(task, folder))
-    measured["seconds"].update(seconds)
-    measured["memory"] = memory | {"peak_mb": peak_memory_mb()}
+    measured["seconds"]["import"] = imported
     outputs.write_json(folder / job.MEASURED_FILE, measured)
-
-
-def peak_memory_mb() -> float:
-    """Returns the greatest resident memory of this process so far, in megabytes (10^6 bytes)."""
-    status = Path("/proc/self/status")
-    if status.exists():  # not getrusage: on Linux its figure is inherited from the process that started this one
-        lines = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines() if ":" in line)
-        return int(lines["VmHWM"].split()[0]) * 1024 / 1e6
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 if __name__ == "__main__":

@@ -92,11 +92,10 @@ def _make_project(folder, months=(1, 2)):
     config["training"].update(epochs=4, batch_size=128)
     config["gates"]["data"]["min_rows"] = {"train": 100, "eval": 50, "test": 50}
     config["gates"]["performance"]["min_slice_size"] = 50
-    config["gates"]["fairness"].update(
-        min_group_size=30, max_true_positive_rate_difference=1, max_false_positive_rate_difference=1
-    )
-    config["gates"]["regression"].update(margin=1, resamples=200)
-    config["gates"]["serving"].update(requests=40, max_p99_ms={"1": 2000})
+    config["gates"]["fairness"] = {"protected": ["origin"], "min_group_size": 30, "max_demographic_parity_difference": 1}
+    config["gates"]["calibration"].update(max_calibration_error=1, max_base_rate_ratio=100)
+    config["gates"]["regression"].update(margin=1, resamples=200, resample="row")
+    config["gates"]["serving"].update(requests=299, max_p99_ms={"1": 2000})
     config["gates"]["parity"]["rows"] = 100
     config["gates"]["robustness"].update(rows=50, max_mean_change=1, max_p99_change=1)
     for rule in config["gates"]["business_rules"]["rules"]:

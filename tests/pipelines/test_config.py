@@ -57,6 +57,23 @@ def test_a_gate_is_switched_off_with_a_reason(project_dir):
     assert load_project(project_dir).policy.fairness.off == "no protected group is known"
 
 
+def test_a_protected_feature_needs_no_bound_where_the_gate_is_off(project_dir):
+    edit(project_dir, "max_equalized_odds_difference: 0.1", "off: agreed with the data office")
+    assert load_project(project_dir).policy.fairness.protected == ("depot",)
+
+
+def test_a_protected_feature_is_one_of_the_schema(project_dir):
+    (project_dir / "schema.pbtxt").write_text('feature { name: "depot" type: BYTES }')
+    edit(project_dir, "protected: [depot]", "protected: [depot, depot*size]")
+    assert "gates.fairness.protected: size: no feature of schema.pbtxt." in message_of(project_dir)
+
+
+def test_thresholds_and_crossed_features_reach_the_stages(project_dir):
+    edit(project_dir, "protected: [depot]", "protected: [depot, depot*hour]\n    decision_threshold: [0.5, 0.3]")
+    fairness = read_policy(load_project(project_dir).policy_json).fairness
+    assert (fairness.protected, fairness.decision_thresholds) == (("depot", "depot*hour"), (0.5, 0.3))
+
+
 def test_project_is_frozen(project_dir):
     with pytest.raises(ValueError, match="frozen"):
         load_project(project_dir).training.epochs = 4
@@ -87,6 +104,13 @@ def test_project_is_frozen(project_dir):
         ("train: 100 }", "train: many }", "gates.data.min_rows.train: Input should be a valid integer"),
         ("protected: [depot]", "protect: [depot]", "gates.fairness.protect: not a known key. Known here: off, protected"),
         ("protected: [depot]", "decision_threshold: 2", "gates.fairness.decision_threshold: in [0, 1]. Received: 2."),
+        ("protected: [depot]", "decision_threshold: [0.1, 2]", "gates.fairness.decision_threshold: in [0, 1]. Received: 2."),
+        ("protected: [depot]", "decision_threshold: []", "gates.fairness.decision_threshold: at least one number."),
+        ("protected: [depot]", "protected: [depot*]", 'gates.fairness.protected: "depot*" lacks a feature beside a `*`.'),
+        ("difference: 0.1", "difference: null", "gates.fairness: `protected` needs a bound, such as max_equalized_odds_diff"),
+        ("difference: 0.1", "difference: -1", "gates.fairness.max_equalized_odds_difference: in [0, 1]. Received: -1."),
+        ("strict: false", "calibration: { bins: 1 }", "gates.calibration.bins: at least 2. Received: 1."),
+        ("strict: false", "calibration: { max_base_rate_ratio: 0.5 }", "gates.calibration.max_base_rate_ratio: at least 1."),
         ("protected: [depot]", "off: true", "gates.fairness.off: Input should be a valid string. Received: true."),
         ("strict: false", "regression: { margin: -1 }", "gates.regression.margin: at least 0. Received: -1."),
         ("strict: false", "regression: { confidence: 1 }", "gates.regression.confidence: at least 0.5 and less than 1. "),
@@ -94,9 +118,12 @@ def test_project_is_frozen(project_dir):
         ("strict: false", "regression: { resamples: 5 }", "gates.regression.resamples: at least 100. Received: 5."),
         ("strict: false", "regression: { seed: -1 }", "gates.regression.seed: at least 0. Received: -1."),
         ("strict: false", "regression: { mode: any }", "gates.regression.mode: Input should be 'non_inferior' or 'better'."),
-        ("strict: false", "regression: { metric: f1 }", "gates.regression.metric: Input should be 'auc', "),
+        ("strict: false", "regression: { metric: f1 }", "gates.regression.metric: Input should be 'auto', "),
         ('"16": 60', '"many": 60', "gates.serving.max_p99_ms: keys are batch sizes"),
         ('"16": 60', '"16": -60', "gates.serving.max_p99_ms: at least 0. Received: -60."),
+        ("max_p99_ms:", "requests: 298\n    max_p99_ms:", "gates.serving.requests: at least 299. Received: 298."),
+        ("max_p99_ms:", "max_memory_mb: -1\n    max_p99_ms:", "gates.serving.max_memory_mb: at least 0. Received: -1."),
+        ("max_p99_ms:", "max_cold_start_s: soon\n    max_p99_ms:", "gates.serving.max_cold_start_s"),
         ("strict: false", "strict: 1", "gates.strict: Input should be a valid boolean. Received: 1."),
         ("slicing_specs:", "slices:", "evaluation.slices: not a field of tfma.EvalConfig"),
         ("label_key: late", "label_key: delay", "evaluation.model_specs: each has the label_key 'late'"),
@@ -124,7 +151,7 @@ RULES = """  business_rules:
 
 def test_business_rules_reach_the_stages(project_dir):
     edit(project_dir, "  strict: false", f"{RULES}  strict: false")
-    (project_dir / "schema.pbtxt").write_text('feature { name: "hour" type: INT }')
+    (project_dir / "schema.pbtxt").write_text('feature { name: "hour" type: INT } feature { name: "depot" type: BYTES }')
     project = load_project(project_dir)
     rules = read_policy(project.policy_json).business_rules.rules
     assert [rule.columns for rule in read_rules(rules)] == [{"hour"}]
@@ -135,13 +162,13 @@ def test_business_rules_reach_the_stages(project_dir):
     [
         ("column: hour", "column: hours", "gates.business_rules.rules.0: hours: no feature of schema.pbtxt."),
         ("at_most: 0.5", "at_most: half", "gates.business_rules.rules.0: prediction: bounds are numbers"),
-        ("prediction:", "predicted:", "gates.business_rules.rules.0: has one of `prediction` and `monotonic`"),
+        ("prediction:", "predicted:", "gates.business_rules.rules.0: has one of `prediction`, `never` and `monotonic`"),
         ("- name: parcels of the first hour are on time", "- nam: x", "gates.business_rules.rules.0: needs a `name`."),
     ],
 )
 def test_a_business_rule_that_makes_no_sense_is_told(project_dir, old, new, expected):
     edit(project_dir, "  strict: false", f"{RULES.replace(old, new)}  strict: false")
-    (project_dir / "schema.pbtxt").write_text('feature { name: "hour" type: INT }')
+    (project_dir / "schema.pbtxt").write_text('feature { name: "hour" type: INT } feature { name: "depot" type: BYTES }')
     assert expected in message_of(project_dir)
 
 

@@ -17,6 +17,19 @@ def test_a_policy_survives_json():
     assert read_policy(policy_to_json(policy)) == policy
 
 
+def test_a_bound_that_is_left_out_is_no_null_in_json():
+    assert not any(value is None for gate in policy_to_json(Policy()).values() for value in gate.values())
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("decision_threshold", 0.3), ("decision_threshold", (0.3, 0.5)), ("max_equalized_odds_difference", None)],
+)
+def test_a_setting_may_have_several_types(setting, value):
+    policy = read_policy({"fairness": {setting: list(value) if isinstance(value, tuple) else value}})
+    assert getattr(policy.fairness, setting) == value
+
+
 @pytest.mark.parametrize("document", [{"fairnes": {}}, {"fairness": {"max": 1}}])
 def test_unknown_names_are_refused(document):
     with pytest.raises(UserError, match=r"only known .* Received: \['(fairnes|max)'\]"):
@@ -38,7 +51,8 @@ def test_a_value_of_another_type_is_refused(gate, words):
 
 
 @pytest.mark.parametrize(
-    "gate", [{"protected": "origin"}, {"protected": [1]}, {"min_group_size": 1.5}, {"decision_threshold": ""}]
+    "gate",
+    [{"protected": "origin"}, {"protected": [1]}, {"min_group_size": 1.5}, {"decision_threshold": [""]}, {"confidence": None}],
 )
 def test_names_and_numbers_are_what_they_should_be(gate):
     with pytest.raises(UserError, match=r"fairness\.\w+ is a (tuple|int|float)"):
@@ -71,3 +85,14 @@ def test_a_policy_that_is_not_its_hash_is_refused():
 def test_a_gate_is_not_switched_off_without_a_reason():
     with pytest.raises(UserError, match="with a reason"):
         read_policy({"fairness": {"off": "  "}})
+
+
+@pytest.mark.parametrize("bound", [None, 5, 2.5])
+def test_a_bound_without_a_default_may_be_left_out(bound):
+    assert read_policy({"serving": {"max_cold_start_s": bound}}).serving.max_cold_start_s == bound
+
+
+@pytest.mark.parametrize("bound", ["5", True, [5]])
+def test_a_bound_without_a_default_is_a_number(bound):
+    with pytest.raises(UserError, match=r"serving\.max_cold_start_s is a float or null"):
+        read_policy({"serving": {"max_cold_start_s": bound}})

@@ -13,7 +13,7 @@ from components._shared.policy import FairnessGate, Policy, hash_policy, policy_
 
 GATES = {
     "anomalies": ("validate_examples", ("data",)),
-    "evaluation": ("evaluate_model", ("performance", "fairness", "regression")),
+    "evaluation": ("evaluate_model", ("performance", "fairness", "regression", "calibration")),
     "serving_report": ("validate_serving", ("serving", "parity", "robustness", "business_rules")),
 }
 

@@ -6,12 +6,13 @@ from components._shared.gates import Verdict
 from components.decide_release.executor import decide_release
 
 LIVE_REPORTS = ("anomalies", "evaluation", "serving_report")
-GATES = ("data", "performance", "fairness", "regression", "serving", "parity", "robustness", "business_rules")
+GATES = ("data", "performance", "fairness", "regression", "calibration", "serving", "parity", "robustness", "business_rules")
 ARTIFACT = {
     "data": "anomalies",
     "performance": "evaluation",
     "fairness": "evaluation",
     "regression": "evaluation",
+    "calibration": "evaluation",
     "serving": "serving_report",
     "parity": "serving_report",
     "robustness": "serving_report",
@@ -186,7 +187,7 @@ def stage_of(gate):
     ]
 
 
-@pytest.mark.parametrize("gate", ["data", "performance", "serving", "parity", "robustness"])
+@pytest.mark.parametrize("gate", ["data", "performance", "calibration", "serving", "parity", "robustness"])
 def test_a_gate_that_always_applies_cannot_be_not_applicable(run, gate):
     run.change_gate(ARTIFACT[gate], gate, verdict="not_applicable", reason="nothing to do")
 

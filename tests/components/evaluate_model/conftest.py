@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from components._data.examples import write_split
+from components._data.split_keys import write_split_keys
 from components._shared.digest import digest_model
 from components._shared.policy import hash_policy
 
@@ -48,9 +49,9 @@ POLICY: dict[str, Any] = {
     "fairness": {
         "protected": ["origin"],
         "min_group_size": 50,
-        "max_true_positive_rate_difference": 0.5,
-        "max_false_positive_rate_difference": 0.5,
+        "max_equalized_odds_difference": 0.5,
     },
+    "calibration": {"max_calibration_error": 0.5, "max_base_rate_ratio": 3},
 }
 
 
@@ -103,6 +104,7 @@ class World:
     def write_examples(self, table: pa.Table, **manifest: Any) -> None:
         shutil.rmtree(self.root / "examples", ignore_errors=True)
         write_split(self.root / "examples", "test", table)
+        write_split_keys(self.root / "examples", "test", np.arange(table.num_rows, dtype=np.uint64) % 50)
         document = {"format": "sluice/examples/1", "data_version": "sha256:d1", "label": "late", "split_rule": SPLIT_RULE}
         columns = {"columns": dict.fromkeys(table.column_names, "BYTES"), "splits": {"test": {"rows": table.num_rows}}}
         (self.root / "examples" / "manifest.json").write_text(json.dumps({**columns, **document, **manifest}))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from components.evaluate_model.curves import POINTS, bin_calibration, trace_curve
+from components.evaluate_model.curves import POINTS, trace_curve
 
 
 def test_curve_of_perfect_predictions():
@@ -26,9 +26,3 @@ def test_curve_has_at_most_101_points_and_the_right_area():
 
 def test_one_class_has_no_curve():
     assert trace_curve(np.zeros(3, dtype=np.int64), np.array([0.1, 0.2, 0.3])) is None
-
-
-def test_calibration_bins_hold_all_rows():
-    bins = bin_calibration(np.array([0, 1, 1]), np.array([0.2, 0.6, 0.7]))
-    assert [rows for _, _, rows in bins] == [1, 1, 1]
-    assert [share for _, share, _ in bins] == [0.0, 1.0, 1.0]

@@ -17,7 +17,12 @@ def auc(world):
 
 def test_good_candidate_passes_and_artifact_is_whole(world):
     result = world.run()
-    assert [gate.verdict for gate in result.report.gates] == [Verdict.PASSED, Verdict.PASSED, Verdict.NOT_APPLICABLE]
+    assert [gate.verdict for gate in result.report.gates] == [
+        Verdict.PASSED,
+        Verdict.PASSED,
+        Verdict.NOT_APPLICABLE,
+        Verdict.PASSED,
+    ]
     assert read_gate_report(world.root / "evaluation") == result.report
 
 
@@ -153,7 +158,7 @@ def test_regression_that_is_off_keeps_its_numbers(world):
 )
 def test_live_version_of_another_kind_fails_regression_only(world, manifest, reason):
     world.write_baseline("noise", **manifest)
-    performance, _, regression = world.run().report.gates
+    performance, _, regression, _ = world.run().report.gates
     assert performance.verdict is Verdict.PASSED
     assert regression.verdict is Verdict.FAILED
     assert reason in regression.reason
@@ -162,7 +167,7 @@ def test_live_version_of_another_kind_fails_regression_only(world, manifest, rea
 @pytest.mark.parametrize("name", ["other_features", "invalid", "two"])
 def test_live_version_that_cannot_score_fails_regression_only(world, name):
     world.write_baseline(name)
-    performance, _, regression = world.run().report.gates
+    performance, _, regression, _ = world.run().report.gates
     assert (performance.verdict, regression.verdict) == (Verdict.PASSED, Verdict.FAILED)
     assert "live version 3" in regression.reason.lower()
 
@@ -170,7 +175,7 @@ def test_live_version_that_cannot_score_fails_regression_only(world, name):
 def test_live_version_whose_manifest_is_no_object_fails_regression_only(world):
     world.write_baseline("noise")
     (world.root / "baseline" / "model" / "assets.extra" / "sluice" / "manifest.json").write_text("[]")
-    performance, _, regression = world.run().report.gates
+    performance, _, regression, _ = world.run().report.gates
     assert (performance.verdict, regression.verdict) == (Verdict.PASSED, Verdict.FAILED)
     assert "does not say how its data was split" in regression.reason
 
@@ -190,8 +195,8 @@ def test_changed_live_version_fails_regression(world):
 def test_predictions_that_are_no_probability_fail_with_their_count(world, rows):
     world.write_model("invalid")
     count = int(np.sum(rows["signal"].to_numpy() <= 0.5))
-    performance, fairness, regression = world.run().report.gates
-    assert performance.verdict is fairness.verdict is Verdict.FAILED
+    performance, fairness, regression, calibration = world.run().report.gates
+    assert performance.verdict is fairness.verdict is calibration.verdict is Verdict.FAILED
     assert performance.reason.startswith(f"{count} of 400 predictions")
     assert regression.verdict is Verdict.NOT_APPLICABLE
 
@@ -218,10 +223,25 @@ def test_gate_that_is_off_says_why_and_keeps_its_numbers(world):
 
 
 def test_unfair_candidate_fails(world):
-    world.policy["fairness"]["max_true_positive_rate_difference"] = 0.01
+    world.policy["fairness"]["max_equal_opportunity_difference"] = 0.01
     gate = world.gate("fairness")
     assert gate.verdict is Verdict.FAILED
-    assert "difference of true positive rate over origin" in gate.reason
+    assert "equal opportunity difference over origin" in gate.reason
+
+
+def test_candidate_that_promises_too_much_fails_calibration(world):
+    world.policy["calibration"] = {}
+    gate = world.gate("calibration")
+    assert gate.verdict is Verdict.FAILED
+    assert "expected calibration error" in gate.reason
+
+
+def test_page_shows_groups_with_their_intervals_and_the_calibration_error(world):
+    world.policy["fairness"] |= {"protected": ["origin", "origin*carrier"], "decision_threshold": [0.3, 0.45]}
+    world.run()
+    page = (world.root / "report").read_text()
+    for words in ("Fairness over origin*carrier, predictions above 0.45", "carrier=AA, origin=JFK", "calibration error: c"):
+        assert words in page
 
 
 def test_protected_feature_that_is_no_column_fails(world):
@@ -358,7 +378,7 @@ def test_test_split_of_another_length_than_its_manifest_is_refused(world, rows):
 def test_label_may_slice_and_is_no_group(world):
     world.eval_config["slicing_specs"].append({"feature_keys": ["late"]})
     world.policy["fairness"]["protected"] = ["late"]
-    performance, fairness, _ = world.run().report.gates
+    performance, fairness, _, _ = world.run().report.gates
     assert performance.verdict is Verdict.PASSED
     assert fairness.verdict is Verdict.FAILED
     assert "it is the label" in fairness.reason

@@ -97,7 +97,7 @@ def table():
 
 def prepare(document, *, with_baseline=True):
     config = parse_eval_config(document, "late")
-    return prepare_eval_config(config, with_baseline=with_baseline, decision_threshold=0.3, protected=["origin"])
+    return prepare_eval_config(config, with_baseline=with_baseline, decision_threshold=0.3)
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["with baseline", "without"])

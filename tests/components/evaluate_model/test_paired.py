@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
-from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, roc_auc_score
 
-from components.evaluate_model.paired import Interval, make_pair, percentile_interval
+from components._shared.label import LabelKind
+from components.evaluate_model.paired import Interval, percentile_interval
+from components.evaluate_model.paired_metrics import make_pair
 
 
 def make_scores(rows, *, decimals=None, seed=3):
@@ -112,3 +114,53 @@ def test_one_row_of_a_class_has_no_interval_by_formula():
 def test_intervals_overlap_where_they_share_a_value():
     assert Interval(0, 1).overlaps(Interval(1, 2))
     assert not Interval(0, 1).overlaps(Interval(1.1, 2))
+
+
+def make_classes(rows, *, seed=4):
+    """Labels of four classes, and two models' probabilities; the first knows more."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 4, rows)
+    scores = [np.exp(weight * np.eye(4)[labels] + random.standard_normal((rows, 4))) for weight in (2.0, 1.0)]
+    return labels, *(score / score.sum(axis=1, keepdims=True) for score in scores)
+
+
+def test_metrics_of_many_classes_are_those_of_sklearn():
+    labels, first, second = make_classes(2000)
+    pairs = {
+        name: make_pair(name, labels, first, second, kind=LabelKind.MULTICLASS)
+        for name in ("accuracy", "categorical_crossentropy", "brier")
+    }
+    assert pairs["accuracy"].candidate == pytest.approx(accuracy_score(labels, first.argmax(axis=1)), abs=1e-12)
+    assert pairs["categorical_crossentropy"].live == pytest.approx(log_loss(labels, second), abs=1e-9)
+    assert pairs["brier"].live == pytest.approx(np.mean(np.sum((second - np.eye(4)[labels]) ** 2, axis=1)), abs=1e-12)
+    assert all(pair.gain(np.ones(2000)) > 0 for pair in pairs.values())
+
+
+@pytest.mark.parametrize("metric", ["auc", "brier"])
+def test_clusters_of_one_row_are_rows(metric):
+    columns = make_scores(800)
+    rows = make_pair(metric, *columns)
+    single = make_pair(metric, *columns, clusters=np.arange(800))
+    assert single.standard_error() == pytest.approx(rows.standard_error(), rel=0.01)
+    assert single.bootstrap(300, 0).std() == pytest.approx(rows.bootstrap(300, 0).std(), rel=0.15)
+
+
+@pytest.mark.parametrize("metric", ["auc", "brier"])
+def test_a_row_that_comes_five_times_counts_once(metric):
+    """Copies tell nothing new: the interval of the copies by cluster is that of the rows, and by row it is too narrow."""
+    columns = make_scores(600)
+    rows = make_pair(metric, *columns).standard_error()
+    copies = [np.repeat(column, 5) for column in columns]
+    clustered = make_pair(metric, *copies, clusters=np.repeat(np.arange(600), 5))
+    assert clustered.standard_error() == pytest.approx(rows, rel=0.01)
+    assert clustered.bootstrap(500, 0).std() == pytest.approx(rows, rel=0.12)
+    assert make_pair(metric, *copies).standard_error() == pytest.approx(rows / np.sqrt(5), rel=0.01)
+    assert clustered.method.endswith("by clusters")
+
+
+@pytest.mark.parametrize("metric", ["auc", "brier"])
+def test_clusters_do_not_depend_on_the_order_of_the_rows(metric):
+    columns, codes, shuffled = make_scores(500, decimals=1), np.arange(500) % 20, np.random.default_rng(1).permutation(500)
+    first = make_pair(metric, *columns, clusters=codes)
+    again = make_pair(metric, *(column[shuffled] for column in columns), clusters=codes[shuffled])
+    assert np.allclose(first.bootstrap(50, 5), again.bootstrap(50, 5), rtol=0, atol=1e-12)

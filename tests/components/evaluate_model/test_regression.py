@@ -5,10 +5,14 @@ import pytest
 
 from components._shared.errors import UserError
 from components._shared.gates import Verdict
+from components._shared.label import LabelKind
 from components._shared.policy import RegressionGate
 from components.evaluate_model.interval_bars import draw_intervals
 from components.evaluate_model.paired import Interval
-from components.evaluate_model.regression import METRICS, MODES, Comparison, compare_models, judge_comparison
+from components.evaluate_model.paired_metrics import METRICS as METRICS_BY_KIND
+from components.evaluate_model.regression import MIN_CLUSTERS, MODES, Comparison, compare_models, judge_comparison
+
+METRICS = METRICS_BY_KIND[LabelKind.BINARY]
 
 
 def make_scores(rows, *noises, seed=3):
@@ -154,7 +158,15 @@ def test_intervals_that_disagree_are_noted():
 
 @pytest.mark.parametrize(
     "settings",
-    [{"metric": "accuracy"}, {"mode": "any"}, {"confidence": 1.0}, {"confidence": 0.0}, {"resamples": 0}, {"margin": -1.0}],
+    [
+        {"metric": "accuracy"},
+        {"mode": "any"},
+        {"resample": "day"},
+        {"confidence": 1.0},
+        {"confidence": 0.0},
+        {"resamples": 0},
+        {"margin": -1.0},
+    ],
 )
 def test_settings_that_mean_nothing_are_refused(settings):
     with pytest.raises(UserError, match=r"gates\.regression"):
@@ -164,11 +176,11 @@ def test_settings_that_mean_nothing_are_refused(settings):
 def test_without_a_live_version_nothing_is_compared():
     assert compare_models(np.array([0, 1]), {"candidate": np.array([0.1, 0.2])}, RegressionGate()) is None
     assert draw_intervals(None) == []
-    assert draw_intervals(Comparison(policy=RegressionGate(), rows=1, problem="All rows …")) == []
+    assert draw_intervals(Comparison(policy=RegressionGate(), metric="auc", rows=1, problem="All rows …")) == []
 
 
 def test_missing_numbers_never_pass():
-    assert not Comparison(policy=RegressionGate(), rows=1).passed
+    assert not Comparison(policy=RegressionGate(), metric="auc", rows=1).passed
 
 
 def test_bars_lie_within_the_scale_and_in_order():
@@ -176,3 +188,72 @@ def test_bars_lie_within_the_scale_and_in_order():
         assert 0 <= min(bar.bound, bar.left) <= bar.left + bar.width <= 100
         assert bar.bound < bar.zero
         assert bar.left < bar.left + bar.width
+
+
+def judge_clusters(codes, **settings):
+    """A candidate that is worse on a few days and better on the others, by the same amount."""
+    random = np.random.default_rng(5)
+    labels = random.integers(0, 2, len(codes))
+    live = np.where(labels == 1, 0.7, 0.3) + 0.1 * random.standard_normal(len(codes))
+    shift = np.where(codes % 2 == 0, 0.08, -0.08) * np.where(labels == 1, 1, -1)
+    models = {"candidate": np.clip(live + shift, 0.01, 0.99), "baseline": np.clip(live, 0.01, 0.99)}
+    policy = RegressionGate(metric="brier", margin=0.01, **settings)
+    return compare_models(labels, models, policy, clusters=codes)
+
+
+def test_rows_of_a_day_count_as_one_where_the_days_differ():
+    codes = np.arange(3000) % 15
+    by_day, by_row = judge_clusters(codes), judge_clusters(codes, resample="row")
+    assert by_day.interval.upper - by_day.interval.lower > 4 * (by_row.interval.upper - by_row.interval.lower)
+    assert by_row.passed
+    assert not by_day.passed
+    assert "15 clusters" in judge_comparison(by_day).measurements[0].note
+
+
+def test_too_few_clusters_are_too_few_to_tell():
+    codes = np.arange(3000) % (MIN_CLUSTERS - 1)
+    comparison = judge_clusters(codes)
+    assert not comparison.passed
+    assert "holds 9 values of splits.key; at least 10" in comparison.problem
+    assert judge_clusters(codes, resample="row").passed
+
+
+def make_models(kind, quality):
+    """Labels of 600 rows, and predictions that are the better the larger the quality."""
+    random = np.random.default_rng(2)
+    if kind is LabelKind.NUMERIC:
+        labels = 50 + 10 * random.standard_normal(600)
+        return labels, (labels + random.standard_normal(600) / quality).astype(np.float32)
+    labels = random.integers(0, 3, 600)
+    scores = np.exp(quality * np.eye(3)[labels] + random.standard_normal((600, 3)))
+    return labels, (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric"), [(kind, metric) for kind in ("multiclass", "numeric") for metric in METRICS_BY_KIND[LabelKind(kind)]]
+)
+def test_other_labels_have_their_own_metrics(kind, metric):
+    (labels, good), (_, bad) = (make_models(LabelKind(kind), quality) for quality in (2.0, 0.5))
+    policy = RegressionGate(metric=metric)
+    better, worse = (
+        compare_models(labels, {"candidate": one, "baseline": other}, policy, kind=LabelKind(kind))
+        for one, other in ((good, bad), (bad, good))
+    )
+    assert better.passed
+    assert not worse.passed
+    assert better.gain == pytest.approx(-worse.gain)
+    assert better.gain > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric"), [("binary", "auc"), ("multiclass", "accuracy"), ("numeric", "mean_absolute_error")]
+)
+def test_auto_takes_the_metric_of_the_kind(kind, metric):
+    labels, scores = make_scores(50, 1.0) if kind == "binary" else make_models(LabelKind(kind), 1.0)
+    comparison = compare_models(labels, {"candidate": scores, "baseline": scores}, RegressionGate(), kind=LabelKind(kind))
+    assert comparison.metric == metric
+
+
+def test_a_metric_of_another_kind_is_refused():
+    with pytest.raises(UserError, match="suits a numeric label"):
+        compare_models(np.arange(3.0), {}, RegressionGate(metric="auc"), kind=LabelKind.NUMERIC)

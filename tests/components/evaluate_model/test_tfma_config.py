@@ -10,7 +10,7 @@ CONFIG = {
     "model_specs": [{"label_key": "late"}],
     "metrics_specs": [{"metrics": [{"class_name": "AUC", "threshold": {"value_threshold": {"lower_bound": {"value": 0.7}}}}]}],
 }
-PREPARED = {"decision_threshold": 0.3, "protected": ["origin"]}
+PREPARED = {"decision_threshold": 0.3}
 
 
 def spoiled(*path_and_value):
@@ -64,7 +64,7 @@ def test_plain_threshold_binds_all_rows_only():
     assert [list(spec.feature_keys) for spec, _ in items] == [[]]
 
 
-def test_slices_of_all_rows_and_protected_features_are_added_once():
+def test_the_slice_of_all_rows_is_added_once():
     document = spoiled("slicing_specs", [{"feature_keys": ["origin"]}])
     config = prepare_eval_config(parse_eval_config(document, "late"), with_baseline=False, **PREPARED)
     assert [list(spec.feature_keys) for spec in config.slicing_specs] == [["origin"], []]

@@ -3,6 +3,7 @@ import math
 import pytest
 
 from components._shared.gates import Verdict
+from components._shared.label import LabelSpec
 from components._shared.policy import Policy
 from components.evaluate_model.inputs import Scores
 from components.evaluate_model.results import MetricKey, SliceResult
@@ -12,6 +13,8 @@ from components.evaluate_model.verdicts import Measured, judge_performance
 
 JFK = (("origin", "JFK"),)
 
+LATE = LabelSpec(name="late")
+
 
 def config(class_name="AUC", threshold=None, slices=(), cross=()):
     metric = {"class_name": class_name, **({"threshold": threshold} if threshold else {})}
@@ -19,7 +22,7 @@ def config(class_name="AUC", threshold=None, slices=(), cross=()):
     metric["cross_slice_thresholds"] = [{"cross_slicing_specs": [spec], "threshold": bound} for spec, bound in cross]
     document = {"model_specs": [{"label_key": "late"}], "metrics_specs": [{"metrics": [metric]}]}
     parsed = parse_eval_config(document, "late")
-    return prepare_eval_config(parsed, with_baseline=True, decision_threshold=0.5, protected=[])
+    return prepare_eval_config(parsed, with_baseline=True, decision_threshold=0.5)
 
 
 def result(value, key=(), rows=1000, live=0.8, name="auc", one_class=False):
@@ -100,7 +103,7 @@ def test_pair_of_slices_is_judged_by_its_cross_slice_threshold():
 
 def test_nothing_but_small_slices_is_a_no():
     settings = config(slices=[({"feature_keys": ["origin"]}, at_least(0.7))])
-    measured = Measured(Scores({"candidate": []}, 0), [result(0.9), result(0.9, JFK, rows=50)], settings, Policy())
+    measured = Measured(Scores({"candidate": []}, 0), [result(0.9), result(0.9, JFK, rows=50)], settings, Policy(), LATE)
     gate = judge_performance(measured)
     assert gate.verdict is Verdict.FAILED
     assert "Nothing was judged" in gate.reason

@@ -2,6 +2,7 @@ import pyarrow as pa
 import pytest
 
 from components._data.examples import read_manifest, read_split
+from components._data.split_keys import read_split_keys
 from components._shared.errors import UserError
 
 
@@ -67,6 +68,19 @@ def test_no_day_is_in_two_splits(bench):
     bench.ingest()
     days = [days_of(bench, split) for split in ("train", "eval", "test")]
     assert sorted(day for split in days for day in split) == list(range(10))
+
+
+def test_rows_of_a_day_share_a_split_key_though_no_column_is_left_of_it(bench):
+    bench.ingest()
+    for split in ("train", "eval", "test"):
+        days, keys = [row["count"] // 6 for row in bench.rows(split)], read_split_keys(bench.examples, split).tolist()
+        assert len(set(days)) == len(set(keys)) == len(set(zip(days, keys, strict=True)))
+
+
+def test_the_row_key_as_split_key_needs_no_list_of_keys(bench):
+    bench.splits["key"] = ["day", "number"]
+    bench.ingest()
+    assert not list(bench.examples.rglob("split_keys*"))
 
 
 def test_rows_leave_the_order_of_the_file(bench):
@@ -148,7 +162,7 @@ def test_distribution_over_files_does_not_count(bench, make_bench, csv_of):
 
 
 def test_data_version_does_not_change_between_releases(bench):
-    assert version_of(bench) == "sha256:dae4c3c53209a218a159cb189ac596a9203901cc96206022b91659ba2f013c27"
+    assert version_of(bench) == "sha256:97106030857f6604e9278f9211a7b7cb97500a254928588f50d3f02992489cad"
 
 
 @pytest.mark.parametrize(
@@ -206,7 +220,7 @@ def test_run_into_an_old_folder_leaves_nothing_of_it(bench):
     bench.ingest()
     (bench.examples / "Split-train" / "part-00001.parquet").write_bytes(b"old")
     bench.ingest()
-    assert [path.name for path in (bench.examples / "Split-train").iterdir()] == ["part-00000.parquet"]
+    assert [path.name for path in (bench.examples / "Split-train").glob("*.parquet")] == ["part-00000.parquet"]
 
 
 def test_failed_run_leaves_no_manifest(bench):

@@ -13,6 +13,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 from components._data.examples import write_manifest, write_split
 from components._shared.digest import digest_model
 from components._shared.gates import Evidence, GateReport, GateResult, Verdict
+from components._shared.label import LabelKind, LabelSpec
 from components._shared.policy import BusinessRulesGate, ParityGate, Policy, ServingGate, policy_to_json
 
 SCHEMA = """
@@ -23,6 +24,9 @@ feature { name: "late" type: INT presence { min_fraction: 1.0 } shape {} not_in_
 default_environment: "TRAINING"
 default_environment: "SERVING"
 """
+LATE = LabelSpec(name="late")
+SPECIES = LabelSpec(name="late", kind=LabelKind.MULTICLASS, classes=("Adelie", "Chinstrap", "Gentoo"))
+PRICE = LabelSpec(name="late", kind=LabelKind.NUMERIC)
 ROWS = 40
 RAW = {
     "origin": tf.TensorSpec([None], tf.string, name="origin"),
@@ -54,19 +58,49 @@ def good(raw: dict[str, tf.Tensor]) -> tf.Tensor:
     return tf.sigmoid(logits(raw))
 
 
+def species(raw: dict[str, tf.Tensor]) -> tf.Tensor:
+    return tf.nn.softmax(tf.stack([logits(raw), -logits(raw), tf.zeros_like(logits(raw))], axis=1))
+
+
+def price(raw: dict[str, tf.Tensor]) -> tf.Tensor:
+    return 1000 * logits(raw)
+
+
+def near(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Returns the rows with numbers that are kept near what is usual."""
+    seats, hours = tf.clip_by_value(raw["seats"], 0.0, 300.0), tf.clip_by_value(raw["hour"], 0, 100)
+    return {**raw, "seats": seats, "hour": hours}
+
+
 def parse(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-    missing = {"origin": "", "hour": tf.int64.min, "seats": float("nan")}
-    features = {name: tf.io.FixedLenFeature([], spec.dtype, missing[name]) for name, spec in RAW.items()}
+    missing = {"seats": float("nan")}
+    features = {name: tf.io.FixedLenFeature([], spec.dtype, missing.get(name)) for name, spec in RAW.items()}
     return tf.io.parse_example(examples, features)
 
 
-def export(path: Path, predict=good, predict_examples=None, *, raw=RAW, leave_out: str = "", warmup: bool = True) -> Path:
+def transform(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    letters = tf.strings.length(raw["origin"])
+    pair = tf.stack([tf.cast(raw["hour"], tf.float32), tf.cast(letters, tf.float32)], axis=1)
+    return {"logit": logits(raw), "origin": raw["origin"], "hour_id": raw["hour"] % 24, "pair": pair}
+
+
+def export(
+    path: Path,
+    predict=good,
+    predict_examples=None,
+    *,
+    label=LATE,
+    transform=transform,
+    raw=RAW,
+    leave_out: str = "",
+    warmup: bool = True,
+) -> Path:
     """Saves a model with the signatures of a release at `<path>/Format-Serving`."""
     from_examples = predict_examples or predict
     functions = {
-        "serving_default": (lambda **inputs: {"probability": predict(inputs)}, raw),
-        "examples": (lambda examples: {"probability": from_examples(parse(examples))}, SERIALIZED),
-        "transform_features": (lambda examples: {"logit": logits(parse(examples))}, SERIALIZED),
+        "serving_default": (lambda **inputs: {label.output: predict(inputs)}, raw),
+        "examples": (lambda examples: {label.output: from_examples(parse(examples))}, SERIALIZED),
+        "transform_features": (lambda examples: transform(parse(examples)), SERIALIZED),
     }
     signatures = {
         name: tf.function(function).get_concrete_function(**specs)
@@ -96,18 +130,29 @@ def write_warmup(folder: Path, records: list[bytes], compression: str = "") -> N
             writer.write(record)
 
 
-def expected() -> np.ndarray:
+def raw_rows() -> dict[str, tf.Tensor]:
     table = rows_table()
-    raw = {
+    return {
         "origin": tf.constant([value.encode() for value in table["origin"].to_pylist()]),
         "hour": tf.constant(table["hour"].to_pylist(), tf.int64),
         "seats": tf.constant([float("nan") if value is None else value for value in table["seats"].to_pylist()], tf.float32),
     }
-    return good(raw).numpy()
+
+
+def expected(predict=good) -> np.ndarray:
+    return predict(raw_rows()).numpy()
+
+
+def write_transformed(folder: Path, **changes: pa.Array) -> None:
+    """Writes the eval split as training saw it, with changed columns."""
+    outputs = {name: tensor.numpy() for name, tensor in transform(raw_rows()).items()}
+    pair = pa.FixedSizeListArray.from_arrays(pa.array(outputs.pop("pair").reshape(-1)), 2)
+    columns = {name: pa.array(values.tolist() if values.dtype == object else values) for name, values in outputs.items()}
+    write_split(folder, "eval", pa.table({**columns, "pair": pair, "late": rows_table()["late"], **changes}))
 
 
 def policy(*, parity: ParityGate | None = None, rules: tuple = (), **serving) -> dict:
-    serving = {"max_p99_ms": {"1": 1000.0, "64": 1000.0}, "requests": 20, **serving}
+    serving = {"max_p99_ms": {"1": 1000.0, "64": 1000.0}, "requests": 299, **serving}
     gates = {"parity": parity or ParityGate(), "business_rules": BusinessRulesGate(rules=rules)}
     return policy_to_json(Policy(serving=ServingGate(**serving), **gates))
 
@@ -119,9 +164,17 @@ def write_evaluation(folder: Path, model: Path, predictions=None, labels=None, *
     gate = GateResult(gate="performance", verdict=Verdict.PASSED, reason="fine")
     GateReport(stage="evaluate_model", evidence=found, gates=(gate,)).write(folder)
     columns = {"late": rows_table()["late"] if labels is None else labels}
-    columns["candidate"] = pa.array(expected() if predictions is None else predictions, pa.float32())
+    values = np.asarray(expected() if predictions is None else predictions, np.float32)
+    flat = pa.array(values.reshape(-1))
+    columns["candidate"] = flat if values.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
     pq.write_table(pa.table(columns), folder / "predictions.parquet")
     return folder
+
+
+def write_project(folder: Path, label: LabelSpec = LATE) -> None:
+    splits = {split: {"rows": ROWS, "shards": []} for split in ("eval", "test")}
+    kind = {"label": label.name, "label_kind": label.kind, "label_classes": label.classes}
+    write_manifest(folder / "examples", {"data_version": "sha256:data", "splits": splits, **kind})
 
 
 @pytest.fixture(scope="session")
@@ -138,13 +191,14 @@ def good_model(tmp_path_factory) -> Path:
 @pytest.fixture
 def project(tmp_path, good_model) -> dict[str, str]:
     """Returns the stage's inputs and outputs, with a model that does everything right."""
-    write_split(tmp_path / "examples", "test", rows_table())
-    splits = {"test": {"rows": ROWS, "shards": []}}
-    write_manifest(tmp_path / "examples", {"data_version": "sha256:data", "label": "late", "splits": splits})
+    for split in ("eval", "test"):
+        write_split(tmp_path / "examples", split, rows_table())
+    write_transformed(tmp_path / "transformed_examples")
+    write_project(tmp_path)
     (tmp_path / "schema").mkdir()
     (tmp_path / "schema" / "schema.pbtxt").write_text(SCHEMA)
     (tmp_path / "baseline").mkdir()
     (tmp_path / "baseline" / "baseline.json").write_text('{"version": "", "model_digest": "", "pushed_digest": ""}')
     write_evaluation(tmp_path / "evaluation", good_model)
-    names = ("baseline", "examples", "schema", "evaluation", "serving_report", "report")
+    names = ("baseline", "examples", "transformed_examples", "schema", "evaluation", "serving_report", "report")
     return {"model": str(good_model), **{name: str(tmp_path / name) for name in names}}

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from components._data.schema import read_schema
 from components._shared.gates import Verdict
+from components._shared.label import LabelSpec
 from components._shared.policy import BusinessRulesGate
 from components.validate_serving import job
 from components.validate_serving.business_rules import judge_rules
@@ -25,14 +26,15 @@ def by_hour(raw):
 def judge(kit, project, tmp_path):
     """Returns a function that asks a model for rules and judges the answers."""
 
-    def run(rules, predict=by_hour):
+    def run(rules, predict=by_hour, label=kit.LATE):
         schema, table = read_schema(project["schema"]), kit.rows_table().drop(["late"])
-        model = tf.saved_model.load(str(kit.export(tmp_path / "model", predict) / "Format-Serving"))
+        model = tf.saved_model.load(str(kit.export(tmp_path / "model", predict, label=label) / "Format-Serving"))
         pq.write_table(table, tmp_path / job.RULES_FILE)
-        task = Job(model="", schema="", batch_sizes=(), requests=1, timeout_seconds=1, rules=tuple(rules))
+        task = Job(model="", schema="", label=label, batch_sizes=(), requests=1, timeout_seconds=1, rules=tuple(rules))
         seen = Measured()
         answers = ask_rules(model, task, tmp_path, schema, seen)
-        return judge_rules(BusinessRulesGate(rules=tuple(rules)), Outcome(measured=seen, answers=answers), table, schema)
+        outcome = Outcome(measured=seen, answers=answers)
+        return judge_rules(BusinessRulesGate(rules=tuple(rules)), label, outcome, table, schema)
 
     return run
 
@@ -132,7 +134,7 @@ def test_a_model_that_raises_breaks_the_rule(judge):
 
 
 def test_no_rule_is_not_applicable():
-    found = judge_rules(BusinessRulesGate(), Outcome(measured=None, answers={}), pa.table({}), None)
+    found = judge_rules(BusinessRulesGate(), LabelSpec(name="late"), Outcome(measured=None, answers={}), pa.table({}), None)
 
     assert (found.result.verdict, found.result.reason) == (Verdict.NOT_APPLICABLE, "The policy has no business rule.")
 
@@ -141,7 +143,7 @@ def test_a_process_that_did_not_end_well_breaks_every_rule(kit, project):
     rules = ({"name": "bound", "prediction": {"at_most": 1}},)
     outcome = Outcome(measured=None, answers={}, failure="The fresh process was ended by signal 11.")
 
-    found = judge_rules(BusinessRulesGate(rules=rules), outcome, kit.rows_table(), read_schema(project["schema"]))
+    found = judge_rules(BusinessRulesGate(rules=rules), kit.LATE, outcome, kit.rows_table(), read_schema(project["schema"]))
 
     assert (found.result.verdict, found.broken) == (Verdict.FAILED, [])
     assert "signal 11" in found.result.reason
@@ -152,3 +154,68 @@ def test_missing_values_meet_no_condition(judge):
 
     assert judge([rule]).result.measurements[0].rows == 30
     assert np.isfinite(judge([rule]).result.measurements[0].value)
+
+
+GENTOO = {"name": "Gentoo is rare", "prediction": {"class": "Gentoo", "at_most": 0.35}}
+
+
+def by_class(raw):
+    """Gentoo from hour 20 on, else Adelie; the rest is for Chinstrap."""
+    late = raw["hour"] >= 20
+    return tf.where(late[:, tf.newaxis], [[0.2, 0.1, 0.7]], [[0.7, 0.1, 0.2]])
+
+
+def test_a_bound_of_one_class_says_no(kit, judge):
+    found = judge([GENTOO], by_class, kit.SPECIES)
+
+    assert found.result.measurements[0].note == "share of rows that break it: 20 of 40"
+    assert found.broken[0]["prediction"] == "Gentoo 0.7"
+    assert judge([{**GENTOO, "when": {"column": "hour", "below": 20}}], by_class, kit.SPECIES).result.verdict is Verdict.PASSED
+
+
+@pytest.mark.parametrize(("name", "broken"), [("Gentoo", 1.0), ("Adelie", 0.0), ("Chinstrap", 0.0)])
+def test_a_class_that_must_never_come_first_says_no(kit, judge, name, broken):
+    rule = {"name": "never late", "never": name, "when": {"column": "hour", "above": 19}}
+
+    found = judge([rule], by_class, kit.SPECIES)
+
+    assert found.result.measurements[0].value == broken
+    assert (found.result.verdict is Verdict.FAILED) == bool(broken)
+
+
+def test_a_tie_for_the_first_place_breaks_never(kit, judge):
+    def even(raw):
+        return tf.fill([tf.size(raw["hour"]), 3], 1 / 3)
+
+    assert judge([{"name": "never", "never": "Gentoo"}], even, kit.SPECIES).result.measurements[0].value == 1
+
+
+def test_a_class_that_is_no_number_breaks_never(kit, judge):
+    def unknown(raw):
+        return by_class(raw) * tf.constant([[1.0, float("nan"), 1.0]])
+
+    assert judge([{"name": "never", "never": "Gentoo"}], unknown, kit.SPECIES).result.measurements[0].value == 1
+
+
+def test_one_class_follows_a_feature(kit, judge):
+    def rule(name, direction):
+        form = {**HOURS, "class": name, "direction": direction}
+        return {"name": f"{name} {direction}", "monotonic": form}
+
+    rules = [rule("Gentoo", "increasing"), rule("Adelie", "decreasing"), rule("Adelie", "increasing")]
+    found = judge(rules, by_class, kit.SPECIES)
+
+    assert [item.passed for item in found.result.measurements] == [True, True, False]
+    assert found.broken[0]["prediction"] == "Adelie 0.7 at hour 5, 0.2 at 20"
+
+
+def test_a_number_is_bounded_in_its_unit(kit, judge):
+    def price(raw):
+        return 1000 * by_hour(raw)
+
+    rules = [{"name": f"at most {most}", "prediction": {"at_most": most}} for most in (780, 700)]
+    rules.append({"name": "later is dearer", "monotonic": {**HOURS, "tolerance": 1}})
+    found = judge(rules, price, kit.PRICE)
+
+    assert [item.passed for item in found.result.measurements] == [True, False, True]
+    assert found.broken[0]["prediction"] == "780"

@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 
+from components._shared.policy import LEAST_REQUESTS
 from components.validate_serving.latency import quantile_interval, summarize_latency
 
 
 def test_percentiles_are_requests_that_were_timed():
     found = summarize_latency(8, np.arange(100, 0, -1.0))
 
-    assert (found.p50, found.p95, found.p99, found.worst) == (50.0, 95.0, 99.0, 100.0)
+    assert (found.p50.value, found.p95.value, found.p99.value, found.worst) == (50.0, 95.0, 99.0, 100.0)
     assert (found.batch_size, found.requests) == (8, 100)
 
 
@@ -16,12 +17,13 @@ def test_the_upper_end_of_p99_takes_299_requests(requests, known):
     _, upper = quantile_interval(np.arange(float(requests)), 0.99)
 
     assert (upper is not None) is known
+    assert LEAST_REQUESTS == 299
 
 
 def test_one_request_bounds_p99_from_below_alone():
     found = summarize_latency(1, np.array([3.0]))
 
-    assert (found.p99, found.p99_lower, found.p99_upper) == (3.0, 3.0, None)
+    assert (found.p99.value, found.p99.lower, found.p99.upper) == (3.0, 3.0, None)
 
 
 def test_the_interval_agrees_with_exact_binomial_ranks():

@@ -3,19 +3,27 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
+from components._shared.policy import ParityGate
 from components.validate_serving import job
 from components.validate_serving.job import Job
 from components.validate_serving.probes import probe
+from components.validate_serving.transform_parity import judge_transform
 
 
 @pytest.fixture
 def ask(kit, project, tmp_path):
     """Returns a function that probes a model in this process."""
 
-    def run(model, rows=None):
+    def run(model, rows=None, label=None):
         pq.write_table(rows or kit.rows_table(), tmp_path / job.ROWS_FILE)
+        pq.write_table(kit.rows_table(), tmp_path / job.TO_TRANSFORM_FILE)
         task = Job(
-            model=str(model / "Format-Serving"), schema=project["schema"], batch_sizes=(1,), requests=3, timeout_seconds=60
+            model=str(model / "Format-Serving"),
+            schema=project["schema"],
+            label=label or kit.LATE,
+            batch_sizes=(1,),
+            requests=3,
+            timeout_seconds=60,
         )
         return probe(task, tmp_path)
 
@@ -82,7 +90,7 @@ def test_numbers_that_are_not_finite_are_counted(kit, ask, tmp_path):
 def test_probabilities_outside_their_range_are_counted(kit, ask, tmp_path):
     seen = ask(kit.export(tmp_path / "model", kit.good, lambda raw: tf.cast(raw["hour"], tf.float32) / 38))
 
-    assert seen.out_of_range["examples"] == 1
+    assert seen.invalid["examples"] == 1
 
 
 def test_missing_values_that_break_the_model_are_noticed(kit, ask, tmp_path):
@@ -167,3 +175,40 @@ def test_a_model_without_its_parts_does_not_load(kit, ask, tmp_path, damage):
     shutil.rmtree(part) if part.is_dir() else part.unlink()
 
     assert "loads" in ask(model).problems
+
+
+def test_the_model_transforms_rows_as_training_did(kit, ask, good_model, project, tmp_path):
+    ask(good_model)
+
+    served, folder = pq.read_table(tmp_path / job.TRANSFORMED_FILE), project["transformed_examples"]
+    assert judge_transform(ParityGate(), kit.LATE, served, folder, kit.rows_table(), rows=40).passed
+
+
+def test_a_transform_of_another_shape_is_a_problem(kit, ask, tmp_path):
+    seen = ask(kit.export(tmp_path / "model", transform=lambda raw: {"all": tf.reduce_sum(raw["seats"])}))
+
+    assert seen.problems["transform"] == ["transform_features gives 'all' of shape [] for 40 rows."]
+    assert not (tmp_path / job.TRANSFORMED_FILE).exists()
+
+
+def test_a_label_of_another_kind_is_a_problem(kit, ask, good_model):
+    seen = ask(good_model, label=kit.PRICE)
+
+    assert "serving_default: the output 'prediction' of dtype float32 is missing." in seen.problems["signatures"]
+    assert seen.problems["answers"]
+
+
+def test_probabilities_that_do_not_sum_to_one_are_counted(kit, ask, tmp_path):
+    def half(raw):
+        return kit.species(raw) / tf.where(raw["hour"] == 3, 2.0, 1.0)[:, tf.newaxis]
+
+    seen = ask(kit.export(tmp_path / "model", half, label=kit.SPECIES), label=kit.SPECIES)
+
+    assert seen.invalid["examples"] == 1
+
+
+def test_memory_and_cold_start_are_of_the_model(ask, good_model):
+    seen = ask(good_model)
+
+    assert seen.memory["added_mb"] == seen.memory["peak_mb"] - seen.memory["before_load_mb"]
+    assert seen.seconds["load"] < seen.seconds["cold_start"] < seen.seconds["load"] + seen.first_request_ms / 1000 + 0.5

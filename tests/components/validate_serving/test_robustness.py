@@ -16,6 +16,7 @@ from components.validate_serving.robustness import judge_robustness
 from components.validate_serving.stress import ask_probes
 
 NAN, INFINITY = float("nan"), float("inf")
+OPTIONAL = "presence { min_fraction: 0.5 } value_count { min: 1 max: 1 }"
 INTEGERS = "feature { name: 'n' type: INT presence { min_fraction: 1.0 } shape {} int_domain { min: 0 max: 12 } }"
 
 
@@ -23,17 +24,19 @@ INTEGERS = "feature { name: 'n' type: INT presence { min_fraction: 1.0 } shape {
 def judge(kit, project, tmp_path):
     """Returns a function that asks a model, given as a function of raw tensors, and judges the answers."""
 
-    def run(predict, predict_examples=None, *, table=None, schema="", **bounds):
+    def run(predict, predict_examples=None, *, table=None, schema="", label=kit.LATE, **bounds):
         schema_file = tmp_path / "schema" / "schema.pbtxt"
         schema_file.write_text(schema or kit.SCHEMA)
         gate, known = RobustnessGate(**bounds), read_schema(schema_file)
-        model = tf.saved_model.load(str(kit.export(tmp_path / "model", predict, predict_examples) / "Format-Serving"))
+        model = tf.saved_model.load(
+            str(kit.export(tmp_path / "model", predict, predict_examples, label=label) / "Format-Serving")
+        )
         table = (kit.rows_table() if table is None else table).drop(["late"])
         pq.write_table(table, tmp_path / job.ROBUSTNESS_FILE)
-        task = Job(model="", schema="", batch_sizes=(), requests=1, timeout_seconds=1, robustness=vars(gate))
+        task = Job(model="", schema="", label=label, batch_sizes=(), requests=1, timeout_seconds=1, robustness=vars(gate))
         seen = Measured()
         answers = ask_probes(model, task, tmp_path, known, seen)
-        return judge_robustness(gate, Outcome(measured=seen, answers=answers), table, known)
+        return judge_robustness(gate, label, Outcome(measured=seen, answers=answers), table, known)
 
     return run
 
@@ -48,7 +51,7 @@ def test_a_sound_model_passes_and_permutation_is_only_told(kit, judge):
     assert (found.result.verdict, found.broken) == (Verdict.PASSED, [])
     kinds = {item.name: item for item in found.result.measurements}
     assert kinds["origin, permuted among rows: mean change"].passed is None
-    assert kinds["seats, missing, as tf.Example: answers that are no probability"].passed
+    assert kinds["seats, missing, as tf.Example: answers that are not a probability in [0, 1]"].passed
     assert "40 test rows" in found.result.reason
 
 
@@ -106,18 +109,41 @@ def test_a_missing_value_says_no_either_way(kit, judge):
 
 @pytest.mark.parametrize(("judged", "verdict"), [(False, Verdict.PASSED), (True, Verdict.FAILED)])
 def test_nan_in_a_required_feature_is_judged_when_asked_for(kit, judge, judged, verdict):
-    schema = kit.SCHEMA.replace(
-        "presence { min_fraction: 0.5 } value_count { min: 1 max: 1 }", "presence { min_fraction: 1.0 } shape {}"
-    )
+    schema = kit.SCHEMA.replace(OPTIONAL, "presence { min_fraction: 1.0 } shape {}")
     table = kit.rows_table().filter(pa.compute.is_valid(kit.rows_table()["seats"]))
 
-    found = judge(
-        where(lambda raw: tf.math.is_nan(raw["seats"]), NAN), table=table, schema=schema, required_nan_must_be_finite=judged
-    )
+    broken = where(lambda raw: tf.math.is_nan(raw["seats"]), NAN)
+    found = judge(broken, kit.good, table=table, schema=schema, required_nan_must_be_finite=judged)
 
     assert found.result.verdict is verdict
     item = next(item for item in found.result.measurements if item.name.startswith("seats, NaN"))
     assert (item.value, item.passed) == (len(table), False if judged else None)
+
+
+def test_a_required_feature_that_is_missing_may_be_refused(kit, judge):
+    kinds = {item.name: item for item in judge(kit.good).result.measurements}
+
+    item = kinds["origin, missing, as tf.Example: answers that are not a probability in [0, 1]"]
+    assert item.passed
+    assert item.note.startswith("refused, as a required feature may be: InvalidArgumentError")
+
+
+def test_a_required_feature_that_is_missing_is_not_answered_with_nonsense(kit, judge):
+    schema = kit.SCHEMA.replace(OPTIONAL, "presence { min_fraction: 1.0 } shape {}")
+    table = kit.rows_table().filter(pa.compute.is_valid(kit.rows_table()["seats"]))
+
+    found = judge(where(lambda raw: tf.math.is_nan(raw["seats"]), NAN), table=table, schema=schema)
+
+    assert set(failed(found)) == {"seats, missing, as tf.Example"}
+
+
+def test_permuted_values_are_judged_by_their_validity(kit, judge):
+    """Seats and hours belong together in these rows, so only permuted ones come apart."""
+    apart = where(lambda raw: tf.abs(tf.cast(raw["hour"], tf.float32) - raw["seats"]) > 2, NAN)
+    table = kit.rows_table()
+    found = judge(apart, table=table.set_column(2, "seats", table["hour"].cast(pa.float32())), noise=0.0)
+
+    assert {"hour, permuted among rows", "seats, permuted among rows"} <= set(failed(found))
 
 
 def test_a_prediction_that_jumps_under_noise_says_no(judge):
@@ -168,3 +194,54 @@ def test_noise_moves_small_integers_by_one_and_stays_in_the_domain(tmp_path):
     assert [set(changed[0][start::4]) for start in range(4)] == [{0, 1}, {11, 12}, {4, 6}, {None}]
     kinds = {probe.kind: probe.value for probe in plan_probes(schema, bounds)}
     assert (kinds["the schema's minimum"], kinds["the schema's maximum"]) == (0, 12)
+
+
+def test_a_sound_classifier_passes(kit, judge):
+    found = judge(lambda raw: kit.species(kit.near(raw)), label=kit.SPECIES)
+
+    assert found.result.verdict is Verdict.PASSED
+
+
+def test_a_number_has_to_be_finite_and_no_more(kit, judge):
+    """The price is linear in the seats: it is finite, and far beyond 1, for all but infinite seats."""
+    found = judge(kit.price, label=kit.PRICE)
+
+    assert set(failed(found)) == {"seats, infinity", "seats, -infinity"}
+
+
+def test_probabilities_that_do_not_sum_to_one_say_no(kit, judge):
+    def half(raw):
+        probabilities = kit.species(kit.near(raw))
+        return tf.where((raw["seats"] == 0)[:, tf.newaxis], probabilities / 2, probabilities)
+
+    found = judge(half, label=kit.SPECIES)
+
+    assert set(failed(found)) == {"seats, zero"}
+    assert "40 of 40 rows not probabilities in [0, 1] that sum to 1" in found.result.reason
+    assert found.broken[0]["class"] in kit.SPECIES.classes
+
+
+def test_one_class_that_jumps_under_noise_says_no(kit, judge):
+    def jumps(raw):
+        odd = tf.cast(raw["hour"] % 2, tf.float32)
+        return tf.stack([odd / 2, (1 - odd) / 2, tf.fill(tf.shape(odd), 0.5)], axis=1)
+
+    found = judge(jumps, label=kit.SPECIES)
+
+    assert "hour, noise of 1.00%: mean change is 0.5; at most 0.1 is allowed" in found.result.reason
+    assert found.broken[0]["class"] in {"Adelie", "Chinstrap"}
+
+
+def test_a_number_moves_in_standard_deviations_of_the_predictions(kit, judge):
+    def far(raw):
+        return 1e6 * tf.cast(raw["hour"] % 2, tf.float32)
+
+    found = judge(far, label=kit.PRICE)
+
+    mean = next(item for item in found.result.measurements if item.name.startswith("hour, noise") and "mean" in item.name)
+    assert (mean.value, mean.passed) == (pytest.approx(2), False)
+    assert mean.name.endswith("in standard deviations of the predictions")
+
+
+def test_a_constant_number_is_stable(kit, judge):
+    assert judge(lambda raw: tf.fill(tf.shape(raw["hour"]), 7.0), label=kit.PRICE).result.verdict is Verdict.PASSED

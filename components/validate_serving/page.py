@@ -1,0 +1,72 @@
+"""Writes what was found: as a page for people, and as JSON."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from components._report.page import render_page
+from components._shared.artifacts import SERVING_REPORT_FILE
+from components._shared.gates import GateReport
+from components._shared.outputs import write_json, write_text
+from components._shared.policy import Policy
+from components.validate_serving.client import Outcome
+from components.validate_serving.job import ANSWERS, Job
+from components.validate_serving.latency import Latency
+from components.validate_serving.predictions import VALID
+
+FORMAT = "sluice/serving-report/1"
+SERVER = "TensorFlow runtime in a fresh process"
+
+
+def write_page(report: str | Path, *, found: GateReport, bounds: Policy, task: Job, **findings: Any) -> None:
+    """Writes the page.
+
+    Args:
+        report: File to write it to.
+        found: The verdicts.
+        bounds: The gates' bounds.
+        task: What the fresh process was asked.
+        **findings: The template's other variables: outcome, latencies, size_mb (megabytes on disk), and the rows to show.
+    """
+    page = render_page(
+        Path(__file__).parent / "report.html.j2",
+        title="Serving validation",
+        found=found,
+        bounds=bounds,
+        label=task.label,
+        valid=VALID[task.label.kind],
+        server=SERVER,
+        ways=ANSWERS,
+        **findings,
+    )
+    write_text(report, page)
+
+
+def write_report(
+    serving_report: str | Path,
+    found: GateReport,
+    outcome: Outcome,
+    latencies: list[Latency],
+    rows: dict[str, list[dict[str, Any]]],
+) -> None:
+    """Writes the measurements and, last, the gates' report, without which the decision says no.
+
+    Args:
+        serving_report: Folder to write to.
+        found: The verdicts.
+        outcome: What became of the fresh process.
+        latencies: One per batch size that was measured.
+        rows: The rows that show what is wrong, by kind.
+    """
+    document = {
+        "format": FORMAT,
+        "server": SERVER,
+        **dataclasses.asdict(found.evidence),
+        "fresh_process": {"seconds": outcome.seconds, "failure": outcome.failure, "log_tail": outcome.log_tail},
+        "measured": None if outcome.measured is None else dataclasses.asdict(outcome.measured),
+        "latency": [dataclasses.asdict(latency) for latency in latencies],
+        **rows,
+        "gates": [dataclasses.asdict(gate) for gate in found.gates],
+    }
+    write_json(Path(serving_report) / SERVING_REPORT_FILE, document)
+    found.write(serving_report)
