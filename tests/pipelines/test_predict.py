@@ -18,6 +18,7 @@ feature { name: "day" type: INT presence { min_fraction: 0.5 } value_count { min
 feature { name: "place" type: BYTES presence { min_fraction: 0.5 } value_count { min: 1 max: 1 } }
 feature { name: "height" type: FLOAT presence { min_fraction: 0.5 } value_count { min: 1 max: 1 } }
 feature { name: "late" type: INT not_in_environment: "SERVING" }
+feature { name: "depot" type: BYTES not_in_environment: "SERVING" }
 """
 
 
