@@ -38,9 +38,10 @@ format: $(READY) ## Formats the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## Measures wall time, CPU seconds and peak memory per stage
+bench: $(READY) ## Measures the pipeline's stages, and the model server under load for two minutes
 	@$(BIN)/python $(PROJECT)/prepare_data.py
 	$(BIN)/python -m pipelines.bench $(PROJECT) --spans 1-12 --json bench.json
+	$(BIN)/python -m serving.bench --seconds 60 --clients 16
 
 golden: $(READY) ## Writes the compiled pipeline that the tests compare with
 	$(BIN)/sluice compile $(PROJECT) -o tests/pipelines/golden/flights-training.yaml

@@ -14,6 +14,7 @@ from components._shared.errors import SluiceError
 from components._shared.images import IMAGE
 
 _RUN, _RELEASES = "Build and run", "What was released"
+_SERVE = "Serve, for development and tests"
 
 
 def _console(*, stderr: bool = False) -> Console:
@@ -119,6 +120,39 @@ def releases(
 
     base = (serving_dir or load_project(project).serving_dir).resolve()
     show_releases(base, _console(), verify=verify, head=head, as_json=as_json)
+
+
+@app.command(rich_help_panel=_SERVE)
+def serve(
+    project: ProjectPath,
+    serving_dir: ServingDir = None,
+    port: Annotated[int, typer.Option(metavar="PORT", help="gRPC port; 0 for a free one, which is printed.")] = 8500,
+    rest_port: Annotated[int, typer.Option(metavar="PORT", help="REST port; -1 for a free one, 0 for none.")] = 8501,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to bind to, such as 0.0.0.0.")] = "127.0.0.1",
+) -> None:
+    """Serve the released versions as TF Serving does. In production run the image tensorflow/serving."""
+    from pipelines.config import load_project
+    from pipelines.serve import serve_project
+
+    serve_project(load_project(project), serving_dir, port=port, rest_port=rest_port, host=host)
+
+
+@app.command(rich_help_panel=_SERVE)
+def predict(
+    project: ProjectPath,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Rows: CSV with a header, .json or .jsonl.")],
+    url: Annotated[str, typer.Option(metavar="URL", help="REST interface of the model server.")] = "http://127.0.0.1:8501",
+    version: Annotated[str, typer.Option(metavar="N", help="Version to ask.", show_default="the latest")] = "",
+    label: Annotated[str, typer.Option(metavar="LABEL", help="Label of the version to ask.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+) -> None:
+    """Ask a model server, such as `sluice serve` or TF Serving itself, for predictions of the rows in a file."""
+    from pipelines.config import load_project
+    from pipelines.predict import predict_file, show_predictions
+
+    outputs = predict_file(load_project(project), file, url, version=version, label=label)
+    show_predictions(outputs, _console(), "json" if as_json else "csv" if as_csv else "table")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ WARMUP_BATCHES = (1, 16, 128)
 
 
 class ServingModel(tf.Module):
-    """A transform graph and a model, one after the other; what it holds is saved with it."""
+    """A transform graph and a model, one after the other; what it holds is saved with it, for TF Serving to restore."""
 
     def __init__(self, model: keras.Model, graph: TransformGraph, features: list[str], label: LabelSpec) -> None:
         """Keeps the parts.
@@ -47,7 +47,10 @@ class ServingModel(tf.Module):
             label: What the model predicts.
         """
         super().__init__()
-        self.model = model
+        # TF Serving restores what a saved object holds, by name. A Keras 3 variable would be saved twice, under the name
+        # that is restored and under the one that the graph reads, which stays empty: hold its tf.Variable, not the model.
+        self._call_model = lambda features: model(features, training=False)
+        self.weights = [variable.value for variable in model.variables]
         self.graph = graph
         self._features = list(features)
         self._label = label
@@ -59,7 +62,7 @@ class ServingModel(tf.Module):
 
     def predict(self, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Returns the prediction for raw tensors of shape [batch]: float32 of shape [batch], or [batch, classes]."""
-        return {self._label.output: self.shape_output(self.model(self.transform(raw), training=False))}
+        return {self._label.output: self.shape_output(self._call_model(self.transform(raw)))}
 
     def shape_output(self, output: tf.Tensor) -> tf.Tensor:
         """Returns what the model gives, of shape [batch, 1] or [batch, classes], as it is served."""

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TEMPLATES = sorted(path for package in ("components", "pipelines") for path in (ROOT / package).rglob("*.j2"))
+PACKAGES = ("components", "pipelines", "serving")
+TEMPLATES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.j2"))
 
 
 def test_a_wheel_holds_every_module_and_template(tmp_path):
-    for name in ("components", "pipelines"):
+    for name in PACKAGES:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.cfg", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, tmp_path)
@@ -22,7 +23,7 @@ def test_a_wheel_holds_every_module_and_template(tmp_path):
     done = subprocess.run([sys.executable, "-c", build], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (wheel,) = (tmp_path / "dist").glob("*.whl")
-    expected = {path.relative_to(ROOT).as_posix() for package in ("components", "pipelines") for path in _sources(package)}
+    expected = {path.relative_to(ROOT).as_posix() for package in PACKAGES for path in _sources(package)}
     assert expected <= set(zipfile.ZipFile(wheel).namelist())
 
 

@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import random
+import re
 import shutil
 import signal
 import time
@@ -170,6 +171,24 @@ def test_predictions_stand_beside_the_test_rows(released):
     predictions = pq.read_table(find_artifact(latest_run(folder), "predictions.parquet"))
     manifest = json.loads(find_artifact(latest_run(folder), "manifest.json").read_text())
     assert predictions.num_rows == manifest["splits"]["test"]["rows"]
+
+
+def test_the_released_model_is_served_and_asked(released, start_sluice, sluice, tmp_path):
+    folder, project, _ = released
+    lines = (project / "data" / "span-2" / "flights.csv").read_text().splitlines()[:51]
+    (tmp_path / "rows.csv").write_text("\n".join(lines))
+    server = start_sluice("serve", project, "--port", "0", "--rest-port", "-1", cwd=folder)
+    try:
+        port = next(found[1] for line in server.stderr if (found := re.search(r"REST API at:127\.0\.0\.1:(\d+)", line)))
+        result = sluice("predict", project, tmp_path / "rows.csv", "--url", f"http://127.0.0.1:{port}", "--json", cwd=folder)
+    finally:
+        server.terminate()
+        server.communicate(timeout=60)
+    assert result.returncode == 0, result.stderr
+    probabilities = [row["prediction"] for row in json.loads(result.stdout)]
+    assert len(probabilities) == 50
+    assert all(0 < value < 1 for value in probabilities)
+    assert server.returncode == 0
 
 
 def _wait_for(condition, seconds=120):

@@ -58,7 +58,8 @@ def released(project_dir, tmp_path):
 def test_help_is_grouped_and_needs_neither_kfp_nor_tensorflow():
     done = sluice("--help", blocked=True)
     assert done.returncode == 0, done.stderr
-    order = ["Usage: sluice", "Build and run", "run ", "compile ", "What was released", "releases ", "Examples"]
+    order = ["Usage: sluice", "Build and run", "run ", "compile ", "What was released", "releases "]
+    order += ["Serve", "serve ", "predict ", "Examples"]
     assert [done.stdout.find(part) for part in order] == sorted(done.stdout.find(part) for part in order)
     assert -1 not in [done.stdout.find(part) for part in order]
 
@@ -69,6 +70,8 @@ def test_help_is_grouped_and_needs_neither_kfp_nor_tensorflow():
         ("run", ["--spans", "--set", "--serving-dir", "--runs-dir", "--isolation", "--no-standby"]),
         ("compile", ["--output", "-o", "--image"]),
         ("releases", ["--verify", "--head", "--json", "--serving-dir"]),
+        ("serve", ["--port", "--rest-port", "--host", "--serving-dir"]),
+        ("predict", ["--url", "--version", "--label", "--json", "--csv"]),
     ],
 )
 def test_help_of_a_command_explains_its_options(command, options):
@@ -77,9 +80,9 @@ def test_help_of_a_command_explains_its_options(command, options):
     assert [option for option in options if option not in done.stdout] == []
 
 
-@pytest.mark.parametrize("command", ["run", "compile", "releases"])
+@pytest.mark.parametrize("command", ["run", "compile", "releases", "serve", "predict"])
 def test_wrong_project_is_one_message_and_exit_2(command, tmp_path):
-    done = sluice(command, tmp_path)
+    done = sluice(command, tmp_path, *(["rows.csv"] if command == "predict" else []))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.strip() == (
         f"Error: A project is a folder with a project.yaml. Received: {tmp_path}. Name such a folder."
@@ -143,3 +146,9 @@ def test_a_cut_ledger_shows_against_a_known_head(released, project_dir):
 def test_messages_show_digests_as_they_are(released, project_dir):
     done = sluice("releases", project_dir, "--head", "sha256:abc:cat:")
     assert "sha256:abc:cat:" in done.stderr
+
+
+def test_serve_needs_a_pushed_model(project_dir):
+    done = sluice("serve", project_dir)
+    assert done.returncode == 2
+    assert f"A model was pushed. Received: no folder {project_dir / 'served' / 'parcels'}. Run: sluice run" in done.stderr

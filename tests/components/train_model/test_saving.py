@@ -92,3 +92,14 @@ def test_a_marker_and_a_missing_value_are_the_same(model, schema, served_rows):
     answer = model.signatures["serving_default"](**raw)["probability"]
     serialized = tf.constant(serialize_examples(nulls, schema))
     np.testing.assert_allclose(model.signatures["examples"](examples=serialized)["probability"], answer, atol=1e-6)
+
+
+def test_the_model_is_served_as_tf_serving_does_from_the_restored_graph(model, trained, schema, served_rows):
+    """`tf.saved_model.load` follows the saved objects; TF Serving runs the graph, in which every variable must be restored."""
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        path = str(trained[1] / "model" / "Format-Serving")
+        signatures = tf.compat.v1.saved_model.loader.load(session, ["serve"], path).signature_def
+        serialized = np.array(serialize_examples(served_rows, schema), object)
+        feed = {signatures["examples"].inputs["examples"].name: serialized}
+        answer = session.run(signatures["examples"].outputs["probability"].name, feed)
+    np.testing.assert_allclose(answer, predict_table(model, served_rows, schema), atol=1e-6)

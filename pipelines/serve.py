@@ -1,0 +1,31 @@
+"""Starts the model server on a project's serving directory."""
+
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from components._shared.errors import UserError
+from pipelines.config import Project
+
+
+def serve_project(project: Project, serving_dir: Path | None, *, port: int, rest_port: int, host: str) -> NoReturn:
+    """Becomes the model server, so that signals reach it.
+
+    Args:
+        project: The project.
+        serving_dir: Base path of the model; the project's own if None.
+        port: gRPC port.
+        rest_port: REST port.
+        host: Address to bind to.
+
+    Raises:
+        UserError: If nothing was ever pushed there.
+    """
+    base = (serving_dir or project.serving_dir).resolve()
+    if not base.is_dir():
+        raise UserError("A model was pushed.", received=f"no folder {base}", remedy=f"Run: sluice run {project.folder}")
+    flags = [f"--model_name={project.serving.model_name}", f"--model_base_path={base}"]
+    flags += [f"--port={port}", f"--rest_api_port={rest_port}", f"--host={host}"]
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "serving", *flags])  # noqa: S606  # our own program
