@@ -17,7 +17,8 @@ from components._shared.errors import UserError
 from components._shared.gates import Evidence, GateReport
 from components._shared.live_version import LiveVersion, read_live_version
 from components._shared.outputs import write_json, write_text
-from components._shared.policy import Policy, check_policy_hash, read_policy
+from components._shared.overrides import read_bounds
+from components._shared.policy import Policy
 from components.evaluate_model import inputs, page, summary, tfma_config
 from components.evaluate_model.clusters import find_clusters
 from components.evaluate_model.curves import trace_curve
@@ -58,6 +59,7 @@ def evaluate_model(
     policy_hash: str,
     evaluation: str | Path,
     report: str | Path,
+    overrides: dict[str, Any] | None = None,
 ) -> EvaluationResult:
     """Evaluates, judges and reports; a "no" is in the report, not in the exit code.
 
@@ -68,9 +70,10 @@ def evaluate_model(
         schema: The schema's folder or file.
         eval_config: A tfma.EvalConfig in JSON form.
         policy: The gates' bounds.
-        policy_hash: Hash of the policy, for the evidence.
+        policy_hash: Hash of policy and configuration.
         evaluation: Folder for TFMA's output, predictions, summary and the gates' report, which is written last.
         report: File for the page.
+        overrides: What this run tightens.
 
     Returns:
         What the dashboard shows.
@@ -78,9 +81,8 @@ def evaluate_model(
     Raises:
         UserError: If the configuration or an input cannot be used at all.
     """
-    check_policy_hash(policy, eval_config, policy_hash)
-    bounds, manifest = read_policy(policy), read_manifest(examples)
-    config = tfma_config.parse_eval_config(eval_config, manifest["label"])
+    judged_by, manifest = read_bounds(policy, eval_config, policy_hash, overrides), read_manifest(examples)
+    bounds, config = judged_by.policy, tfma_config.parse_eval_config(judged_by.eval_config, manifest["label"])
     candidate, live = inputs.read_candidate(model), read_live_version(baseline)
     rows = inputs.read_test_rows(examples, manifest)
     _check_slicing(config, rows.table)
@@ -96,14 +98,14 @@ def evaluate_model(
     evidence = Evidence(
         model_digest=candidate.digest,
         data_version=manifest["data_version"],
-        policy_hash=policy_hash,
+        policy_hash=judged_by.policy_hash,
         baseline_version=live.version,
     )
     finished = finish(gates, bounds, mismatch=inputs.find_mismatch(candidate, manifest), note=run.note)
     gate_report = GateReport(stage="evaluate_model", evidence=evidence, gates=finished)
     # The configuration goes along with a release: it says what the policy's hash stands for, years later.
-    known = {"baseline_model_digest": live.model_digest, "eval_config": eval_config, "policy_hash": policy_hash}
-    document = {**known, **_summarise(gate_report, rows, measured, run, manifest)}
+    known = {"baseline_model_digest": live.model_digest, "eval_config": judged_by.eval_config}
+    document = {**known, "policy_hash": judged_by.policy_hash, **_summarise(gate_report, rows, measured, run, manifest)}
     return _write(gate_report, rows, measured, run, document, folder, Path(report))
 
 

@@ -13,8 +13,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--examples", required=True, help="the raw examples; rows of the test split are sent")
     parser.add_argument("--schema", required=True, help="the schema")
     parser.add_argument("--evaluation", required=True, help="the evaluation with its predictions")
+    parser.add_argument("--eval_config", required=True, type=cli.json_object, help="a tfma.EvalConfig in JSON form")
     parser.add_argument("--policy", required=True, type=cli.json_object, help="the gates' bounds")
     parser.add_argument("--policy_hash", required=True, help="hash of the policy")
+    parser.add_argument("--overrides", required=True, type=cli.json_object, help="what this run tightens")
     parser.add_argument("--serving_report", required=True, help="folder for the measurements and the gates' report")
     parser.add_argument("--report", required=True, help="file for the page")
     return parser
@@ -30,8 +32,10 @@ def main(args: argparse.Namespace) -> None:
         examples=args.examples,
         schema=args.schema,
         evaluation=args.evaluation,
+        eval_config=args.eval_config,
         policy=args.policy,
         policy_hash=args.policy_hash,
+        overrides=args.overrides,
         serving_report=args.serving_report,
         report=args.report,
     )

@@ -12,8 +12,10 @@ def validate_serving(
     examples: dsl.Input[dsl.Dataset],
     schema: dsl.Input[dsl.Artifact],
     evaluation: dsl.Input[dsl.Artifact],
+    eval_config: dict,
     policy: dict,
     policy_hash: str,
+    overrides: dict,
     serving_report: dsl.Output[dsl.Artifact],
     report: dsl.Output[dsl.HTML],
 ) -> dsl.ContainerSpec:
@@ -25,8 +27,10 @@ def validate_serving(
         examples: The raw examples.
         schema: The schema.
         evaluation: The evaluation with its predictions.
+        eval_config: A tfma.EvalConfig in JSON form, which the policy's hash covers.
         policy: The gates' bounds.
         policy_hash: Hash of the policy.
+        overrides: What this run tightens.
 
     Returns:
         serving_report: Measurements and the gates' report.
@@ -46,10 +50,14 @@ def validate_serving(
             schema.path,
             "--evaluation",
             evaluation.path,
+            "--eval_config",
+            eval_config,
             "--policy",
             policy,
             "--policy_hash",
             policy_hash,
+            "--overrides",
+            overrides,
             "--serving_report",
             serving_report.path,
             "--report",
