@@ -83,9 +83,8 @@ class Case:
             self.write("baseline/model/assets.extra/sluice/schema.pbtxt", schema)
 
     def run(self, **changes):
-        return validate_examples(
-            eval_config={}, policy=self.policy, policy_hash=hash_policy(self.policy, {}), **{**self.paths, **changes}
-        )
+        known = {"eval_config": {}, "policy": self.policy, "policy_hash": hash_policy(self.policy, {})}
+        return validate_examples(**{**self.paths, **known, **changes})
 
     def page(self):
         return (self.folder / "report").read_text(encoding="utf-8")
