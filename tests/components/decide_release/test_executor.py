@@ -6,6 +6,7 @@ import pytest
 from components._shared.digest import digest_file
 from components._shared.errors import UserError
 from components._shared.gates import Verdict
+from components._shared.policy import hash_policy
 from components.decide_release.executor import decide_release
 
 LIVE_REPORTS = ("anomalies", "evaluation", "serving_report")
@@ -166,7 +167,8 @@ def test_the_decision_names_what_a_run_tightened(run):
         {"key": "serving.max_p99_ms.<b>", "from": None, "to": 7},
     ]
     assert decision["policy"]["parity"]["tolerance"] == 1e-6
-    assert decision["policy_hash"] not in ("", run.compiled_hash)
+    evaluation = json.loads((run.root / "evaluation" / "evaluation.json").read_text())
+    assert decision["policy_hash"] == hash_policy(decision["policy"], evaluation["eval_config"]) != run.compiled_hash
     page = (run.root / "report").read_text()
     assert "Bounds that this run tightened" in page
     assert "serving.max_p99_ms.&lt;b&gt;" in page
