@@ -68,6 +68,10 @@ def run(  # its options
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another pipeline parameter; may be repeated.")
     ] = None,
+    tighten: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GATE.SETTING=VALUE", help="A bound that this run tightens; may be repeated."),
+    ] = None,
     serving_dir: ServingDir = None,
     runs_dir: Annotated[Path, typer.Option("--runs-dir", metavar="DIR", help="Where run folders are made.")] = Path("runs"),
     isolation: Annotated[
@@ -80,11 +84,13 @@ def run(  # its options
 ) -> None:
     """Run the training pipeline on this machine, and push the model if every gate lets it through."""
     from pipelines.config import load_project
+    from pipelines.overrides import settings_with_overrides
     from pipelines.run import run_project
     from pipelines.summary import print_summary
 
     loaded = load_project(project)
     settings = [*(set_ or []), *([f"spans={spans}"] if spans is not None else [])]
+    settings = settings_with_overrides(settings, tighten or [])
     done = run_project(
         loaded, runs_dir=runs_dir, serving_dir=serving_dir, settings=settings, isolation=isolation, standby=standby
     )

@@ -190,7 +190,7 @@ def load_project(path: str | Path) -> Project:
     document = read_yaml(file)
     problems = [] if isinstance(document, dict) else ["the file is a mapping of keys to values"]
     if isinstance(document, dict):
-        problems = _problems_of_evaluation(document) + _problems_of_gates(document.get("gates"))
+        problems = _problems_of_evaluation(document) + problems_of_gates(document.get("gates"))
         problems += problems_of_rules(document.get("gates"), file.parent / SCHEMA_FILE)
         problems += problems_of_fairness(document, file.parent / SCHEMA_FILE)
         problems += [f"{name}: no such file beside {PROJECT_FILE}. Add it." for name in _missing_files(file.parent)]
@@ -264,7 +264,8 @@ def _problems_of_label_keys(document: dict[str, Any], config: dict[str, Any]) ->
     return [f"evaluation.model_specs: each has the label_key {name!r}, as source.label.name. Received: {keys}."]
 
 
-def _problems_of_gates(gates: Any) -> list[str]:
+def problems_of_gates(gates: Any) -> list[str]:
+    """Returns the problems of the gates' numbers, which have ranges that their types do not tell."""
     if not isinstance(gates, dict):
         return []
     settings = [(name, key, value) for name, gate in gates.items() if isinstance(gate, dict) for key, value in gate.items()]

@@ -307,7 +307,7 @@ def _describe(hint: Any) -> str:
 
 def hash_policy(document: dict[str, Any], eval_config: dict[str, Any]) -> str:
     """Returns `sha256:<hex>` over everything that decides: the gates' bounds and the evaluation's configuration."""
-    return digest_parts([json.dumps(_with_plain_numbers([document, eval_config]), sort_keys=True)])
+    return digest_parts([json.dumps(with_plain_numbers([document, eval_config]), sort_keys=True)])
 
 
 def check_policy_hash(document: dict[str, Any], eval_config: dict[str, Any], expected: str) -> None:
@@ -324,10 +324,10 @@ def check_policy_hash(document: dict[str, Any], eval_config: dict[str, Any], exp
         )
 
 
-def _with_plain_numbers(value: Any) -> Any:
+def with_plain_numbers(value: Any) -> Any:
     """Writes whole floats as integers: YAML, JSON and Kubeflow write 50 and 50.0 for the same bound."""
     if isinstance(value, dict):
-        return {key: _with_plain_numbers(item) for key, item in value.items()}
+        return {key: with_plain_numbers(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_with_plain_numbers(item) for item in value]
+        return [with_plain_numbers(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -9,7 +9,8 @@ from components._report.page import render_page
 from components._shared.artifacts import BLESSED_FILE, CANDIDATE, DECISION_FILE, DECISION_FORMAT, NOT_BLESSED_FILE
 from components._shared.gates import Verdict
 from components._shared.outputs import write_json, write_text
-from components._shared.policy import read_policy
+from components._shared.overrides import Bounds, tighten
+from components._shared.policy import hash_policy
 from components.decide_release.evidence import Facts, find_facts, judge_facts
 from components.decide_release.judgement import Judged, judge_gates, may_pass
 from components.decide_release.required import reports_of
@@ -26,11 +27,13 @@ def decide_release(
     anomalies: str,
     evaluation: str,
     serving_report: str,
+    eval_config: dict[str, Any],
     policy: dict[str, Any],
     policy_hash: str,
     decision: str,
     report: str,
     summary: str,
+    overrides: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Says yes when every required gate lets the model through and all of them speak of this very model, else no.
 
@@ -41,40 +44,49 @@ def decide_release(
         anomalies: Folder with the report of the data gate.
         evaluation: Folder with the report of the performance, fairness, regression and calibration gates.
         serving_report: Folder with the report of the serving, parity, robustness and business rules gates.
+        eval_config: A tfma.EvalConfig in JSON form, which the policy's hash covers.
         policy: The gates' bounds.
         policy_hash: Hash of the policy.
         decision: Folder to write the decision to.
         report: File to write the page to.
         summary: File to write the Markdown summary to.
+        overrides: What this run tightens; the decision names it.
 
     Returns:
         The decision as it is written to decision.json.
 
     Raises:
-        UserError: If the policy names an unknown gate or bound.
+        UserError: If the policy names an unknown gate or bound, or an override loosens.
     """
     _clear(Path(decision))  # first: an older blessing must not outlive an error
-    bounds = read_policy(policy)
+    bounds = tighten(policy, eval_config, overrides)
+    as_compiled = hash_policy(policy, eval_config) == policy_hash
     facts = find_facts(
-        model=model, baseline=baseline, examples=examples, evaluation=evaluation, policy=policy, policy_hash=policy_hash
+        model=model, baseline=baseline, examples=examples, evaluation=evaluation, bounds=bounds, as_compiled=as_compiled
     )
     reports = reports_of(anomalies=anomalies, evaluation=evaluation, serving_report=serving_report)
     own = Judged(stage="decide_release", result=judge_facts(facts))
-    gates = (*judge_gates(reports, facts.evidence, bounds), own)
-    document = _document(gates, facts)
+    gates = (*judge_gates(reports, facts.evidence, bounds.policy), own)
+    document = _document(gates, facts, bounds)
     _write(document, gates, facts, Path(decision), Path(report), Path(summary))
     return document
 
 
-def _document(gates: tuple[Judged, ...], facts: Facts) -> dict[str, Any]:
+def _document(gates: tuple[Judged, ...], facts: Facts, bounds: Bounds) -> dict[str, Any]:
     return {
         "format": DECISION_FORMAT,
         "approved": all(may_pass(gate) for gate in gates),
         "reason": _reason(gates),
         **dataclasses.asdict(facts.evidence),
+        "policy": bounds.document,
+        "overrides": list(bounds.overrides),
         "baseline_pushed_digest": facts.pushed_digest,
         "gates": [
-            {"stage": gate.stage, "evidence_file": gate.evidence_file, **dataclasses.asdict(gate.result)} for gate in gates
+            {
+                **{name: getattr(gate, name) for name in ("stage", "evidence_file", "evidence_digest")},
+                **dataclasses.asdict(gate.result),
+            }
+            for gate in gates
         ],
         "lineage": _lineage(facts),
     }

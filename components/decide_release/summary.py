@@ -1,5 +1,6 @@
 """The decision in Markdown, for chats and pull requests."""
 
+import json
 import re
 from typing import Any
 
@@ -30,6 +31,8 @@ def render_summary(decision: dict[str, Any], title: str) -> str:
         f"- data version: `{_code(decision['data_version'])}`",
         f"- model: `{_code(decision['model_digest'])}`",
         f"- live version: {escape_markdown(decision['baseline_version'] or 'none')}",
+        f"- policy: `{_code(decision['policy_hash'])}`",
+        *(f"- tightened by this run: {_describe(item)}" for item in decision["overrides"]),
     ]
     return "\n".join(lines) + "\n"
 
@@ -42,6 +45,11 @@ def escape_markdown(text: str) -> str:
 def _row(gate: dict[str, Any]) -> str:
     verdict = gate["verdict"].replace("_", " ")
     return f"| {escape_markdown(gate['gate'])} | {_SIGNS.get(verdict, '➖')} {verdict} | {escape_markdown(gate['reason'])} |"
+
+
+def _describe(override: dict[str, Any]) -> str:
+    before = "nothing" if override["from"] is None else json.dumps(override["from"], ensure_ascii=False)
+    return escape_markdown(f"{override['key']} from {before} to {json.dumps(override['to'], ensure_ascii=False)}")
 
 
 def _numbers(metrics: dict[str, Any]) -> list[tuple[str, float]]:

@@ -29,6 +29,7 @@ _DECISION_FIELDS = {
     "model_digest": str,
     "data_version": str,
     "policy_hash": str,
+    "overrides": list,
     "baseline_version": str,
     "gates": list,
     "lineage": dict,

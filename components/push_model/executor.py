@@ -143,6 +143,7 @@ def _record(decision: dict[str, Any], evidence: Evidence) -> dict[str, Any]:
         "spans": find("spans"),
         "fingerprint": lineage.get("fingerprint", evidence.manifest.get("fingerprint")),
         "policy_hash": decision["policy_hash"],
+        "overrides": decision["overrides"],
         "code": {"features_hash": find("features_hash"), "model_hash": find("model_hash"), "schema_hash": evidence.schema_hash},
         "parameters": {name: find(name) for name in ("hyperparameters", "seed", "epochs_run")},
         "metrics": lineage.get("metrics") or {},

@@ -67,7 +67,7 @@ def test_help_is_grouped_and_needs_neither_kfp_nor_tensorflow():
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        ("run", ["--spans", "--set", "--serving-dir", "--runs-dir", "--isolation", "--no-standby"]),
+        ("run", ["--spans", "--set", "--tighten", "--serving-dir", "--runs-dir", "--isolation", "--no-standby"]),
         ("compile", ["--output", "-o", "--image"]),
         ("releases", ["--verify", "--head", "--json", "--serving-dir"]),
         ("serve", ["--port", "--rest-port", "--host", "--serving-dir"]),
@@ -94,6 +94,13 @@ def test_options_may_be_spelt_with_underscores(project_dir, tmp_path):
     assert done.returncode == 2
     assert "A setting is `parameter=value`" in done.stderr
     assert "No such option" not in done.stderr
+
+
+def test_a_bound_that_is_loosened_runs_nothing(project_dir, tmp_path):
+    done = sluice("run", project_dir, "--runs-dir", tmp_path / "runs", "--tighten", "serving.max_p99_ms.1=70")
+    assert done.returncode == 2
+    assert "serving.max_p99_ms.1 may only be lowered. The policy has 50. Received: 70." in done.stderr
+    assert not (tmp_path / "runs").exists()
 
 
 def test_compile_works_from_anywhere(project_dir, tmp_path):

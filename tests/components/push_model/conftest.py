@@ -43,6 +43,7 @@ def write_artifacts(root, weights="w1", baseline=("", ""), **changes):
         "reason": "All gates passed.",
         **facts,
         "policy_hash": "sha256:policy",
+        "overrides": [],
         "baseline_version": baseline[0],
         "baseline_pushed_digest": baseline[1],
         "gates": gates,
