@@ -11,7 +11,7 @@ import dataclasses
 import datetime
 import enum
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from components._release.ledger import (
@@ -238,6 +238,6 @@ def _request_number(payload: dict[str, Any]) -> int:
     return number if type(number) is int else 0
 
 
-def _missing(entry: Entry, fields: dict[str, type]) -> str:
+def _missing(entry: Entry, fields: Mapping[str, type]) -> str:
     wrong = [name for name, kind in fields.items() if type(entry.payload.get(name)) is not kind]
     return f"does not say {wrong[0]!r}" if wrong else ""

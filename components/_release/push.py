@@ -83,7 +83,7 @@ class Outcome:
         reason: What happened, in a sentence.
         head: Hash of the ledger's last entry that speaks of it; noted elsewhere, it shows later whether the ledger was
             cut off.
-        waits: Whether the candidate waits for a person's approval.
+        deadline: Until when the candidate waits for a person's approval, in ISO 8601; empty when it does not wait.
     """
 
     pushed: bool
@@ -91,7 +91,7 @@ class Outcome:
     pushed_digest: str
     reason: str
     head: str
-    waits: bool = False
+    deadline: str = ""
 
 
 def push(base: Path, candidate: Candidate, *, lock_seconds: float = LOCK_SECONDS) -> Outcome:

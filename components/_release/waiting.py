@@ -165,7 +165,7 @@ def _outcome_of(base: Path, request: Request, candidate: Candidate, entries: Seq
     """Returns what an earlier request for the same approval came to; None if it does not keep anybody from asking again."""
     head = next(entry.hash for entry in entries if entry.sequence == (request.answer or request.sequence))
     if request.state is State.WAITING and has_copy(base, request.model_digest, request.copy_digest):
-        return Outcome(pushed=False, version="", pushed_digest="", reason=_waits(request.deadline), head=head, waits=True)
+        return _waits(request.record["deadline"], head)
     if request.state is State.APPROVED and has_copy(base, request.model_digest, request.copy_digest):
         return _push_copy(base, request)
     if request.state is State.REJECTED:
@@ -187,11 +187,12 @@ def _no(reason: str, head: str = "") -> Outcome:
     return Outcome(pushed=False, version="", pushed_digest="", reason=reason, head=head)
 
 
-def _waits(deadline: datetime.datetime) -> str:
-    return (
-        f"It waits for approval until {to_people(deadline)}. `sluice approve` or `sluice reject` answers, "
-        "and the next push takes up what was approved."
+def _waits(deadline: str, head: str) -> Outcome:
+    reason = (
+        f"It waits for a person's approval until {to_people(from_text(deadline))}. `sluice approve` or `sluice reject` "
+        "answers, and the next push takes up what was approved."
     )
+    return Outcome(pushed=False, version="", pushed_digest="", reason=reason, head=head, deadline=deadline)
 
 
 def _keep(base: Path, candidate: Candidate, deadline: str) -> Outcome:
@@ -213,7 +214,7 @@ def _keep(base: Path, candidate: Candidate, deadline: str) -> Outcome:
         "deadline": to_text(from_text(deadline)),
     }
     entry = append_entry(base, APPROVAL_REQUESTED, lambda _: payload)
-    return Outcome(pushed=False, version="", pushed_digest="", reason=_waits(from_text(deadline)), head=entry.hash, waits=True)
+    return _waits(payload["deadline"], entry.hash)
 
 
 def _take_up(base: Path, request: Request) -> Settled:

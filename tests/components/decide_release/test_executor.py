@@ -41,7 +41,7 @@ def test_a_clean_run_is_approved(run):
     decision, gates = decide(run)
 
     assert decision["approved"]
-    assert list(gates) == [*GATES, "evidence"]
+    assert list(gates) == [*GATES, "evidence", "approval"]
     assert decision["model_digest"] == run.digest
 
 
