@@ -116,20 +116,6 @@ def compile_(
     _console(stderr=True).print(f"Wrote {output}", markup=False, highlight=False, soft_wrap=True)
 
 
-@app.command(rich_help_panel=_RELEASES)
-def releases(
-    project: ProjectPath,
-    serving_dir: ServingDir = None,
-    verify: Annotated[bool, typer.Option("--verify", help="Check the ledger's chain and the digest of every version.")] = False,
-    head: Annotated[str, typer.Option(metavar="HASH", help="Also check that the ledger still holds this entry.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Show what was released, and what is live."""
-    from pipelines.releases import show_releases
-
-    show_releases(_base(project, serving_dir), _console(), verify=verify, head=head, as_json=as_json)
-
-
 @app.command(rich_help_panel=_APPROVALS)
 def approve(release: ReleaseName, by: By, reason: Reason, serving_dir: ServingDir = None) -> None:
     """Let a candidate through that waits for a person; the next push takes it up."""
@@ -148,6 +134,20 @@ def push(project: ProjectPath, serving_dir: ServingDir = None) -> None:
     from pipelines.approvals import push_waiting
 
     push_waiting(_base(project, serving_dir), _console())
+
+
+@app.command(rich_help_panel=_RELEASES)
+def releases(
+    project: ProjectPath,
+    serving_dir: ServingDir = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Check the ledger's chain and the digest of every version.")] = False,
+    head: Annotated[str, typer.Option(metavar="HASH", help="Also check that the ledger still holds this entry.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what was released, and what is live."""
+    from pipelines.releases import show_releases
+
+    show_releases(_base(project, serving_dir), _console(), verify=verify, head=head, as_json=as_json)
 
 
 def _answer(kind: str, release: str, by: str, reason: str, serving_dir: Path | None) -> None:

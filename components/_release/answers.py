@@ -86,4 +86,4 @@ def _fate(request: Request) -> str:
     if request.state is State.APPROVED:
         return f"was approved by {request.by}, and the next push takes it up"
     by = f" by {request.by}" if request.state is State.REJECTED else ""
-    return f"was {request.state}{by}: {request.reason}"
+    return f"{'has' if request.state is State.EXPIRED else 'was'} {request.state}{by}: {request.reason}"
