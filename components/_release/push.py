@@ -116,15 +116,16 @@ def push(base: Path, candidate: Candidate, *, lock_seconds: float = LOCK_SECONDS
             return _find_earlier_push(base, candidate, releases) or _push_new(base, candidate)
 
 
-def commit(base: Path, candidate: Candidate, folder: Path) -> Outcome:
+def commit(base: Path, candidate: Candidate, folder: Path, pushed_digest: str) -> Outcome:
     """Gives a folder that is complete and durable its version number; call it under the lock.
 
     Args:
         base: The serving directory.
         candidate: What the folder holds, and what the ledger is to tell about it.
         folder: The folder, on the file system of the versions. It stays where it is if its baseline is not live any more.
+        pushed_digest: Its digest.
     """
-    intent = _claim(base, candidate, digest_tree(folder))
+    intent = _claim(base, candidate, pushed_digest)
     version = intent.payload["version"]
     before = [entry for entry in read_ledger(base) if entry.sequence < intent.sequence]
     if stale := why_stale(base, candidate.baseline_version, candidate.baseline_digest, before):
@@ -134,9 +135,7 @@ def commit(base: Path, candidate: Candidate, folder: Path) -> Outcome:
     sync_folder(base)
     entry = _settle(base, intent, PUSHED, recovered=False)
     reason = str(candidate.record.get("reason", ""))
-    return Outcome(
-        pushed=True, version=str(version), pushed_digest=intent.payload["pushed_digest"], reason=reason, head=entry.hash
-    )
+    return Outcome(pushed=True, version=str(version), pushed_digest=pushed_digest, reason=reason, head=entry.hash)
 
 
 def why_stale(base: Path, baseline_version: str, baseline_digest: str, entries: Sequence[Entry]) -> str:
@@ -195,7 +194,7 @@ def _push_new(base: Path, candidate: Candidate) -> Outcome:
     with stage_version(base, _next_version(base, read_ledger(base)), candidate.model, candidate.attachments) as staging:
         if (digest := digest_model(staging)) != candidate.model_digest:
             raise UserError("The model does not change while it is pushed.", received=digest, remedy="Push again.")
-        return commit(base, candidate, staging)
+        return commit(base, candidate, staging, digest_tree(staging))
 
 
 def _claim(base: Path, candidate: Candidate, pushed_digest: str) -> Entry:

@@ -31,7 +31,7 @@ from components._release.ledger import (
 )
 from components._release.lock import LOCK_SECONDS, hold_lock
 from components._release.push import Candidate, Outcome, commit, recover, why_stale
-from components._release.releases import list_releases
+from components._release.releases import list_releases, live_version
 from components._release.store import (
     CANDIDATES_DIR,
     candidate_folder,
@@ -147,7 +147,7 @@ def _find_answer(base: Path, candidate: Candidate, deadline: datetime.datetime, 
     for request in reversed(requests):
         same_model = (request.model_digest, request.record["policy_hash"]) == key[:2]
         if same_model and request.version and (request.key == key or request.version == candidate.baseline_version):
-            return _pushed_before(request, entries)
+            return _pushed_before(base, request, entries)
         if request.key == key and (outcome := _outcome_of(base, request, candidate, entries)):
             return outcome
     if stale := why_stale(base, candidate.baseline_version, candidate.baseline_digest, entries):
@@ -175,9 +175,10 @@ def _outcome_of(base: Path, request: Request, candidate: Candidate, entries: Seq
     return None
 
 
-def _pushed_before(request: Request, entries: Sequence[Entry]) -> Outcome:
+def _pushed_before(base: Path, request: Request, entries: Sequence[Entry]) -> Outcome:
     told = [entry for entry in entries if entry.payload.get("version") == int(request.version)][-1]
-    reason = f"The model is version {request.version} already. {request.by} approved it: {request.reason}"
+    state = "is live" if live_version(base) == request.version else "is not live any more"
+    reason = f"The model is version {request.version} and {state}. {request.by} approved it: {request.reason}"
     return Outcome(
         pushed=True, version=request.version, pushed_digest=told.payload["pushed_digest"], reason=reason, head=told.hash
     )
@@ -237,7 +238,7 @@ def _push_copy(base: Path, request: Request) -> Outcome:
         attachments={},
         record=request.push_record,
     )
-    outcome = commit(base, candidate, folder)
+    outcome = commit(base, candidate, folder, request.copy_digest)
     sync_folder(folder.parent)
     return outcome
 

@@ -60,7 +60,7 @@ def released(project_dir, tmp_path):
 def test_help_is_grouped_and_needs_neither_kfp_nor_tensorflow():
     done = sluice("--help", blocked=True)
     assert done.returncode == 0, done.stderr
-    order = ["Usage: sluice", "Build and run", "run ", "compile ", "Approve and push", "approve ", "reject ", "push "]
+    order = ["Usage: sluice", "Build and run", "run ", "compile ", "Approve and push", "approve ", "reject ", "push   "]
     order += ["What was released", "releases ", "Examples"]
     assert [done.stdout.find(part) for part in order] == sorted(done.stdout.find(part) for part in order)
     assert -1 not in [done.stdout.find(part) for part in order]

@@ -1,7 +1,7 @@
 import pytest
 
 from components._shared.errors import UserError
-from components._shared.policy import Policy, read_policy
+from components._shared.policy import ApprovalGate, Policy, read_policy
 from components._shared.rules import read_rules
 from pipelines.config import load_project
 
@@ -41,6 +41,12 @@ def test_gates_are_the_policy_of_the_stages(project_dir):
     assert read_policy(project.policy_json) == project.policy
     assert project.policy.fairness.protected == ("depot",)
     assert project.policy.parity == Policy().parity
+
+
+@pytest.mark.parametrize("text", ["approval: required", "approval: { required: true }"])
+def test_an_approval_is_required_by_a_word_or_by_its_setting(project_dir, text):
+    edit(project_dir, "  strict: false", f"  {text}")
+    assert load_project(project_dir).policy.approval == ApprovalGate(required=True)
 
 
 def test_serving_directory_starts_at_the_project(project_dir):

@@ -173,7 +173,7 @@ def test_approval_is_taken_up_by_a_run_of_the_same_model(base, ask):
     assert (outcome.pushed, outcome.version, outcome.reason) == (True, "1", "Ada approved it: Reviewed.")
     _, again = ask(again=candidate, decision_digest="sha256:newer", baseline_version="1")
     assert (again.pushed, again.version) == (True, "1")
-    assert "version 1 already" in again.reason
+    assert again.reason == "The model is version 1 and is live. Ada approved it: Reviewed."
     assert states(base) == ["pushed"]
 
 
