@@ -49,7 +49,7 @@ def answer_release(base: Path, kind: str, console: Console, *, model: str, by: s
     request, entry = answer(base, kind, model=model, by=by, reason=reason, now=datetime.datetime.now(datetime.UTC))
     _print(console, f"{entry.payload['by']} {kind} candidate {request.short_digest} (entry {entry.sequence} of the ledger).")
     if kind == APPROVED:
-        _print(console, f"The next push takes it up: `{push_command}`, or the next run.")
+        _print(console, f"Push it with `{push_command}`. Else the next run does, and its own model has a stale baseline then.")
 
 
 def push_waiting(base: Path, console: Console) -> None:

@@ -62,7 +62,7 @@ def read_outcome(runs: Sequence[StageRun]) -> Outcome:
         status=str(decision.get("status") or ""),
         waits_until=str(pushed.get("deadline") or ""),
         model_digest=str(decision.get("model_digest") or ""),
-        settled=_read_settled(pushed.get("settled")),
+        settled=_read_settled(runs),
         pushed_version=str(version),
         reason=str(pushed.get("reason") or decision.get("reason") or ""),
     )
@@ -77,7 +77,10 @@ def _read_object(run: StageRun | None, artifact: str, name: str) -> dict[str, An
         return {}
 
 
-def _read_settled(items: Any) -> tuple[str, ...]:
+def _read_settled(runs: Sequence[StageRun]) -> tuple[str, ...]:
+    # What had waited is settled even where push_model then refuses its own model.
+    push = next((run for run in runs if run.stage == "push_model"), None)
+    items = _read_object(push, "pushed", PUSHED_FILE).get("settled")
     try:
         return tuple(f"{describe(settled)}. {settled.reason}" for settled in [Settled(**item) for item in items or ()])
     except TypeError:  # written by another program

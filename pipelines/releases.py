@@ -100,10 +100,10 @@ def _waiting_table(waiting: list[Request], now: datetime.datetime) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("candidate", "waits for", "until", "left"):
         table.add_column(name, no_wrap=True)
-    table.add_column("compared with", overflow="fold")
+    table.add_column("against", no_wrap=True)
     for item in waiting:
         if item.state is State.APPROVED:
-            row = (escape(f"the next push: {item.by} approved it"), "–", "–")
+            row = (escape(f"a push: {item.by} approved it"), "–", "–")
         else:
             row = ("[bold yellow]approval[/]", to_people(item.deadline), _left(item, now))
         baseline = item.record["expects_live"]

@@ -165,7 +165,7 @@ def _outcome_of(base: Path, request: Request, candidate: Candidate, entries: Seq
     """Returns what an earlier request for the same approval came to; None if it does not keep anybody from asking again."""
     head = next(entry.hash for entry in entries if entry.sequence == (request.answer or request.sequence))
     if request.state is State.WAITING and has_copy(base, request.model_digest, request.copy_digest):
-        return _waits(request.record["deadline"], head)
+        return _waits(request.model_digest, request.record["deadline"], head)
     if request.state is State.APPROVED and has_copy(base, request.model_digest, request.copy_digest):
         return _push_copy(base, request)
     if request.state is State.REJECTED:
@@ -188,10 +188,11 @@ def _no(reason: str, head: str = "") -> Outcome:
     return Outcome(pushed=False, version="", pushed_digest="", reason=reason, head=head)
 
 
-def _waits(deadline: str, head: str) -> Outcome:
+def _waits(model_digest: str, deadline: str, head: str) -> Outcome:
+    release = f"PROJECT@{model_digest.removeprefix('sha256:')[:12]}"
     reason = (
-        f"It waits for a person's approval until {to_people(from_text(deadline))}. `sluice approve` or `sluice reject` "
-        "answers, and the next push takes up what was approved."
+        f"It waits for a person's approval until {to_people(from_text(deadline))}. `sluice approve {release}` or "
+        f"`sluice reject {release}` answers, and `sluice push` or the next run pushes what was approved."
     )
     return Outcome(pushed=False, version="", pushed_digest="", reason=reason, head=head, deadline=deadline)
 
@@ -215,7 +216,7 @@ def _keep(base: Path, candidate: Candidate, deadline: str) -> Outcome:
         "deadline": to_text(from_text(deadline)),
     }
     entry = append_entry(base, APPROVAL_REQUESTED, lambda _: payload)
-    return _waits(payload["deadline"], entry.hash)
+    return _waits(candidate.model_digest, payload["deadline"], entry.hash)
 
 
 def _take_up(base: Path, request: Request) -> Settled:

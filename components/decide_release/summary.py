@@ -43,7 +43,7 @@ def what_to_do(decision: dict[str, Any]) -> list[tuple[str, str]]:
         return []
     release = f"PROJECT@{decision['model_digest'].removeprefix('sha256:')[:12]}"
     answers = [(word, f'sluice {word} {release} --by NAME --reason "..."') for word in ("approve", "reject")]
-    return [*answers, ("push what was approved, or let the next run do it", "sluice push PROJECT")]
+    return [*answers, ("push what was approved", "sluice push PROJECT")]
 
 
 def escape_markdown(text: str) -> str:

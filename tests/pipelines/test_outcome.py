@@ -160,6 +160,12 @@ def test_index_of_a_run_that_waits_says_so_first(waiting):
     assert (record["status"], record["waits_until"]) == ("pending", "2026-03-09T12:00:00+00:00")
 
 
+def test_what_had_waited_is_told_even_if_the_run_is_refused(make_run):
+    pushed = {"kind": "pushed", "model_digest": "sha256:0011", "version": "2", "reason": "Ada approved it."}
+    run = make_run(approved=True, version="", exit_code=3, pushed={"settled": [pushed]})
+    assert read_outcome(run.stages).settled == ("Candidate 0011 is version 2. Ada approved it.",)
+
+
 @pytest.mark.parametrize("settled", [[1], [{"kind": "pushed"}], "text"])
 def test_what_another_program_says_of_waiting_is_left_out(make_run, settled):
     assert read_outcome(make_run(approved=True, version="2", pushed={"settled": settled}).stages).settled == ()

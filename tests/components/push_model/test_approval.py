@@ -34,7 +34,8 @@ def say(base, kind="approved", model=""):
 def test_pending_model_waits_even_under_strict(run_push, tmp_path):
     result = run_push(strict=True)
     assert (result.pushed, result.version, result.deadline) == (False, "", "2026-03-09T12:00:00+00:00")
-    assert "waits for a person's approval until 2026-03-09 12:00 UTC. `sluice approve`" in result.reason
+    release = f"PROJECT@{result.model_digest.removeprefix('sha256:')[:12]}"
+    assert f"waits for a person's approval until 2026-03-09 12:00 UTC. `sluice approve {release}`" in result.reason
     assert (live_version(tmp_path / "serving"), verify_ledger(tmp_path / "serving")) == ("", [])
     pushed = json.loads((tmp_path / "run/pushed/pushed.json").read_text())
     assert (pushed["deadline"], pushed["model_digest"]) == (result.deadline, result.model_digest)
