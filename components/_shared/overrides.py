@@ -100,6 +100,7 @@ TIGHTER: dict[str, dict[str, Tighter | Becomes]] = {
         "max_p99_change": Tighter.LESS,
         "required_nan_must_be_finite": Becomes(True),
     },
+    "approval": {**_GATE, "required": Becomes(True), "deadline_hours": Tighter.LESS},
     "business_rules": {**_GATE, "rules": Tighter.ADDED, "rows": Tighter.FIXED, "seed": Tighter.FIXED},
 }
 """What is tighter, for every setting of every gate."""

@@ -47,10 +47,8 @@ def main(args: argparse.Namespace) -> None:
         report=args.report,
         summary=args.summary,
     )
-    approved, reason = decision["approved"], decision["reason"]
-    outputs.write_metadata(
-        args.executor_input, {"decision": {"approved": approved, "blessed": int(approved), "reason": reason}}
-    )
+    metadata = {name: decision[name] for name in ("approved", "status", "deadline", "reason")}
+    outputs.write_metadata(args.executor_input, {"decision": {**metadata, "blessed": int(decision["approved"])}})
 
 
 if __name__ == "__main__":

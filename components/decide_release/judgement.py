@@ -61,7 +61,7 @@ def judge_gates(reports: dict[str, Path], expected: Evidence, policy: Policy) ->
 
 def may_pass(judged: Judged) -> bool:
     """Returns whether a gate lets a release through."""
-    return judged.result.verdict is not Verdict.FAILED
+    return judged.result.verdict not in (Verdict.FAILED, Verdict.PENDING)
 
 
 def _judge(required: RequiredGate, folder: Path, expected: Evidence, policy: Policy) -> GateResult:
@@ -114,6 +114,8 @@ def _check_evidence(required: RequiredGate, report: GateReport, expected: Eviden
 
 
 def _check_verdict(result: GateResult, policy: Policy, baseline_version: str) -> None:
+    if result.verdict is Verdict.PENDING:
+        raise _Untrustworthy("The report leaves the verdict open, which only the gate on approval may.")
     if result.verdict is Verdict.SWITCHED_OFF and not getattr(policy, result.gate).off:
         raise _Untrustworthy("The report says that the gate is switched off; the policy does not switch it off.")
     if result.verdict is Verdict.NOT_APPLICABLE and not why_not_applicable(result.gate, policy, baseline_version):

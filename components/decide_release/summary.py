@@ -5,9 +5,10 @@ import re
 from typing import Any
 
 from components._report.page import format_number
+from components._shared.gates import Status
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!])")
-_SIGNS = {"passed": "✅", "failed": "❌"}
+_SIGNS = {"passed": "✅", "failed": "❌", "pending": "⏳"}
 
 
 def render_summary(decision: dict[str, Any], title: str) -> str:
@@ -23,6 +24,8 @@ def render_summary(decision: dict[str, Any], title: str) -> str:
         "",
         escape_markdown(decision["reason"]),
         "",
+        *(f"- {text}: `{_code(command)}`" for text, command in what_to_do(decision)),
+        *([""] if what_to_do(decision) else []),
         "| gate | verdict | reason |",
         "| --- | --- | --- |",
         *(_row(gate) for gate in decision["gates"]),
@@ -35,6 +38,15 @@ def render_summary(decision: dict[str, Any], title: str) -> str:
         *(f"- tightened by this run: {_describe(item)}" for item in decision["overrides"]),
     ]
     return "\n".join(lines) + "\n"
+
+
+def what_to_do(decision: dict[str, Any]) -> list[tuple[str, str]]:
+    """Returns what a reader can do about the decision, each with its command; nothing unless it is pending."""
+    if decision["status"] != Status.PENDING:
+        return []
+    release = f"PROJECT@{decision['model_digest'].removeprefix('sha256:')[:12]}"
+    answers = [(word, f'sluice {word} {release} --by NAME --reason "..."') for word in ("approve", "reject")]
+    return [*answers, ("push what was approved", "sluice push PROJECT")]
 
 
 def escape_markdown(text: str) -> str:

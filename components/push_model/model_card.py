@@ -7,6 +7,9 @@ import json
 from typing import Any
 
 from components._shared.artifacts import BASELINE, CANDIDATE, SPLITS
+from components._shared.gates import Status
+
+_APPROVAL_NOTE = "The ledger of the serving directory says who approved it, when and why: `sluice releases PROJECT --json`."
 
 
 def render_model_card(
@@ -23,6 +26,7 @@ def render_model_card(
     sections = [
         "# Model card",
         decision["reason"],
+        _APPROVAL_NOTE if decision["status"] == Status.PENDING else "",
         _describe_model(decision, training),
         _describe_data(manifest),
         _describe_training(training),

@@ -87,8 +87,12 @@ class Run:
         self._renew_reports()
 
     def switch_off(self, gate: str, reason: str) -> None:
-        """Switches a gate off as the project's author would: every report is made under the new policy."""
-        self.policy[gate]["off"] = reason
+        """Switches a gate off as the project's author would."""
+        self.change_policy(gate, off=reason)
+
+    def change_policy(self, gate: str, **settings: Any) -> None:
+        """Changes a gate's settings as the project's author would: every report is made under the new policy."""
+        self.policy[gate].update(settings)
         self._renew_reports()
 
     def _renew_reports(self) -> None:
