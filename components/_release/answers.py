@@ -10,6 +10,7 @@ from components._release.lock import LOCK_SECONDS, hold_lock
 from components._release.push import recover
 from components._release.store import explain_write_errors
 from components._release.waiting import append_end, list_requests, remove_leftover_copies, why_pointless
+from components._release.words import read_words
 from components._shared.errors import UserError
 from components._shared.times import to_people
 
@@ -42,7 +43,7 @@ def answer(
         UserError: If name or reason are empty, no candidate or more than one fits, or its deadline has passed; for a yes,
             also if its copy was changed or its baseline is not live any more.
     """
-    by, reason = _read("who gives it", by), _read("its reason", reason)
+    by, reason = read_words("who answers", by), read_words("the reason", reason)
     if not base.is_dir():
         raise UserError("A candidate waits for an answer.", received=f"nothing was ever released into {base}")
     with explain_write_errors(base), hold_lock(base, lock_seconds):
@@ -56,13 +57,6 @@ def answer(
         entry = append_end(base, kind, request, by=by, reason=reason)
         remove_leftover_copies(base)
     return request, entry
-
-
-def _read(what: str, text: str) -> str:
-    words = " ".join(text.split())
-    if not words or not words.isprintable():
-        raise UserError(f"An answer says {what}, in text that people can read.", received=repr(text))
-    return words
 
 
 def _find_request(requests: Sequence[Request], kind: str, model: str) -> Request:

@@ -38,6 +38,11 @@ APPROVAL_REQUESTED, APPROVED, REJECTED = "approval_requested", "approved", "reje
 APPROVAL_EXPIRED, APPROVAL_WITHDRAWN = "approval_expired", "approval_withdrawn"
 """Nobody answered in time; there is nothing to approve any more."""
 
+ROLLBACK_INTENT, ROLLED_BACK = "rollback_intent", "rolled_back"
+"""An earlier version is to be live again, and the newer ones leave; it is, and they did."""
+WITHDRAW_INTENT, WITHDRAWN = "withdraw_intent", "withdrawn"
+"""A version is to leave; it did."""
+
 _ENTRY_NAME = re.compile(r"(\d{8})\.json", re.ASCII)
 _TEMPORARY_NAME = re.compile(r"\.\d{8}-[0-9a-f]{16}\.tmp", re.ASCII)
 _FIELDS = {"format": str, "sequence": int, "previous": str, "recorded_at": str, "kind": str, "payload": dict}

@@ -3,8 +3,8 @@
 Under the lock of the serving directory:
 
 1. Settle what an interrupted push has left: an intent without outcome becomes `pushed` if its version is in place with the
-   right digest, else `abandoned`; staging folders go.
-2. If this very model was pushed under this very decision, that is the answer.
+   right digest, else `abandoned`; a rollback is completed; staging folders go.
+2. If this very model was pushed under this very decision, that is the answer. If a person withdrew this very model, no.
 3. Stage: copy to `.staging-…`, which servers skip; set modes; sync.
 4. Claim: append `push_intent` with a number that no intent and no folder ever had.
 5. Abandon the claim if the version that the decision compared with is not live any more.
@@ -28,12 +28,14 @@ from components._release.ledger import (
     LEDGER_DIR,
     PUSH_INTENT,
     PUSHED,
+    WITHDRAWN,
     Entry,
     append_entry,
     read_ledger,
     remove_leftovers,
 )
 from components._release.lock import LOCK_SECONDS, hold_lock
+from components._release.moves import settle_move
 from components._release.releases import Release, list_releases, releases_of, untrusted_versions
 from components._release.store import (
     explain_write_errors,
@@ -113,7 +115,7 @@ def push(base: Path, candidate: Candidate, *, lock_seconds: float = LOCK_SECONDS
             releases = list_releases(base)
             for name in untrusted_versions(base, releases):
                 logger.warning("%s is no version that the ledger knows; it is never taken for the live one", base / name)
-            return _find_earlier_push(base, candidate, releases) or _push_new(base, candidate)
+            return find_earlier_push(base, candidate, releases) or _push_new(base, candidate)
 
 
 def commit(base: Path, candidate: Candidate, folder: Path, pushed_digest: str) -> Outcome:
@@ -160,7 +162,7 @@ def why_stale(base: Path, baseline_version: str, baseline_digest: str, entries: 
 
 
 def recover(base: Path) -> None:
-    """Settles what interrupted pushes have left; call it under the lock."""
+    """Settles what interrupted pushes, rollbacks and withdrawals have left; call it under the lock."""
     if (base / LEDGER_DIR).is_dir():
         # What is read here may have been written by a process that died before it was durable.
         sync_folder(base / LEDGER_DIR)
@@ -175,19 +177,40 @@ def recover(base: Path) -> None:
         else:
             logger.warning("The push of version %d was interrupted before it was in place; abandoning it", claim["version"])
             _settle(base, intent, ABANDONED, reason="The push was interrupted before the version was in place.")
+    settle_move(base)
     remove_stale_staging(base)
 
 
-def _find_earlier_push(base: Path, candidate: Candidate, releases: Sequence[Release]) -> Outcome | None:
+def find_earlier_push(base: Path, candidate: Candidate, releases: Sequence[Release]) -> Outcome | None:
+    """Returns what became of a model that was pushed before; None if it may be pushed.
+
+    A decision is carried out once. Beyond that, a person's withdrawal of a model holds against every later decision about it.
+    """
     identity = (candidate.model_digest, candidate.decision_digest)
-    found = [item for item in releases if item.state == PUSHED and (item.model_digest, item.decision_digest) == identity]
-    if not found:
-        return None
-    release = found[-1]
-    state = "and is live" if release.live else "and is not live any more"
-    reason = f"This decision was carried out before: the model is version {release.version} {state}."
-    head = next(entry.hash for entry in read_ledger(base) if entry.sequence == release.sequence)
-    return Outcome(pushed=True, version=str(release.version), pushed_digest=release.pushed_digest, reason=reason, head=head)
+    for release in reversed(releases):
+        same = (release.model_digest, release.decision_digest) == identity
+        if release.state == PUSHED and same:
+            state = "and is live" if release.live else "and is not live any more"
+            reason = f"This decision was carried out before: the model is version {release.version} {state}."
+            return Outcome(
+                pushed=True,
+                version=str(release.version),
+                pushed_digest=release.pushed_digest,
+                reason=reason,
+                head=_head(base, release),
+            )
+        by_a_person = release.model_digest == candidate.model_digest and release.withdrawn_by
+        if release.state == WITHDRAWN and (same or by_a_person):
+            reason = (
+                f"The model was version {release.version} and is withdrawn. {release.reason.rstrip('.')}. "
+                f"`sluice rollback PROJECT --to {release.version}` makes it live again."
+            )
+            return Outcome(pushed=False, version="", pushed_digest="", reason=reason, head=_head(base, release))
+    return None
+
+
+def _head(base: Path, release: Release) -> str:
+    return next(entry.hash for entry in read_ledger(base) if entry.sequence == release.sequence)
 
 
 def _push_new(base: Path, candidate: Candidate) -> Outcome:

@@ -10,8 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from components._release.approvals import APPROVAL_KINDS, check_approvals, requests_of
-from components._release.ledger import ABANDONED, PUSH_INTENT, PUSHED, Entry, foreign_files, read_chain, read_ledger
-from components._release.store import has_copy, has_digest, version_folders
+from components._release.ledger import (
+    ABANDONED,
+    PUSH_INTENT,
+    PUSHED,
+    ROLLBACK_INTENT,
+    ROLLED_BACK,
+    WITHDRAWN,
+    Entry,
+    foreign_files,
+    read_chain,
+    read_ledger,
+)
+from components._release.places import MOVE_KINDS, Places, advance, places_of
+from components._release.store import has_copy, has_digest, is_whole, version_folders, withdrawn_folder, withdrawn_names
 from components._shared.digest import digest_model
 from components._shared.errors import UserError
 
@@ -27,12 +39,14 @@ class Release:
 
     Attributes:
         version: Its number.
-        state: "pushed", "abandoned", or "intended" while the ledger has no outcome and the version is not in place.
+        state: "pushed", "abandoned", "withdrawn", or "intended" while the ledger has no outcome and the version is not in
+            place.
         live: Whether it is the version that serves.
         claimed_at: When it was claimed, by the clock of the pusher.
-        settled_at: When it was pushed or abandoned; empty if no outcome is recorded.
+        settled_at: When it was pushed, abandoned or withdrawn; empty if no outcome is recorded.
         sequence: Number of the ledger's entry that says so.
-        reason: Why it was approved, or why it was abandoned.
+        reason: Why it was approved, abandoned or withdrawn.
+        withdrawn_by: Who withdrew it; empty if nobody did, or if it failed its verification in a server.
         record: The whole payload: digests, data, code, parameters, metrics, gates, image, approver.
     """
 
@@ -44,6 +58,7 @@ class Release:
     sequence: int
     reason: str
     record: dict[str, Any]
+    withdrawn_by: str = ""
 
     @property
     def model_digest(self) -> str:
@@ -98,7 +113,7 @@ def list_releases(base: str | Path) -> list[Release]:
 
 
 def live_release(base: str | Path) -> Release | None:
-    """Returns the live version: the last one that was pushed. None if there is none.
+    """Returns the live version: the highest one that was pushed and not withdrawn. None if there is none.
 
     Raises:
         UserError: As `list_releases`.
@@ -120,9 +135,10 @@ def releases_of(entries: Sequence[Entry], base: Path) -> list[Release]:
     """
     outcomes = {entry.payload["version"]: entry for entry in entries if entry.kind in (PUSHED, ABANDONED)}
     intents = [entry for entry in entries if entry.kind == PUSH_INTENT]
-    releases = [_release(intent, outcomes.get(intent.payload["version"]), base) for intent in intents]
+    places = places_of(entries, base)
+    releases = [_release(intent, outcomes.get(intent.payload["version"]), base, places) for intent in intents]
     pushed = [release for release in releases if release.state == PUSHED]
-    live = max(pushed, key=lambda release: release.sequence, default=None)
+    live = max(pushed, key=lambda release: release.version, default=None)
     return [dataclasses.replace(release, live=release is live) for release in releases]
 
 
@@ -133,18 +149,20 @@ def untrusted_versions(base: Path, releases: Sequence[Release]) -> list[str]:
 
 
 def check_history(entries: Sequence[Entry]) -> list[str]:
-    """Returns every way in which entries do not make a history of pushes and approvals, as sentences."""
+    """Returns every way in which entries do not make a history of pushes, approvals and moves, as sentences."""
     problems = []
     claims: dict[int, Entry] = {}
     settled: set[int] = set()
+    places = Places()
     for entry in entries:
         if entry.kind in APPROVAL_KINDS:
             continue
-        if problem := _check_entry(entry, claims, settled):
+        problem = "" if entry.kind in MOVE_KINDS else _check_entry(entry, claims, settled)
+        if problem := problem or advance(places, entry):
             problems.append(f"Entry {entry.sequence} ({entry.kind}) {problem}.")
         elif entry.kind == PUSH_INTENT:
             claims[entry.payload["version"]] = entry
-        else:
+        elif entry.kind in (PUSHED, ABANDONED):
             settled.add(entry.payload["version"])
     return problems + check_approvals(entries)
 
@@ -168,8 +186,13 @@ def verify_ledger(base: str | Path, head: str = "") -> list[str]:
         return problems + history
     releases = releases_of(entries, base)
     for release in releases:
-        if release.state == PUSHED:
-            problems += _check_version(base, release)
+        problems += _check_version(base, release)
+    withdrawn = {withdrawn_folder(base, release.version).name for release in releases if release.state == WITHDRAWN}
+    problems += [
+        f"{base / name} looks like a withdrawn version, and the ledger does not say that it was withdrawn."
+        for name in withdrawn_names(base)
+        if name not in withdrawn
+    ]
     pushed = [(release.version, release.record) for release in releases if release.state == PUSHED]
     problems += [
         f"The candidate {request.short_digest}, which is {request.state}, is not what was asked about: its copy was changed."
@@ -201,20 +224,22 @@ def _check_entry(entry: Entry, claims: dict[int, Entry], settled: set[int]) -> s
 
 
 def _check_version(base: Path, release: Release) -> list[str]:
-    folder = base / str(release.version)
+    if release.state not in (PUSHED, WITHDRAWN):
+        return []
+    folder = withdrawn_folder(base, release.version) if release.state == WITHDRAWN else base / str(release.version)
     if not folder.is_dir():
-        return [f"Version {release.version} was pushed, and its folder is missing."]
-    if not has_digest(base, release.version, release.pushed_digest):
+        return [f"Version {release.version} was {release.state}, and its folder is missing."]
+    if not is_whole(folder, release.pushed_digest):
         return [f"Version {release.version} is not what was pushed: its folder has another digest."]
     if digest_model(folder) != release.model_digest:
         return [f"Version {release.version} is not the model that was approved."]
     return []
 
 
-def _release(intent: Entry, outcome: Entry | None, base: Path) -> Release:
+def _release(intent: Entry, outcome: Entry | None, base: Path, places: Places) -> Release:
     record = intent.payload | (outcome.payload if outcome else {})
     in_place = outcome is None and has_digest(base, record["version"], record["pushed_digest"])
-    return Release(
+    release = Release(
         version=record["version"],
         state=outcome.kind if outcome else PUSHED if in_place else "intended",
         live=False,
@@ -223,4 +248,19 @@ def _release(intent: Entry, outcome: Entry | None, base: Path) -> Release:
         sequence=outcome.sequence if outcome else intent.sequence,
         reason=str(record.get("reason", "")),
         record=record,
+    )
+    move = places.withdrawn.get(release.version)
+    return _withdrawn(release, move) if move else release
+
+
+def _withdrawn(release: Release, move: Entry) -> Release:
+    rolled_back = move.kind in (ROLLBACK_INTENT, ROLLED_BACK)
+    how = f"rolled back to version {move.payload['to']}" if rolled_back else "withdrew it"
+    return dataclasses.replace(
+        release,
+        state=WITHDRAWN,
+        settled_at=move.recorded_at,
+        sequence=move.sequence,
+        reason=f"{move.payload['by']} {how}: {move.payload['reason']}",
+        withdrawn_by="" if move.payload["automatic"] else move.payload["by"],
     )

@@ -4,6 +4,7 @@
 <base>/.ledger/        what happened, entry by entry
 <base>/.staging-…/     a version being copied; TF Serving skips names that are no integers
 <base>/.candidates/    a version that waits for approval each, under the hexadecimal digits of its model's digest
+<base>/.withdrawn-<n>/ a version that servers must not see any more, as it was
 <base>/.lock           held by whoever pushes
 """
 
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 CANDIDATES_DIR = ".candidates"
 
 _STAGING_PREFIX = ".staging-"
+_WITHDRAWN_PREFIX = ".withdrawn-"
 _INTEGER = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
 _LARGEST_VERSION = 2**63 - 1
 _USERS_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
@@ -73,8 +75,22 @@ def next_version(base: Path, claimed: Iterable[int]) -> int:
 
 def has_digest(base: Path, version: int, pushed_digest: str) -> bool:
     """Returns whether a version is in its place, whole and unchanged."""
-    folder = base / str(version)
-    return folder.is_dir() and not folder.is_symlink() and digest_tree(folder) == pushed_digest
+    return is_whole(base / str(version), pushed_digest)
+
+
+def is_whole(folder: Path, digest: str) -> bool:
+    """Returns whether a folder is there and has a digest."""
+    return folder.is_dir() and not folder.is_symlink() and digest_tree(folder) == digest
+
+
+def withdrawn_folder(base: Path, version: int) -> Path:
+    """Returns where a version is kept that was withdrawn."""
+    return base / f"{_WITHDRAWN_PREFIX}{version}"
+
+
+def withdrawn_names(base: Path) -> list[str]:
+    """Returns the names in a serving directory that withdrawn versions have."""
+    return sorted(path.name for path in base.glob(f"{_WITHDRAWN_PREFIX}*"))
 
 
 def candidate_folder(base: Path, model_digest: str) -> Path:
@@ -84,8 +100,7 @@ def candidate_folder(base: Path, model_digest: str) -> Path:
 
 def has_copy(base: Path, model_digest: str, copy_digest: str) -> bool:
     """Returns whether a candidate waits in its place, whole and unchanged."""
-    folder = candidate_folder(base, model_digest)
-    return folder.is_dir() and not folder.is_symlink() and digest_tree(folder) == copy_digest
+    return is_whole(candidate_folder(base, model_digest), copy_digest)
 
 
 @contextlib.contextmanager

@@ -25,12 +25,13 @@ from components._release.ledger import (
     APPROVAL_REQUESTED,
     APPROVAL_WITHDRAWN,
     PUSHED,
+    WITHDRAWN,
     Entry,
     append_entry,
     read_ledger,
 )
 from components._release.lock import LOCK_SECONDS, hold_lock
-from components._release.push import Candidate, Outcome, commit, recover, why_stale
+from components._release.push import Candidate, Outcome, commit, find_earlier_push, recover, why_stale
 from components._release.releases import list_releases, live_version
 from components._release.store import (
     CANDIDATES_DIR,
@@ -141,12 +142,16 @@ def describe(settled: Settled) -> str:
 
 def _find_answer(base: Path, candidate: Candidate, deadline: datetime.datetime, now: datetime.datetime) -> Outcome | None:
     """Returns what follows from the ledger without asking anybody; None if a person has to be asked."""
-    entries, requests = read_ledger(base), list_requests(base)
+    entries, requests, releases = read_ledger(base), list_requests(base), list_releases(base)
+    if (earlier := find_earlier_push(base, candidate, releases)) and not earlier.pushed:
+        return earlier
+    withdrawn = {str(release.version) for release in releases if release.state == WITHDRAWN}
     policy_hash = candidate.record["policy_hash"]
     key = (candidate.model_digest, policy_hash, candidate.baseline_version, candidate.baseline_digest)
     for request in reversed(requests):
         same_model = (request.model_digest, request.record["policy_hash"]) == key[:2]
-        if same_model and request.version and (request.key == key or request.version == candidate.baseline_version):
+        still_there = request.version and request.version not in withdrawn
+        if same_model and still_there and (request.key == key or request.version == candidate.baseline_version):
             return _pushed_before(base, request, entries)
         if request.key == key and (outcome := _outcome_of(base, request, candidate, entries)):
             return outcome

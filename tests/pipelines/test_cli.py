@@ -222,8 +222,8 @@ def test_push_says_what_still_waits(waiting, project_dir):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--by", "", "--reason", "x"], "An answer says who gives it"),
-        (["--by", "Ada", "--reason", " "], "An answer says its reason"),
+        (["--by", "", "--reason", "x"], "keeps who answers"),
+        (["--by", "Ada", "--reason", " "], "keeps the reason"),
         (["--by", "Ada"], "Missing option"),
     ],
 )

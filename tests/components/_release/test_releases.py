@@ -110,7 +110,7 @@ def _payload(entries, sequence, **changes):
 
 
 HISTORIES = {
-    "unknown kind": ("rolled_back", lambda entries: {"version": 1}, "kind that this program does not know"),
+    "unknown kind": ("forgotten", lambda entries: {"version": 1}, "kind that this program does not know"),
     "claim without a digest": ("push_intent", lambda entries: {"version": 3}, "does not say 'model_digest'"),
     "version as a list": ("push_intent", lambda entries: _payload(entries, 1, version=[1]), "does not say 'version'"),
     "number claimed again": ("push_intent", lambda entries: _payload(entries, 1), "claims version 1, which entry 1 claimed"),

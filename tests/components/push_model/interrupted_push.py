@@ -1,10 +1,10 @@
-"""Runs the same push again and again, each time interrupted one system call later, and prints what it leaves as JSON.
+"""Runs the same push or rollback again and again, each time interrupted one system call later, and prints what it leaves.
 
-Usage: interrupted_push.py HOW TEMPLATE WORK, keyword arguments of push_model on standard input.
+Usage: interrupted_push.py HOW TEMPLATE WORK, keyword arguments of push_model, or of rollback, on standard input.
 
-HOW says what happens at the call: `killed` kills the process there, in the middle if it is a write; `full` lets every call fail
-that needs room on the disk, from there on. TEMPLATE is the serving directory to begin with and may be missing; WORK is an empty
-folder.
+HOW says what happens at the call: `killed` kills the process there, in the middle if it is a write; `full` and `readonly` let
+every call fail that needs room on the disk, from there on; `failing` lets this one call fail as a bad disk does. TEMPLATE is
+the serving directory to begin with and may be missing; WORK is an empty folder.
 """
 
 import errno
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from components._release.ledger import read_ledger
 from components._release.releases import live_version, verify_ledger
+from components._release.rollback import rollback
 from components._release.store import version_folders
 from components._release.waiting import list_requests
 from components._shared.digest import digest_tree
@@ -25,6 +26,7 @@ from components.push_model.executor import push_model
 
 CALLS = ("open", "mkdir", "chmod", "fchmod", "write", "fsync", "link", "unlink", "rename", "replace", "rmdir")
 NEED_ROOM = ("mkdir", "write", "link", "rename")
+ERRORS = {"full": errno.ENOSPC, "readonly": errno.EROFS}
 
 
 def interrupt(how, step):
@@ -35,10 +37,12 @@ def interrupt(how, step):
         def counted(*arguments, **options):
             nonlocal count
             count += 1
-            if how == "full":
+            if how in ERRORS:
                 needs_room = name in NEED_ROOM or (name == "open" and arguments[1] & os.O_CREAT)
                 if count >= step and needs_room:
-                    raise OSError(errno.ENOSPC, "No space left on device")
+                    raise OSError(ERRORS[how], os.strerror(ERRORS[how]))
+            elif how == "failing" and count == step:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
             elif count == step:
                 if name == "write":
                     call(arguments[0], arguments[1][: len(arguments[1]) // 2])
@@ -51,17 +55,26 @@ def interrupt(how, step):
         setattr(os, name, wrap(name, getattr(os, name)))
 
 
-def push_interrupted(how, step, options):
-    """Returns the exit code of a child that pushes: 0 done, 2 an error for the user, minus the signal if it was killed."""
+def act(base, options):
+    """Pushes or rolls back, and returns the version that this comes to."""
+    if "reason" in options:
+        return rollback(base, **options).live
+    return push_model(**{**options, "serving_dir": str(base)}).version
+
+
+def act_interrupted(how, step, base, options):
+    """Returns a child's exit code: 0 done, 1 a bug or a bad disk, 2 an error for the user, minus the signal that killed it."""
     if child := os.fork():
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     code = 1
     try:
         interrupt(how, step)
-        push_model(**options)
+        act(base, options)
         code = 0
     except UserError:
         code = 2
+    except OSError as error:
+        code = 1 if error.errno == errno.EIO else 3
     finally:
         os._exit(code)
 
@@ -73,6 +86,7 @@ def describe(base):
         "live": live_version(base),
         "versions": {name: digest_tree(base / name) for name in version_folders(base)},
         "pushed": [entry.payload["version"] for entry in entries if entry.kind == "pushed"],
+        "moves": [entry.kind for entry in entries if entry.kind.startswith(("rol", "withd"))],
         "requests": [request.state for request in list_requests(base)],
         "copies": [path.name for path in base.glob(".candidates/*")],
         "leftovers": [path.name for path in base.rglob("*") if ".staging-" in path.name or path.suffix == ".tmp"],
@@ -89,9 +103,9 @@ def main():
         base = work / str(step)
         if template.exists():
             shutil.copytree(template, base)
-        code = push_interrupted(how, step, {**options, "serving_dir": str(base)})
+        code = act_interrupted(how, step, base, options)
         found = {"step": step, "code": code, "interrupted": describe(base)}
-        found["versions"] = [push_model(**{**options, "serving_dir": str(base)}).version for _ in range(2)]
+        found["versions"] = [act(base, options) for _ in range(2)]
         facts.append({**found, "retried": describe(base)})
         shutil.rmtree(base)
     sys.stdout.write(json.dumps(facts))

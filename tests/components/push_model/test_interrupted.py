@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from components._release.answers import answer
+from components._release.releases import live_version
+from components._release.rollback import rollback
 from components._release.waiting import list_requests
 from components.push_model.executor import push_model
 
@@ -38,14 +40,16 @@ BEGINNINGS = {
 
 @pytest.fixture
 def interrupt(start_python, tmp_path):
-    """Returns a function that interrupts a push of version 2 at every step, and returns what each interruption left."""
+    """Returns a function that interrupts a push or a rollback at every step, and returns what each interruption left."""
 
     def run(how, template, options):
         with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else tmp_path) as work:
             process = start_python(SCRIPT, how, template, work, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             output, errors = process.communicate(json.dumps(options), timeout=200)
         assert process.returncode == 0, errors
-        return json.loads(output)
+        facts = json.loads(output)
+        print(f"{len(facts)} cases: {how} at every step")  # noqa: T201  # pytest -rP shows how many
+        return facts
 
     return run
 
@@ -68,7 +72,11 @@ def _check(facts, old, new, numbers):
         assert retried["pushed"] == [*map(int, old), int(version)], found
 
 
-@pytest.mark.parametrize(("how", "beginning"), [*(("killed", beginning) for beginning in BEGINNINGS), ("full", "version 1")])
+HOW = [*(("killed", beginning) for beginning in BEGINNINGS), *((how, "version 1") for how in ("full", "readonly", "failing"))]
+CODES = {"killed": -9, "full": 2, "readonly": 2, "failing": 1}
+
+
+@pytest.mark.parametrize(("how", "beginning"), HOW)
 def test_next_push(make_artifacts, interrupt, tmp_path, beginning, how):
     first = push_model(**make_artifacts("one"))
     options = make_artifacts("two", weights="w2", baseline=("1", first.pushed_digest))
@@ -77,7 +85,7 @@ def test_next_push(make_artifacts, interrupt, tmp_path, beginning, how):
     prepare(tmp_path / "serving")
     facts = interrupt(how, tmp_path / "serving", options)
     _check(facts, {"1": first.pushed_digest}, second.pushed_digest, numbers)
-    assert {found["code"] for found in facts[:-1]} == {-9 if how == "killed" else 2}
+    assert {found["code"] for found in facts[:-1]} == {CODES[how]}
 
 
 @pytest.mark.parametrize("how", ["killed", "full"])
@@ -143,3 +151,37 @@ def test_first_push(make_artifacts, interrupt, tmp_path, how):
     _check(facts, {}, whole.pushed_digest, {"1", "2"})
     assert len(facts) > 100
     assert [len(found["interrupted"]["versions"]) for found in facts[:-1]].count(1) >= 5  # after the commit
+
+
+ROLLBACKS = {
+    "to the version before": ({"to": "2"}, [], {"1", "2"}),
+    "over two versions": ({"to": "1"}, [], {"1"}),
+    "back to a withdrawn version": ({"to": "3"}, ["1"], {"1", "3"}),
+    "to one between": ({"to": "2"}, ["1", "3"], {"1", "2"}),
+}
+
+
+@pytest.mark.parametrize(
+    ("how", "case"), [*(("killed", case) for case in ROLLBACKS), ("full", "over two versions"), ("failing", "to one between")]
+)
+def test_rollback(make_artifacts, interrupt, tmp_path, how, case):
+    base, digests = tmp_path / "serving", {}
+    for number in "123":
+        baseline = (str(int(number) - 1), digests[str(int(number) - 1)]) if digests else ("", "")
+        digests[number] = push_model(**make_artifacts(number, weights=number, baseline=baseline)).pushed_digest
+    options, before, after = ROLLBACKS[case]
+    options = {**options, "by": "Ada", "reason": "Too slow."}
+    for to in before:
+        rollback(base, **{**options, "to": to})
+    old, new = live_version(base), options["to"]
+    facts = interrupt(how, base, options)
+    for found in facts:
+        left, retried = found["interrupted"], found["retried"]
+        assert (left["problems"], left["live"]) == ([], max(left["versions"])), found
+        assert left["live"] in (old, new), found
+        assert left["versions"].items() <= digests.items(), found
+        assert found["versions"] == [new, new], found
+        assert (set(retried["versions"]), retried["problems"], retried["leftovers"]) == (after, [], []), found
+        assert retried["moves"] == ["rollback_intent", "rolled_back"] * (len(before) + 1), found
+    assert {found["code"] for found in facts[:-1]} == {CODES[how]}
+    assert {found["interrupted"]["live"] for found in facts} == {old, new}

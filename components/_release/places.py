@@ -1,0 +1,127 @@
+"""What the ledger tells about where versions are: in place, where servers see them, or withdrawn.
+
+    rollback_intent ──► rolled_back     the newer versions leave, and an older one is live; or one that had left returns
+    withdraw_intent ──► withdrawn       one version leaves
+
+A server takes the highest number in place, and so does Sluice: that is the live version.
+
+Everything here works on entries that were read before.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from components._release.ledger import (
+    PUSH_INTENT,
+    PUSHED,
+    ROLLBACK_INTENT,
+    ROLLED_BACK,
+    WITHDRAW_INTENT,
+    WITHDRAWN,
+    Entry,
+)
+
+OUTCOMES = {ROLLBACK_INTENT: ROLLED_BACK, WITHDRAW_INTENT: WITHDRAWN}
+"""The kinds of entry that announce a move of versions, and those that say it is done."""
+MOVE_KINDS = (*OUTCOMES, *OUTCOMES.values())
+
+_MOVE = {"from": str, "to": str, "withdraws": list, "restores": list, "by": str, "reason": str, "automatic": bool}
+"""What every move holds, and what its outcome repeats."""
+
+
+@dataclasses.dataclass(kw_only=True)
+class Places:
+    """Where the versions are after some entries of the ledger.
+
+    Attributes:
+        in_place: Versions that servers see.
+        withdrawn: Versions that left, each with the entry that says why.
+        moving: The move that has no outcome yet.
+    """
+
+    in_place: set[int] = dataclasses.field(default_factory=set)
+    withdrawn: dict[int, Entry] = dataclasses.field(default_factory=dict)
+    moving: Entry | None = None
+
+    @property
+    def live(self) -> str:
+        """The live version; empty if none is in place."""
+        return highest(self.in_place)
+
+
+def highest(versions: Iterable[int]) -> str:
+    """Returns the highest version as text; empty if there is none."""
+    return str(max(versions, default=""))
+
+
+def places_of(entries: Sequence[Entry], base: Path) -> Places:
+    """Returns where the versions are that a checked history tells of.
+
+    Where a move was interrupted, the folders themselves say how far it came: each rename takes effect whole or not at all.
+    """
+    places = Places()
+    for entry in entries:
+        advance(places, entry)
+    if move := places.moving:
+        for version in (*move.payload["withdraws"], *move.payload["restores"]):
+            _place(places, version, move, in_place=(base / str(version)).is_dir())
+    return places
+
+
+def advance(places: Places, entry: Entry) -> str:
+    """Takes an entry into account, and returns why it makes no sense where it stands; empty if it does."""
+    if places.moving and entry.kind in (PUSH_INTENT, PUSHED, *OUTCOMES):
+        return f"comes before the end of what entry {places.moving.sequence} began"
+    if entry.kind == PUSHED:
+        places.in_place.add(entry.payload["version"])
+    elif entry.kind in OUTCOMES:
+        if problem := _check_intent(places, entry):
+            return problem
+        places.moving = entry
+    elif entry.kind in MOVE_KINDS:
+        if problem := _check_outcome(places.moving, entry):
+            return problem
+        places.moving = None
+        for version in entry.payload["withdraws"]:
+            _place(places, version, entry, in_place=False)
+        for version in entry.payload["restores"]:
+            _place(places, version, entry, in_place=True)
+    return ""
+
+
+def _place(places: Places, version: int, entry: Entry, *, in_place: bool) -> None:
+    places.in_place.discard(version)
+    places.withdrawn.pop(version, None)
+    if in_place:
+        places.in_place.add(version)
+    else:
+        places.withdrawn[version] = entry
+
+
+def _check_intent(places: Places, entry: Entry) -> str:
+    payload: Mapping[str, object] = entry.payload
+    if unsaid := [name for name, kind in _MOVE.items() if type(payload.get(name)) is not kind]:
+        return f"does not say {unsaid[0]!r}"
+    withdraws, restores = entry.payload["withdraws"], entry.payload["restores"]
+    if any(type(version) is not int for version in (*withdraws, *restores)) or not (withdraws or restores):
+        return "does not say which versions it moves"
+    if not (entry.payload["by"].strip() and entry.payload["reason"].strip()):
+        return "names nobody, or no reason"
+    wrong = [version for version in withdraws if version not in places.in_place]
+    if wrong := wrong or [version for version in restores if version not in places.withdrawn]:
+        return f"moves version {wrong[0]}, which is not there"
+    after = highest((places.in_place - set(withdraws)) | set(restores))
+    if (payload["from"], payload["to"]) != (places.live, after):
+        return f"says that version {payload['from'] or 'none'} is live before and version {payload['to'] or 'none'} after it"
+    return ""
+
+
+def _check_outcome(intent: Entry | None, entry: Entry) -> str:
+    if intent is None or OUTCOMES[intent.kind] != entry.kind:
+        return "ends what nobody began"
+    if entry.payload.get("intent") != intent.sequence or any(
+        entry.payload.get(name) != value for name, value in intent.payload.items()
+    ):
+        return f"is about something else than what entry {intent.sequence} began"
+    return ""

@@ -1,0 +1,150 @@
+"""Rolls back to an earlier version, or forward to one that was withdrawn, and withdraws single versions."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from components._release.ledger import PUSHED, ROLLBACK_INTENT, WITHDRAW_INTENT, WITHDRAWN, Entry, read_ledger
+from components._release.lock import LOCK_SECONDS, hold_lock
+from components._release.moves import move_versions
+from components._release.places import OUTCOMES, places_of
+from components._release.push import recover
+from components._release.releases import Release, list_releases
+from components._release.store import explain_write_errors
+from components._release.words import read_words
+from components._shared.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Change:
+    """What a rollback or a withdrawal did.
+
+    Attributes:
+        before: The version that was live before; empty for none.
+        live: The version that is live now; empty for none.
+        withdrawn: Versions that servers do not see any more.
+        restored: Versions that servers see again.
+        entry: The ledger's entry about it; None if there was nothing to do.
+    """
+
+    before: str
+    live: str
+    withdrawn: tuple[int, ...] = ()
+    restored: tuple[int, ...] = ()
+    entry: Entry | None = None
+
+
+def rollback(base: Path, *, to: str = "", by: str, reason: str, lock_seconds: float = LOCK_SECONDS) -> Change:
+    """Makes an earlier version live again: newer ones become `.withdrawn-N`, which servers do not see.
+
+    A version that was withdrawn returns the same way. Where the rollback was interrupted before, and this is its retry, it is
+    completed and not done a second time; so is one to a version that is live already.
+
+    Args:
+        base: The serving directory.
+        to: The version; empty for the one before the live one.
+        by: Who wants it.
+        reason: Why.
+        lock_seconds: How long to wait for a push.
+
+    Raises:
+        UserError: If name or reason are empty, there is no such version, it is not whole, or the ledger or the directory do
+            not allow it.
+    """
+    by, reason = read_words("who wants it", by), read_words("the reason", reason)
+    with explain_write_errors(_existing(base)), hold_lock(base, lock_seconds):
+        interrupted = _recover(base, ROLLBACK_INTENT)
+        releases = list_releases(base)
+        live = next((release for release in releases if release.live), None)
+        if interrupted and to in ("", interrupted.payload["to"]):
+            return _change(interrupted)
+        target = _find(releases, to) if to else _before(releases, live)
+        if target.live:
+            return Change(before=str(target.version), live=str(target.version))
+        newer = [item.version for item in releases if item.state == PUSHED and item.version > target.version]
+        restores = [target.version] if target.state == WITHDRAWN else []
+        return _change(move_versions(base, ROLLBACK_INTENT, withdraws=newer, restores=restores, by=by, reason=reason))
+
+
+def withdraw(
+    base: Path,
+    *,
+    version: str,
+    by: str,
+    reason: str,
+    allow_none: bool = False,
+    automatic: bool = False,
+    lock_seconds: float = LOCK_SECONDS,
+) -> Change:
+    """Takes one version out of the sight of servers; if it is the live one, the one before it is live again.
+
+    Args:
+        base: The serving directory.
+        version: The version.
+        by: Who wants it.
+        reason: Why.
+        allow_none: Whether no version may be left.
+        automatic: Whether it follows from a failed verification rather than from a person's will.
+        lock_seconds: How long to wait for a push.
+
+    Raises:
+        UserError: As `rollback`, and if it is the only version and `allow_none` is not set.
+    """
+    by, reason = read_words("who wants it", by), read_words("the reason", reason)
+    with explain_write_errors(_existing(base)), hold_lock(base, lock_seconds):
+        _recover(base, WITHDRAW_INTENT)
+        releases = list_releases(base)
+        target = _find(releases, version)
+        if target.state == WITHDRAWN:
+            live = next((str(item.version) for item in releases if item.live), "")
+            return Change(before=live, live=live)
+        if not allow_none and not [item for item in releases if item.state == PUSHED and item is not target]:
+            remedy = "Push another one first, or allow it with --allow-none."
+            raise UserError("A version is left when one is withdrawn.", received=f"only version {version}", remedy=remedy)
+        kind, moved = WITHDRAW_INTENT, [target.version]
+        return _change(move_versions(base, kind, withdraws=moved, restores=[], by=by, reason=reason, automatic=automatic))
+
+
+def _recover(base: Path, kind: str) -> Entry | None:
+    """Settles what was interrupted, and returns the outcome of a move of a kind if one was completed."""
+    moving = places_of(read_ledger(base), base).moving
+    recover(base)
+    if moving is None or moving.kind != kind:
+        return None
+    return next(entry for entry in read_ledger(base) if entry.kind == OUTCOMES[kind] and entry.sequence > moving.sequence)
+
+
+def _change(entry: Entry) -> Change:
+    payload = entry.payload
+    return Change(
+        before=payload["from"],
+        live=payload["to"],
+        withdrawn=tuple(payload["withdraws"]),
+        restored=tuple(payload["restores"]),
+        entry=entry,
+    )
+
+
+def _existing(base: Path) -> Path:
+    if not base.is_dir():
+        raise UserError("A version was released.", received=f"nothing was ever released into {base}")
+    return base
+
+
+def _find(releases: Sequence[Release], version: str) -> Release:
+    found = [release for release in releases if str(release.version) == version]
+    there = ", ".join(f"{item.version} ({item.state})" for item in releases if item.state in (PUSHED, WITHDRAWN)) or "none"
+    if not found:
+        raise UserError("The version was released.", received=f"{version}; there are {there}")
+    if found[0].state not in (PUSHED, WITHDRAWN):
+        raise UserError("The version was released.", received=f"{version}, which was {found[0].state}; there are {there}")
+    return found[0]
+
+
+def _before(releases: Sequence[Release], live: Release | None) -> Release:
+    older = [item for item in releases if item.state == PUSHED and live and item.version < live.version]
+    if older:
+        return older[-1]
+    received = f"version {live.version} is the only one in place" if live else "no version is live"
+    remedy = "`--to VERSION` restores one that was withdrawn; `sluice releases PROJECT` lists them."
+    raise UserError("There is a version before the live one.", received=received, remedy=remedy)
