@@ -50,6 +50,8 @@ sluice run projects/flights --spans 1-9
 
 sluice releases projects/flights --verify
 
+sluice rollback projects/flights --reason "Too many false alarms"
+
 sluice approve projects/flights --by "Ada Lovelace" --reason "Reviewed the slices"
 
 sluice compile projects/flights -o training.yaml""",
@@ -64,6 +66,11 @@ ReleaseName = Annotated[
     ),
 ]
 By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who answers.")]
+WithdrawnBy = Annotated[str, typer.Option("--by", metavar="NAME", help="Who wants it.", show_default="your login name")]
+VersionName = Annotated[
+    str,
+    typer.Argument(metavar="RELEASE", help="The project's folder and a version, or how its model's digest begins: PROJECT@3."),
+]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.")]
 ServingDir = Annotated[
     Path | None, typer.Option("--serving-dir", metavar="DIR", help="Base path of the model.", show_default="the project's")
@@ -155,6 +162,50 @@ def releases(
     from pipelines.releases import show_releases
 
     show_releases(_base(project, serving_dir), _console(), verify=verify, head=head, as_json=as_json)
+
+
+@app.command(rich_help_panel=_RELEASES)
+def show(
+    release: VersionName,
+    serving_dir: ServingDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what stands behind a version, and what happened to it; without @, the live one."""
+    from pipelines.approvals import parse_release
+    from pipelines.show import show_release
+
+    project, name = parse_release(release)
+    show_release(_base(project, serving_dir), name, _console(), as_json=as_json)
+
+
+@app.command(rich_help_panel=_RELEASES)
+def rollback(
+    project: ProjectPath,
+    reason: Reason,
+    to: Annotated[str, typer.Option(metavar="VERSION", help="Version to go to.", show_default="the one before")] = "",
+    by: WithdrawnBy = "",
+    serving_dir: ServingDir = None,
+) -> None:
+    """Make an earlier version live again at once, or one that was withdrawn."""
+    from pipelines.rollback import roll_back
+
+    roll_back(_base(project, serving_dir), _console(), to=to, by=by, reason=reason)
+
+
+@app.command(rich_help_panel=_RELEASES)
+def withdraw(
+    release: VersionName,
+    reason: Reason,
+    by: WithdrawnBy = "",
+    allow_none: Annotated[bool, typer.Option("--allow-none", help="Even if no version is left then.")] = False,
+    serving_dir: ServingDir = None,
+) -> None:
+    """Take one version out of the sight of servers; if it is live, the one before it is live again."""
+    from pipelines.approvals import parse_release
+    from pipelines.rollback import withdraw_release
+
+    project, name = parse_release(release)
+    withdraw_release(_base(project, serving_dir), name, _console(), by=by, reason=reason, allow_none=allow_none)
 
 
 def _answer(kind: str, release: str, by: str, reason: str, serving_dir: Path | None) -> None:

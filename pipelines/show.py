@@ -62,8 +62,8 @@ def show_release(base: Path, name: str, console: Console, *, as_json: bool = Fal
             "", _table(("metric", "value"), [(key, f"{value:.6g}") for key, value in release.metrics.items()]), sep="\n"
         )
     if release.gates:
-        rows = [(str(gate["gate"]), str(gate["verdict"]).replace("_", " "), str(gate["reason"])) for gate in release.gates]
-        console.print("", _table(("gate", "verdict", "reason"), rows), sep="\n")
+        gates = [(str(gate["gate"]), str(gate["verdict"]).replace("_", " "), str(gate["reason"])) for gate in release.gates]
+        console.print("", _table(("gate", "verdict", "reason"), gates), sep="\n")
     rows = [(str(item.sequence), item.kind, item.recorded_at[:19].replace("T", " "), _say(item)) for item in history]
     console.print("", _table(("entry", "what happened", "when (UTC)", ""), rows), sep="\n")
 

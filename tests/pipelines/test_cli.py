@@ -61,7 +61,7 @@ def test_help_is_grouped_and_needs_neither_kfp_nor_tensorflow():
     done = sluice("--help", blocked=True)
     assert done.returncode == 0, done.stderr
     order = ["Usage: sluice", "Build and run", "run ", "compile ", "Approve and push", "approve ", "reject ", "push   "]
-    order += ["What was released", "releases ", "Serve", "serve ", "predict ", "Examples"]
+    order += ["What was released", "releases ", "show ", "rollback ", "withdraw ", "Serve", "serve ", "predict ", "Examples"]
     assert [done.stdout.find(part) for part in order] == sorted(done.stdout.find(part) for part in order)
     assert -1 not in [done.stdout.find(part) for part in order]
 
@@ -77,6 +77,9 @@ def test_help_is_grouped_and_needs_neither_kfp_nor_tensorflow():
         ("approve", ["--by", "--reason", "--serving-dir"]),
         ("reject", ["--by", "--reason", "--serving-dir"]),
         ("push", ["--serving-dir"]),
+        ("show", ["--json", "--serving-dir"]),
+        ("rollback", ["--to", "--by", "--reason", "--serving-dir"]),
+        ("withdraw", ["--by", "--reason", "--allow-none", "--serving-dir"]),
     ],
 )
 def test_help_of_a_command_explains_its_options(command, options):
@@ -237,3 +240,46 @@ def test_an_unknown_candidate_is_exit_2(waiting, project_dir):
     done = sluice("approve", f"{project_dir}@0123456789ab", "--by", "Ada", "--reason", "x")
     assert done.returncode == 2
     assert "whose digest begins with 0123456789ab waits for an answer" in done.stderr
+
+
+def test_show_tells_what_stands_behind_a_version(released, project_dir):
+    done = sluice("show", project_dir, blocked=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Version 1  live\nNo gate says no.\n")
+    assert [word for word in ("auc", "0.75", "switched off", "push_intent", "sha256:d") if word not in done.stdout] == []
+    document = json.loads(sluice("show", f"{project_dir}@1", "--json").stdout)
+    assert (document["version"], [item["kind"] for item in document["history"]]) == (1, ["push_intent", "pushed"])
+
+
+def test_show_of_an_unknown_version_is_exit_2(released, project_dir):
+    done = sluice("show", f"{project_dir}@7")
+    assert done.returncode == 2
+    assert "Received: 7, which is none" in done.stderr
+
+
+@pytest.fixture
+def second(waiting, released, project_dir):
+    """A second version on top of the release."""
+    assert sluice("approve", project_dir, "--by", "Ada", "--reason", "Reviewed").returncode == 0
+    assert sluice("push", project_dir).returncode == 0
+    return released
+
+
+def test_rollback_and_back_again(second, project_dir):
+    done = sluice("rollback", project_dir, "--by", "Ada", "--reason", "Too many alarms", blocked=True)
+    assert done.stdout.splitlines() == [
+        f"Version 2 is withdrawn: {second}/.withdrawn-2",
+        "Version 1 is live, and was version 2 before (entry 8 of the ledger).",
+    ], done.stderr
+    assert "Version 2: withdrawn. Ada rolled back to version 1: Too many alarms\n" in sluice("releases", project_dir).stdout
+    assert "Ada: Too many alarms" in sluice("show", f"{project_dir}@2").stdout
+    done = sluice("rollback", project_dir, "--to", "2", "--reason", "It was the data", blocked=True)
+    assert done.stdout.startswith("Version 2 is back.\nVersion 2 is live, and was version 1 before"), done.stderr
+
+
+def test_withdraw_of_one_version(second, project_dir):
+    done = sluice("withdraw", f"{project_dir}@1", "--reason", "Personal data", blocked=True)
+    assert done.stdout.endswith("Version 2 is live (entry 8 of the ledger).\n"), done.stderr
+    done = sluice("withdraw", f"{project_dir}@2", "--reason", "Personal data")
+    assert done.returncode == 2
+    assert "--allow-none" in done.stderr

@@ -161,9 +161,10 @@ ROLLBACKS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("how", "case"), [*(("killed", case) for case in ROLLBACKS), ("full", "over two versions"), ("failing", "to one between")]
-)
+OTHERS = (("full", "over two versions"), ("failing", "to one between"))
+
+
+@pytest.mark.parametrize(("how", "case"), [*(("killed", case) for case in ROLLBACKS), *OTHERS])
 def test_rollback(make_artifacts, interrupt, tmp_path, how, case):
     base, digests = tmp_path / "serving", {}
     for number in "123":
