@@ -71,6 +71,12 @@ VersionName = Annotated[
     str,
     typer.Argument(metavar="RELEASE", help="The project's folder and a version, or how its model's digest begins: PROJECT@3."),
 ]
+ServerUrl = Annotated[
+    str,
+    typer.Option(
+        "--server", metavar="URL", help="REST interface of the server to verify it in; or none.", show_default="the project's"
+    ),
+]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.")]
 ServingDir = Annotated[
     Path | None, typer.Option("--serving-dir", metavar="DIR", help="Base path of the model.", show_default="the project's")
@@ -184,12 +190,15 @@ def rollback(
     reason: Reason,
     to: Annotated[str, typer.Option(metavar="VERSION", help="Version to go to.", show_default="the one before")] = "",
     by: WithdrawnBy = "",
+    server: ServerUrl = "",
     serving_dir: ServingDir = None,
 ) -> None:
     """Make an earlier version live again at once, or one that was withdrawn."""
-    from pipelines.rollback import roll_back
+    from pipelines.config import load_project
+    from pipelines.rollback import roll_back, server_of
 
-    roll_back(_base(project, serving_dir), _console(), to=to, by=by, reason=reason)
+    url = server_of(load_project(project), server)
+    roll_back(_base(project, serving_dir), _console(), server=url, to=to, by=by, reason=reason)
 
 
 @app.command(rich_help_panel=_RELEASES)
@@ -198,14 +207,17 @@ def withdraw(
     reason: Reason,
     by: WithdrawnBy = "",
     allow_none: Annotated[bool, typer.Option("--allow-none", help="Even if no version is left then.")] = False,
+    server: ServerUrl = "",
     serving_dir: ServingDir = None,
 ) -> None:
     """Take one version out of the sight of servers; if it is live, the one before it is live again."""
     from pipelines.approvals import parse_release
-    from pipelines.rollback import withdraw_release
+    from pipelines.config import load_project
+    from pipelines.rollback import server_of, withdraw_release
 
     project, name = parse_release(release)
-    withdraw_release(_base(project, serving_dir), name, _console(), by=by, reason=reason, allow_none=allow_none)
+    base, url = _base(project, serving_dir), server_of(load_project(project), server)
+    withdraw_release(base, name, _console(), server=url, by=by, reason=reason, allow_none=allow_none)
 
 
 def _answer(kind: str, release: str, by: str, reason: str, serving_dir: Path | None) -> None:

@@ -104,10 +104,19 @@ class Training(_Model):
 
 
 class Serving(_Model):
-    """Where the approved model goes: `directory` is the model's base path for TF Serving."""
+    """Where the approved model goes, and what makes sure that it serves there.
+
+    Attributes:
+        model_name: The model's name in the server.
+        directory: The model's base path for TF Serving.
+        server: REST interface of the server that verifies each version that is to be live; empty for none.
+        server_wait_seconds: How long a version may take to become AVAILABLE there.
+    """
 
     model_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     directory: Name
+    server: Annotated[str, Field(pattern=r"^(https?://[^\s/?#]+/?)?$")] = ""
+    server_wait_seconds: Annotated[int, Field(ge=1)] = 300
 
 
 def _gates_model() -> type[_Model]:

@@ -61,6 +61,7 @@ def build_training_pipeline(project: Project) -> Any:
     def training_pipeline(  # noqa: PLR0913, PLR0917  # the parameters of the run form
         project_dir: str = PROJECT_DIR,
         serving_dir: str = str(PurePosixPath(PROJECT_DIR, project.serving.directory)),
+        server: str = project.serving.server,
         pattern: str = project.source.pattern,
         spans: str = project.source.spans,
         epochs: int = training.epochs,
@@ -164,6 +165,9 @@ def build_training_pipeline(project: Project) -> Any:
                 schema=schema,
                 evaluation=evaluation,
                 serving_dir=serving_dir,
+                server=server,
+                model_name=project.serving.model_name,
+                server_wait_seconds=project.serving.server_wait_seconds,
                 strict=strict,
             )
         )

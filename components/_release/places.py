@@ -17,6 +17,7 @@ from components._release.ledger import (
     PUSHED,
     ROLLBACK_INTENT,
     ROLLED_BACK,
+    VERIFIED,
     WITHDRAW_INTENT,
     WITHDRAWN,
     Entry,
@@ -24,7 +25,8 @@ from components._release.ledger import (
 
 OUTCOMES = {ROLLBACK_INTENT: ROLLED_BACK, WITHDRAW_INTENT: WITHDRAWN}
 """The kinds of entry that announce a move of versions, and those that say it is done."""
-MOVE_KINDS = (*OUTCOMES, *OUTCOMES.values())
+PLACE_KINDS = (*OUTCOMES, *OUTCOMES.values(), VERIFIED)
+"""Every kind that is about versions after their push."""
 
 _MOVE = {"from": str, "to": str, "withdraws": list, "restores": list, "by": str, "reason": str, "automatic": bool}
 """What every move holds, and what its outcome repeats."""
@@ -79,7 +81,10 @@ def advance(places: Places, entry: Entry) -> str:
         if problem := _check_intent(places, entry):
             return problem
         places.moving = entry
-    elif entry.kind in MOVE_KINDS:
+    elif entry.kind == VERIFIED:
+        known = (*places.in_place, *places.withdrawn)
+        return "" if entry.payload.get("version") in known else "is about a version that was never pushed"
+    elif entry.kind in OUTCOMES.values():
         if problem := _check_outcome(places.moving, entry):
             return problem
         places.moving = None

@@ -22,7 +22,7 @@ from components._release.ledger import (
     read_chain,
     read_ledger,
 )
-from components._release.places import MOVE_KINDS, Places, advance, places_of
+from components._release.places import PLACE_KINDS, Places, advance, places_of
 from components._release.store import has_copy, has_digest, is_whole, version_folders, withdrawn_folder, withdrawn_names
 from components._shared.digest import digest_model
 from components._shared.errors import UserError
@@ -157,7 +157,7 @@ def check_history(entries: Sequence[Entry]) -> list[str]:
     for entry in entries:
         if entry.kind in APPROVAL_KINDS:
             continue
-        problem = "" if entry.kind in MOVE_KINDS else _check_entry(entry, claims, settled)
+        problem = "" if entry.kind in PLACE_KINDS else _check_entry(entry, claims, settled)
         if problem := problem or advance(places, entry):
             problems.append(f"Entry {entry.sequence} ({entry.kind}) {problem}.")
         elif entry.kind == PUSH_INTENT:

@@ -66,6 +66,25 @@ def rollback(base: Path, *, to: str = "", by: str, reason: str, lock_seconds: fl
         return _change(move_versions(base, ROLLBACK_INTENT, withdraws=newer, restores=restores, by=by, reason=reason))
 
 
+def undo(base: Path, change: Change, *, by: str, reason: str, lock_seconds: float = LOCK_SECONDS) -> Change:
+    """Takes a rollback back as a whole, unless something else was made live since.
+
+    Args:
+        base: The serving directory.
+        change: What the rollback did.
+        by: Who wanted it.
+        reason: Why it does not stay.
+        lock_seconds: How long to wait for a push.
+    """
+    with explain_write_errors(base), hold_lock(base, lock_seconds):
+        recover(base)
+        live = next((str(item.version) for item in list_releases(base) if item.live), "")
+        if live != change.live:
+            return Change(before=live, live=live)
+        moved = {"withdraws": list(change.restored), "restores": list(change.withdrawn)}
+        return _change(move_versions(base, ROLLBACK_INTENT, **moved, by=by, reason=reason, automatic=True))
+
+
 def withdraw(
     base: Path,
     *,

@@ -24,6 +24,7 @@ from components._release.ledger import (
     APPROVAL_EXPIRED,
     APPROVAL_REQUESTED,
     APPROVAL_WITHDRAWN,
+    PUSH_INTENT,
     PUSHED,
     WITHDRAWN,
     Entry,
@@ -56,7 +57,7 @@ class Settled:
     """What became of a candidate that had waited.
 
     Attributes:
-        kind: `pushed`, `abandoned`, `approval_expired` or `approval_withdrawn`, as in the ledger.
+        kind: `pushed`, `abandoned`, `withdrawn`, `approval_expired` or `approval_withdrawn`, as in the ledger.
         model_digest: Digest of the model as trained.
         version: The version that it became; empty if it did not.
         reason: Why, in a sentence.
@@ -136,7 +137,11 @@ def describe(settled: Settled) -> str:
     model = f"Candidate {settled.model_digest.removeprefix('sha256:')[:12]}"
     if settled.kind == PUSHED:
         return f"{model} is version {settled.version}"
-    words = {ABANDONED: "was approved and cannot be pushed any more", APPROVAL_EXPIRED: "was not approved in time"}
+    words = {
+        WITHDRAWN: "was pushed and failed in the server",
+        ABANDONED: "was approved and cannot be pushed any more",
+        APPROVAL_EXPIRED: "was not approved in time",
+    }
     return f"{model} {words.get(settled.kind, 'does not wait any more')}"
 
 
@@ -181,7 +186,8 @@ def _outcome_of(base: Path, request: Request, candidate: Candidate, entries: Seq
 
 
 def _pushed_before(base: Path, request: Request, entries: Sequence[Entry]) -> Outcome:
-    told = [entry for entry in entries if entry.payload.get("version") == int(request.version)][-1]
+    kinds = (PUSH_INTENT, PUSHED)
+    told = [entry for entry in entries if entry.kind in kinds and entry.payload["version"] == int(request.version)][-1]
     state = "is live" if live_version(base) == request.version else "is not live any more"
     reason = f"The model is version {request.version} and {state}. {request.by} approved it: {request.reason}"
     return Outcome(

@@ -14,7 +14,7 @@ decision              decision.json, and BLESSED or NOT_BLESSED
 pushed                pushed.json
 
 A pushed version is a SavedModel with assets.extra/sluice/: schema.pbtxt, manifest.json, training.json, evaluation.json,
-decision.json, model_card.md, and statistics/ as the artifact.
+decision.json, model_card.md, and statistics/ as the artifact; verification.json if a model server was to verify it.
 """
 
 TRAIN, EVAL, TEST = "train", "eval", "test"
@@ -50,6 +50,9 @@ WARMUP_FILE = "tf_serving_warmup_requests"
 RELEASE_DIR = "sluice"
 """Folder in assets.extra where push_model puts what a release must carry; outside the model digest."""
 RELEASE_STATISTICS_DIR = "statistics"
+
+VERIFICATION_FILE = "verification.json"
+"""Rows with their predictions, for a model server to answer."""
 
 BASELINE_FILE = "baseline.json"
 BASELINE_MODEL_DIR = "model"

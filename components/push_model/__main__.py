@@ -18,6 +18,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--schema", required=True, help="folder of the schema, which goes along")
     parser.add_argument("--evaluation", required=True, help="folder of the evaluation, whose summary goes along")
     parser.add_argument("--serving_dir", required=True, help="base path of the model in the serving directory")
+    parser.add_argument("--server", required=True, help="REST interface of the model server that verifies; empty for none")
+    parser.add_argument("--model_name", required=True, help="the model's name in that server")
+    parser.add_argument(
+        "--server_wait_seconds", required=True, type=cli.integer, help="how long a version may take to be AVAILABLE there"
+    )
     parser.add_argument("--strict", required=True, type=cli.boolean, help='true: a "no" exits with 3; false: it exits with 0')
     parser.add_argument("--pushed", required=True, help="folder for pushed.json: what was pushed where, or why nothing was")
     parser.add_argument("--pushed_version", required=True, help="file for the pushed version; empty text when none was")
@@ -37,6 +42,9 @@ def main(args: argparse.Namespace) -> None:
         schema=args.schema,
         evaluation=args.evaluation,
         serving_dir=args.serving_dir,
+        server=args.server,
+        model_name=args.model_name,
+        server_wait_seconds=args.server_wait_seconds,
         strict=args.strict,
         pushed=args.pushed,
         image=os.environ.get("SLUICE_IMAGE", ""),

@@ -14,6 +14,9 @@ def push_model(
     schema: dsl.Input[dsl.Artifact],
     evaluation: dsl.Input[dsl.Artifact],
     serving_dir: str,
+    server: str,
+    model_name: str,
+    server_wait_seconds: int,
     strict: bool,
     pushed: dsl.Output[dsl.Artifact],
     pushed_version: dsl.OutputPath(str),
@@ -28,6 +31,9 @@ def push_model(
         schema: The schema that goes along with the release.
         evaluation: The evaluation whose summary goes along with the release.
         serving_dir: Base path of the model in the serving directory.
+        server: REST interface of the model server that verifies what is pushed, such as http://flights:8501; empty for none.
+        model_name: The model's name in that server.
+        server_wait_seconds: How long a version may take to become AVAILABLE there.
         strict: Whether a "no" exits with 3 instead of ending green without a push.
 
     Returns:
@@ -52,6 +58,12 @@ def push_model(
             evaluation.path,
             "--serving_dir",
             serving_dir,
+            "--server",
+            server,
+            "--model_name",
+            model_name,
+            "--server_wait_seconds",
+            server_wait_seconds,
             "--strict",
             strict,
             "--pushed",

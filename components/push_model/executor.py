@@ -6,10 +6,21 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from components._release.approvals import State
+from components._release.ledger import WITHDRAWN
 from components._release.push import Candidate, push
+from components._release.releases import live_version
+from components._release.server_client import Server, check_reachable
 from components._release.store import serving_base
-from components._release.waiting import Settled, request_approval, settle_waiting
-from components._shared.artifacts import DECISION_FILE, PUSHED_FILE, SAVED_MODEL_FILE, SERVING_MODEL_DIR
+from components._release.verification import verify_pushed
+from components._release.waiting import Settled, list_requests, request_approval, settle_waiting
+from components._shared.artifacts import (
+    DECISION_FILE,
+    PUSHED_FILE,
+    SAVED_MODEL_FILE,
+    SERVING_MODEL_DIR,
+    VERIFICATION_FILE,
+)
 from components._shared.digest import digest_model
 from components._shared.errors import Refusal, UserError
 from components._shared.gates import Status
@@ -68,6 +79,9 @@ def push_model(
     serving_dir: str,
     strict: bool,
     pushed: str,
+    server: str = "",
+    model_name: str = "",
+    server_wait_seconds: float = 300.0,
     image: str = "",
     run_id: str = "",
     now: datetime.datetime | None = None,
@@ -75,7 +89,8 @@ def push_model(
     """Pushes the model if the decision approves this very model and its baseline is still live.
 
     Candidates that waited come first: what was approved meanwhile is pushed, what expired is removed. A decision that is
-    pending lets the model wait in the serving directory.
+    pending lets the model wait in the serving directory. With a server, a version that does not become AVAILABLE there, or
+    predicts something else than the evaluation did, is withdrawn again.
 
     Args:
         model: The model artifact.
@@ -87,18 +102,25 @@ def push_model(
         serving_dir: Base path of the model in the serving directory.
         strict: Whether a "no" raises.
         pushed: Folder for `pushed.json`.
+        server: REST interface of the model server that verifies what is pushed; empty for none.
+        model_name: The model's name there.
+        server_wait_seconds: How long a version may take to become AVAILABLE there.
         image: Reference of the image that this runs in, for the ledger.
         run_id: Name of the pipeline's run, for the ledger.
         now: The time, for the deadlines of approvals; None for the clock's.
 
     Raises:
         Refusal: On a "no", if strict; to wait is none.
-        UserError: If the release cannot be put together or the serving directory cannot be written.
+        UserError: If the release cannot be put together, the serving directory cannot be written, or the server does not
+            answer before anything was pushed.
     """
     base, now = serving_base(serving_dir), now or datetime.datetime.now(datetime.UTC)
-    settled = settle_waiting(base, now=now)
-    found = _prepare(Path(model), decision, examples, statistics, schema, evaluation, {"image": image, "run": run_id})
-    result = PushResult(pushed=False, reason=found) if isinstance(found, str) else _push(base, *found, now)
+    verifier = Server(url=server, model_name=model_name, wait_seconds=server_wait_seconds) if server else None
+    settled = _settle(base, verifier, now)
+    found = _prepare(
+        Path(model), decision, examples, statistics, schema, evaluation, {"image": image, "run": run_id, "server": server}
+    )
+    result = PushResult(pushed=False, reason=found) if isinstance(found, str) else _push(base, *found, verifier, now)
     result = dataclasses.replace(result, settled=tuple(settled))
     write_json(Path(pushed) / PUSHED_FILE, {"format": PUSHED_FORMAT, **dataclasses.asdict(result)})
     if result.pushed:
@@ -134,7 +156,8 @@ def _prepare(
         decision_digest=verdict.digest,
         baseline_version=verdict.document["baseline_version"],
         baseline_digest=str(verdict.document.get("baseline_pushed_digest") or ""),
-        attachments=_attach(verdict, evidence),
+        attachments=_attach(verdict, evidence)
+        | (_sample(verdict, evidence, examples, schema, evaluation) if origin["server"] else {}),
         record={**_record(verdict.document, evidence), **origin},
     )
     return candidate, verdict.document["deadline"] if verdict.status is Status.PENDING else ""
@@ -145,6 +168,20 @@ def _attach(decision: Decision, evidence: Evidence) -> dict[str, bytes]:
         decision=decision.document, manifest=evidence.manifest, training=evidence.training, evaluation=evidence.evaluation
     )
     return {**evidence.files, DECISION_FILE: decision.data, MODEL_CARD_FILE: card.encode()}
+
+
+def _sample(decision: Decision, evidence: Evidence, examples: str, schema: str, evaluation: str) -> dict[str, bytes]:
+    from components.push_model.sample import take_sample  # noqa: PLC0415  # Arrow is needed for this alone
+
+    parity = decision.document.get("policy", {}).get("parity", {})
+    sample = take_sample(
+        examples=examples,
+        schema=schema,
+        evaluation=evaluation,
+        manifest=evidence.manifest,
+        tolerance=None if parity.get("off") else parity.get("tolerance"),
+    )
+    return {VERIFICATION_FILE: sample.to_bytes()}
 
 
 def _record(decision: dict[str, Any], evidence: Evidence) -> dict[str, Any]:
@@ -169,8 +206,30 @@ def _record(decision: dict[str, Any], evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _push(base: Path, candidate: Candidate, deadline: str, now: datetime.datetime) -> PushResult:
+def _settle(base: Path, verifier: Server | None, now: datetime.datetime) -> list[Settled]:
+    """Settles what waits, and verifies what thereby, or by a push that was interrupted, is live now."""
+    if any(request.state is State.APPROVED for request in list_requests(base)):
+        _check_server(base, verifier)
+    settled = settle_waiting(base, now=now)
+    version, problem = verify_pushed(base, verifier) if verifier else ("", "")
+    return [
+        dataclasses.replace(item, kind=WITHDRAWN, reason=problem) if version and item.version == version else item
+        for item in settled
+    ]
+
+
+def _check_server(base: Path, verifier: Server | None) -> None:
+    # TF Serving opens its ports when it has a version, so before the first one there is nobody to ask.
+    if verifier and live_version(base):
+        check_reachable(verifier)
+
+
+def _push(base: Path, candidate: Candidate, deadline: str, verifier: Server | None, now: datetime.datetime) -> PushResult:
+    _check_server(base, verifier)
     outcome = request_approval(base, candidate, deadline, now=now) if deadline else push(base, candidate)
+    version, problem = verify_pushed(base, verifier) if verifier and outcome.pushed else ("", "")
+    if version and version == outcome.version:
+        return PushResult(pushed=False, reason=problem)
     return PushResult(
         pushed=outcome.pushed,
         reason=outcome.reason,

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,10 +24,13 @@ def write_files(folder, files):
         path.write_text(content if isinstance(content, str) else json.dumps(content))
 
 
-def write_artifacts(root, weights="w1", baseline=("", ""), **changes):
+def write_artifacts(root, weights="w1", baseline=("", ""), served=None, **changes):
     """Writes all that push_model reads, and returns its keyword arguments. `changes` go into decision.json."""
     saved_model = {"saved_model.pb": "graph", "variables/variables.data": weights, "assets/vocabulary": "AA\nUA\n"}
-    write_files(root / "model/Format-Serving", saved_model)
+    if served:
+        shutil.copytree(served, root / "model/Format-Serving")
+    else:
+        write_files(root / "model/Format-Serving", saved_model)
     digest = digest_model(root / "model/Format-Serving")
     facts = {"model_digest": digest, "data_version": "sha256:data"}
     write_files(root / "schema", {"schema.pbtxt": 'feature { name: "carrier" }'})
@@ -60,7 +64,8 @@ def write_artifacts(root, weights="w1", baseline=("", ""), **changes):
     blessing = "BLESSED" if decision["approved"] else "NOT_BLESSED"
     write_files(root / "decision", {"decision.json": decision, blessing: ""})
     names = ("model", "decision", "examples", "statistics", "schema", "evaluation", "pushed")
-    return {name: str(root / name) for name in names} | {"serving_dir": str(root.parent / "serving"), "strict": False}
+    paths = {name: str(root / name) for name in names} | {"serving_dir": str(root.parent / "serving")}
+    return paths | {"server": "", "model_name": "m", "server_wait_seconds": 20, "strict": False}
 
 
 @pytest.fixture

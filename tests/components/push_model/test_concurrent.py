@@ -10,7 +10,7 @@ from components.push_model.executor import push_model
 
 def _command(options, tmp_path, name):
     flags = {**options, "strict": "true", "pushed_version": str(tmp_path / name / "version")}
-    return [text for flag, value in flags.items() for text in (f"--{flag}", value)]
+    return [text for flag, value in flags.items() for text in (f"--{flag}", str(value))]
 
 
 @pytest.mark.parametrize("pushers", [2, 8])

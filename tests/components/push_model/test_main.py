@@ -19,7 +19,7 @@ def make_args(make_artifacts, tmp_path):
         outputs = {"artifacts": {"pushed": artifact}, "outputFile": str(tmp_path / "out.json")}
         flags = make_artifacts(**options) | {"strict": strict, "pushed_version": str(tmp_path / "version")}
         flags["executor_input"] = json.dumps({"outputs": outputs})
-        return [text for name, value in flags.items() for text in (f"--{name}", value)]
+        return [text for name, value in flags.items() for text in (f"--{name}", str(value))]
 
     return make
 

@@ -1,0 +1,171 @@
+"""Asks a model server by TF Serving's REST interface: which versions it has, and what they predict."""
+
+import dataclasses
+import http.client
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+
+from components._shared.artifacts import SIGNATURE_RAW
+from components._shared.errors import UserError
+
+AVAILABLE = "AVAILABLE"
+
+_STATUS_SECONDS, _PREDICT_SECONDS = 10.0, 60.0
+_POLL_SECONDS = 0.2
+_FAILED_SECONDS = 15.0
+"""How long a load must be reported as failed: a version that returns is reported as before until the server looks again."""
+
+
+class ServerError(Exception):
+    """The server does not answer, or says no; the text says why, as a sentence."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Server:
+    """A model server.
+
+    Attributes:
+        url: Its REST interface, such as `http://flights:8501`.
+        model_name: The model's name there.
+        wait_seconds: How long a version may take to become AVAILABLE.
+    """
+
+    url: str
+    model_name: str
+    wait_seconds: float = 300.0
+
+    @property
+    def address(self) -> str:
+        """Address of the model."""
+        return f"{self.url.rstrip('/')}/v1/models/{urllib.parse.quote(self.model_name, safe='')}"
+
+
+@dataclasses.dataclass(frozen=True)
+class VersionStatus:
+    """How far a version is: its state, and the error that ended it."""
+
+    state: str
+    error: str = ""
+
+
+def read_status(server: Server) -> dict[int, VersionStatus]:
+    """Returns the versions that a server knows; none of a model that has none yet.
+
+    Raises:
+        ServerError: If it does not answer, or not as TF Serving does.
+    """
+    try:
+        document = _ask(urllib.request.Request(server.address), _STATUS_SECONDS)  # noqa: S310  # the project's own
+    except urllib.error.HTTPError as error:
+        if error.code == http.client.NOT_FOUND:
+            return {}
+        raise ServerError(f"{server.url} answers {error.code}: {_message(error)}") from error
+    try:
+        return {int(item["version"]): _read_version(item) for item in document["model_version_status"]}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ServerError(f"{server.url} does not answer as TF Serving does.") from error
+
+
+def check_reachable(server: Server) -> None:
+    """Checks that a server answers, before anything is changed that has to be verified there.
+
+    Raises:
+        UserError: If it does not.
+    """
+    try:
+        read_status(server)
+    except ServerError as error:
+        remedy = "Start it, or name another one. Nothing was changed."
+        raise UserError("The model server answers.", received=error, remedy=remedy) from error
+
+
+def wait_live(server: Server, version: int) -> str:
+    """Waits until a version is AVAILABLE, and the highest that is: the one that a request without a version gets.
+
+    Returns:
+        Why it is not, as a sentence; empty if it is.
+    """
+    deadline, failed_since, problem = time.monotonic() + server.wait_seconds, None, ""
+    while True:
+        try:
+            status = read_status(server)
+        except ServerError as error:  # it may be starting anew
+            status, problem = {}, str(error)
+        else:
+            problem = _why_not_live(status, version)
+        failed = status.get(version, VersionStatus("")).error
+        failed_since = (failed_since or time.monotonic()) if failed else None
+        now = time.monotonic()
+        if not problem or now >= deadline or (failed_since and now - failed_since >= _FAILED_SECONDS):
+            return problem
+        time.sleep(_POLL_SECONDS)
+
+
+def predict(server: Server, version: int, inputs: Mapping[str, list[Any]]) -> Any:
+    """Returns the outputs of a version by name, or the only one without its name, in the columnar form.
+
+    Args:
+        server: The server.
+        version: The version.
+        inputs: Values by input of the signature `serving_default`; None stands for NaN, which JSON has no word for.
+
+    Raises:
+        ServerError: If it does not answer, or says no.
+    """
+    columns = {name: [float("nan") if value is None else value for value in values] for name, values in inputs.items()}
+    body = json.dumps({"signature_name": SIGNATURE_RAW, "inputs": columns}).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{server.address}/versions/{version}:predict", body, headers)  # noqa: S310
+    try:
+        return _ask(request, _PREDICT_SECONDS)["outputs"]
+    except urllib.error.HTTPError as error:
+        raise ServerError(f"{server.url} answers {error.code}: {_message(error)}") from error
+    except (KeyError, TypeError) as error:
+        raise ServerError(f"{server.url} does not answer as TF Serving does.") from error
+
+
+def _why_not_live(status: Mapping[int, VersionStatus], version: int) -> str:
+    own = status.get(version)
+    if own is None:
+        return f"The server does not know version {version}; it has {_list(status)}."
+    if own.state != AVAILABLE:
+        return f"Version {version} is {own.state} in the server{f': {own.error}' if own.error else ''}."
+    newest = max(number for number, item in status.items() if item.state == AVAILABLE)
+    return "" if newest == version else f"The server still answers with version {newest}."
+
+
+def _list(status: Mapping[int, VersionStatus]) -> str:
+    return ", ".join(f"{number} ({item.state})" for number, item in sorted(status.items())) or "none"
+
+
+def _read_version(item: Any) -> VersionStatus:
+    status = item.get("status") or {}
+    failed = status.get("error_code", "OK") not in ("OK", 0)
+    return VersionStatus(str(item["state"]), str(status.get("error_message") or "it failed") if failed else "")
+
+
+def _ask(request: urllib.request.Request, seconds: float) -> Any:
+    try:
+        with urllib.request.urlopen(request, timeout=seconds) as response:  # noqa: S310  # the project's own
+            return json.loads(response.read())
+    except urllib.error.HTTPError:
+        raise
+    except (
+        OSError,
+        ValueError,
+        http.client.HTTPException,
+    ) as error:  # a URLError is an OSError; ValueError: no URL, or no JSON
+        raise ServerError(f"{request.full_url} does not answer: {getattr(error, 'reason', error)}") from error
+
+
+def _message(error: urllib.error.HTTPError) -> str:
+    body = error.read()
+    try:
+        return str(json.loads(body)["error"])
+    except (ValueError, KeyError, TypeError):
+        return body.decode("utf-8", "replace")

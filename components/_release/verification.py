@@ -1,0 +1,161 @@
+"""Verifies a pushed version in a model server: it is AVAILABLE there, and predicts what the evaluation did."""
+
+import dataclasses
+import json
+import logging
+import math
+import statistics
+from pathlib import Path
+from typing import Any
+
+from components._release.ledger import VERIFIED, append_entry, read_ledger
+from components._release.lock import hold_lock
+from components._release.push import recover
+from components._release.releases import Release, live_release
+from components._release.rollback import Change, rollback, undo, withdraw
+from components._release.server_client import Server, ServerError, check_reachable, predict, wait_live
+from components._shared.artifacts import ASSETS_EXTRA_DIR, RELEASE_DIR, VERIFICATION_FILE
+from components._shared.documents import parse_object
+from components._shared.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+_FORMAT = "sluice/verification/1"
+_BY = "push_model"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Rows that a release carries, and what the evaluation predicted for them.
+
+    Attributes:
+        output: Name of the model's output.
+        inputs: Values by feature, as a request holds them; None stands for NaN.
+        predictions: A number per row, or a list of them for a multiclass label.
+        tolerance: Greatest difference, absolute for probabilities and relative for numbers; None if the parity gate is off.
+        relative: Whether differences are relative.
+    """
+
+    output: str
+    inputs: dict[str, list[Any]]
+    predictions: list[Any]
+    tolerance: float | None
+    relative: bool
+
+    def to_bytes(self) -> bytes:
+        """Returns the file's content."""
+        return json.dumps({"format": _FORMAT, **dataclasses.asdict(self)}, allow_nan=False).encode()
+
+
+def read_sample(version: Path) -> Sample | None:
+    """Returns the rows that a version's folder carries; None if it was pushed without them."""
+    try:
+        fields = parse_object((version / ASSETS_EXTRA_DIR / RELEASE_DIR / VERIFICATION_FILE).read_bytes())
+    except FileNotFoundError:
+        return None
+    if fields.pop("format", None) != _FORMAT:
+        return None
+    return Sample(**fields)
+
+
+def verify_version(base: Path, version: int, server: Server) -> str:
+    """Checks a version that is to be live in a server, and records it if all is well.
+
+    Returns:
+        What is wrong, as a sentence; empty if nothing is.
+    """
+    if problem := wait_live(server, version):
+        return problem
+    facts: dict[str, Any] = {"version": version, "server": server.url, "model_name": server.model_name}
+    if sample := read_sample(base / str(version)):
+        try:
+            outputs = predict(server, version, sample.inputs)
+        except ServerError as error:
+            return str(error)
+        apart = largest_difference(outputs, sample)
+        facts |= {"rows": len(sample.predictions), "tolerance": sample.tolerance}
+        if not math.isfinite(apart):
+            return f"Version {version} does not give a number for each of {facts['rows']} rows in the server."
+        if sample.tolerance is not None and apart > sample.tolerance:
+            return (
+                f"Version {version} predicts something else in the server than in the evaluation: "
+                f"the largest difference over {facts['rows']} rows is {apart:.3g}, allowed is {sample.tolerance:g}."
+            )
+        facts["largest_difference"] = apart
+    with hold_lock(base):
+        recover(base)  # the push may have died before it was recorded
+        append_entry(base, VERIFIED, lambda _: facts)
+    logger.info("Version %d is live in %s and was verified", version, server.url)
+    return ""
+
+
+def verify_pushed(base: Path, server: Server) -> tuple[str, str]:
+    """Verifies the live version if its push wanted that and it has not happened yet; if it fails, the version is withdrawn.
+
+    Returns:
+        The version that was withdrawn and why, in sentences; two empty texts if all is well.
+    """
+    release = live_release(base)
+    if release is None or not release.record.get("server") or _was_verified(base, release):
+        return "", ""
+    problem = verify_version(base, release.version, server)
+    if not problem:
+        return "", ""
+    change = withdraw(base, version=str(release.version), by=_BY, reason=problem, allow_none=True, automatic=True)
+    logger.error("Version %d was withdrawn: %s", release.version, problem)
+    after = f"Version {change.live} is live" if change.live else "No version is live"
+    if change.live and (worse := wait_live(server, int(change.live))):
+        logger.error("%s", worse)
+        after += f", but not in the server: {worse.rstrip('.')}"
+    return str(release.version), f"Version {release.version} was withdrawn. {problem} {after}."
+
+
+def roll_back_verified(base: Path, server: Server, *, to: str = "", by: str, reason: str) -> Change:
+    """Rolls back, makes sure that the version is live in a server, and takes the rollback back if it is not.
+
+    Args:
+        base: The serving directory.
+        server: The server.
+        to: The version; empty for the one before the live one.
+        by: Who wants it.
+        reason: Why.
+
+    Raises:
+        UserError: As `rollback`, or if the server does not answer or the version does not serve there.
+    """
+    check_reachable(server)
+    change = rollback(base, to=to, by=by, reason=reason)
+    if problem := verify_version(base, int(change.live), server):
+        undone = undo(base, change, by=by, reason=f"Taken back: {problem}") if change.entry else change
+        remedy = f"Version {undone.live} is live. Name another version, or roll back without a server: --server none."
+        raise UserError(f"Version {change.live} is live in the server.", received=problem, remedy=remedy)
+    return change
+
+
+def largest_difference(outputs: Any, sample: Sample) -> float:
+    """Returns how far predictions are from those of the sample: infinite if one is missing or not finite.
+
+    Differences are absolute, or |found - wanted| / max(|wanted|, s) with s the standard deviation of `wanted` over the rows.
+    """
+    found = outputs.get(sample.output) if isinstance(outputs, dict) else outputs
+    found, wanted = _numbers(found), _numbers(sample.predictions)
+    if len(found) != len(wanted) or not all(map(math.isfinite, found)):
+        return math.inf
+    spread = statistics.pstdev(wanted) if sample.relative else 0.0
+    return max((_apart(one, other, spread, sample.relative) for one, other in zip(found, wanted, strict=True)), default=0.0)
+
+
+def _apart(found: float, wanted: float, spread: float, relative: bool) -> float:
+    apart = abs(found - wanted)
+    return apart / max(abs(wanted), spread) if relative and apart else apart
+
+
+def _numbers(values: Any) -> list[float]:
+    if isinstance(values, list):
+        return [number for value in values for number in _numbers(value)]
+    return [float(values)] if isinstance(values, int | float) and not isinstance(values, bool) else [math.nan]
+
+
+def _was_verified(base: Path, release: Release) -> bool:
+    entries = [entry for entry in read_ledger(base) if entry.sequence > release.sequence]
+    return any(entry.kind == VERIFIED and entry.payload["version"] == release.version for entry in entries)

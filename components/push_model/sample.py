@@ -1,0 +1,61 @@
+"""Takes the first test rows with their predictions, for a release to carry: what a server must answer."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from components._data.examples import iterate_split
+from components._data.schema import read_schema, serving_features
+from components._release.verification import Sample
+from components._shared.artifacts import CANDIDATE, PREDICTIONS_FILE, TEST
+from components._shared.errors import UserError
+from components._shared.label import LabelKind, read_label_spec
+
+_ROWS = 32
+_MISSING: dict[int, Any] = {schema_pb2.INT: -(2**63), schema_pb2.FLOAT: None, schema_pb2.BYTES: ""}
+"""What stands for a missing value in a request (docs/serving.md), NaN being None."""
+
+
+def take_sample(*, examples: str, schema: str, evaluation: str, manifest: dict[str, Any], tolerance: float | None) -> Sample:
+    """Returns the first test rows as requests hold them, and the evaluation's predictions.
+
+    Args:
+        examples: The examples artifact.
+        schema: The schema artifact.
+        evaluation: The evaluation artifact; it is known to be about these examples.
+        manifest: The manifest of the examples.
+        tolerance: Greatest allowed difference; None for any.
+
+    Raises:
+        UserError: If rows or predictions are missing, or are not the same in number.
+    """
+    rows = next(iterate_split(examples, TEST, batch_rows=_ROWS)).slice(0, _ROWS)
+    try:
+        table = pq.read_table(Path(evaluation) / PREDICTIONS_FILE, columns=[CANDIDATE])
+    except (OSError, pa.ArrowException) as error:
+        raise _no_sample(f"{PREDICTIONS_FILE}: {error}") from error
+    if table.num_rows != (total := manifest["splits"][TEST]["rows"]):
+        raise _no_sample(f"{table.num_rows} predictions for {total} rows")
+    label = read_label_spec(manifest)
+    return Sample(
+        output=label.output,
+        inputs={feature.name: _values(rows, feature) for feature in serving_features(read_schema(schema))},
+        predictions=table[CANDIDATE].slice(0, rows.num_rows).to_pylist(),
+        tolerance=tolerance,
+        relative=label.kind is LabelKind.NUMERIC,
+    )
+
+
+def _values(rows: pa.Table, feature: schema_pb2.Feature) -> list[Any]:
+    if feature.name not in rows.column_names:
+        raise _no_sample(f"examples without {feature.name!r}")
+    missing = _MISSING[feature.type]
+    # NaN is the one value that differs from itself.
+    return [missing if value is None or value != value else value for value in rows[feature.name].to_pylist()]  # noqa: PLR0124
+
+
+def _no_sample(received: str) -> UserError:
+    return UserError("A release that a server verifies carries test rows with their predictions.", received=received)

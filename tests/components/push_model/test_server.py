@@ -1,0 +1,222 @@
+"""A push, and a rollback, that a real model server verifies."""
+
+import json
+import shutil
+import socket
+import threading
+import time
+import urllib.request
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from components._release import server_client
+from components._release.ledger import read_ledger
+from components._release.releases import live_version, verify_ledger
+from components._release.rollback import rollback
+from components._release.server_client import Server, predict, read_status
+from components._release.verification import roll_back_verified
+from components._shared.digest import digest_file
+from components._shared.errors import Refusal, UserError
+from components.push_model import executor
+from components.push_model.executor import push_model
+from serving.bench import save_half_plus
+from serving.flags import parse
+from serving.server import Server as ModelServer
+
+WHO = {"by": "Ada", "reason": "Too many false alarms."}
+X = np.arange(50, dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Returns folders of models that answer x / 2 + offset, by offset."""
+    folder = tmp_path_factory.mktemp("models")
+    for offset in (2, 3, 4):
+        save_half_plus(folder / str(offset), float(offset))
+    return {offset: folder / str(offset) for offset in (2, 3, 4)}
+
+
+@pytest.fixture
+def run_push(make_artifacts, models, tmp_path):
+    """Returns a function that pushes the model x / 2 + offset, of which the evaluation says that it predicts x / 2 + said."""
+
+    def run(offset, url, said=None, **options):
+        live = live_version(tmp_path / "serving")
+        name = f"run-{len(list(tmp_path.glob('run-*')))}"
+        policy = {"policy": {"parity": {"off": "", "tolerance": 1e-5}}}
+        decision = policy | options.pop("decision", {})
+        arguments = make_artifacts(name, served=models[offset], baseline=(live, ""), **decision)
+        _write_rows(tmp_path / name, X / 2 + (offset if said is None else said))
+        return push_model(**{**arguments, "server": url, **options})
+
+    return run
+
+
+def _write_rows(root, predictions):
+    schema = 'feature { name: "x" type: FLOAT presence { min_fraction: 1 } shape {} }'
+    (root / "schema/schema.pbtxt").write_text(schema)
+    training = json.loads((root / "model/training.json").read_text())
+    (root / "model/training.json").write_text(
+        json.dumps({**training, "schema_hash": digest_file(root / "schema/schema.pbtxt")})
+    )
+    manifest = json.loads((root / "examples/manifest.json").read_text())
+    manifest |= {"label": "late", "label_kind": "binary", "splits": {"test": {"rows": len(X)}}}
+    (root / "examples/manifest.json").write_text(json.dumps(manifest))
+    (root / "examples/Split-test").mkdir()
+    pq.write_table(pa.table({"x": X}), root / "examples/Split-test/part-00000.parquet")
+    pq.write_table(pa.table({"candidate": predictions.astype(np.float32)}), root / "evaluation/predictions.parquet")
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Returns a function that starts a model server on the serving directory, which may be empty, and returns its address."""
+    started = []
+
+    def start():
+        base = tmp_path / "serving"
+        base.mkdir(exist_ok=True)
+        flags = ["--port=0", f"--rest_api_port={_free_port()}", "--model_name=m", f"--model_base_path={base}"]
+        server = ModelServer(parse([*flags, "--max_num_load_retries=0"]))
+        started.append(server)
+        threading.Thread(target=server.start, daemon=True).start()
+        return f"http://127.0.0.1:{flags[1].partition('=')[2]}"
+
+    yield start
+    for server in started:
+        server.close()
+
+
+def _free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def _kinds(base):
+    assert verify_ledger(base) == []
+    return [entry.kind for entry in read_ledger(base)]
+
+
+def _states(url):
+    return {number: item.state for number, item in read_status(Server(url=url, model_name="m")).items()}
+
+
+def test_versions_are_verified_one_after_another(run_push, serve, tmp_path):
+    url, base = serve(), tmp_path / "serving"  # there is no version yet, and so no open port
+    assert run_push(2, url).version == "1"
+    assert run_push(3, url).version == "2"
+    assert _kinds(base) == ["push_intent", "pushed", "verified"] * 2
+    verified = read_ledger(base)[-1].payload
+    assert verified["largest_difference"] <= 1e-5
+    assert {key: verified[key] for key in ("version", "server", "model_name", "rows", "tolerance")} == {
+        "version": 2,
+        "server": url,
+        "model_name": "m",
+        "rows": 32,
+        "tolerance": 1e-5,
+    }
+    assert _states(url)[2] == "AVAILABLE"
+
+
+def test_version_that_predicts_something_else_is_withdrawn(run_push, serve, tmp_path):
+    url, base = serve(), tmp_path / "serving"
+    run_push(2, url)
+    result = run_push(3, url, said=3.5)
+    assert (result.pushed, result.version, live_version(base)) == (False, "", "1")
+    assert "predicts something else in the server than in the evaluation" in result.reason
+    assert "the largest difference over 32 rows is 0.5, allowed is 1e-05. Version 1 is live." in result.reason
+    assert _kinds(base)[3:] == ["push_intent", "pushed", "withdraw_intent", "withdrawn"]
+    assert read_ledger(base)[-1].payload["automatic"] is True
+    assert predict(Server(url=url, model_name="m"), 1, {"x": [2.0]}) == [3.0]
+    with pytest.raises(Refusal, match="was version 2 and is withdrawn"):  # the same decision again
+        run_push(3, url, said=3.5, strict=True)
+
+
+def test_version_that_does_not_load_is_withdrawn(run_push, serve, tmp_path, models, monkeypatch):
+    monkeypatch.setattr(server_client, "_FAILED_SECONDS", 0.5)
+    url, broken = serve(), tmp_path / "broken"
+    run_push(2, url)
+    shutil.copytree(models[3], broken)
+    next((broken / "variables").glob("*.data*")).write_bytes(b"half")
+    monkeypatch.setitem(models, 5, broken)
+    result = run_push(5, url)
+    assert (result.pushed, live_version(tmp_path / "serving")) == (False, "1")
+    assert "Version 2 is END in the server" in result.reason
+    assert _states(url)[1] == "AVAILABLE"
+
+
+def test_first_version_that_fails_leaves_the_directory_as_it_was(run_push, serve, tmp_path):
+    result = run_push(2, serve(), said=7)
+    assert (result.pushed, live_version(tmp_path / "serving")) == (False, "")
+    assert result.reason.endswith("No version is live.")
+
+
+def test_server_that_does_not_answer_stops_the_push_before_it_begins(run_push, tmp_path):
+    run_push(2, "")
+    with pytest.raises(UserError, match=r"does not answer.*Nothing was changed"):
+        run_push(3, f"http://127.0.0.1:{_free_port()}")
+    assert _kinds(tmp_path / "serving") == ["push_intent", "pushed"]
+
+
+def test_push_that_died_before_its_verification_is_verified_by_the_next(run_push, serve, tmp_path, monkeypatch):
+    url, base = serve(), tmp_path / "serving"
+    run_push(2, url)
+    with monkeypatch.context() as patch:
+        patch.setattr(executor, "verify_pushed", lambda base, verifier: ("", ""))
+        run_push(3, url, said=9)
+    assert live_version(base) == "2"
+    result = run_push(4, url, decision={"approved": False})
+    assert (result.pushed, live_version(base), _kinds(base)[-1]) == (False, "1", "withdrawn")
+
+
+def _ask_all_the_time(url, stop, answers, errors):
+    body = json.dumps({"inputs": {"x": [2.0]}}).encode()
+    while not stop.is_set():
+        try:
+            with urllib.request.urlopen(f"{url}/v1/models/m:predict", body, timeout=10) as response:
+                answers.append(json.loads(response.read())["outputs"][0])
+        except OSError as error:
+            errors.append(error)
+        time.sleep(0.005)
+
+
+def test_no_request_fails_during_a_rollback(run_push, serve, tmp_path):
+    url, base = serve(), tmp_path / "serving"
+    for offset in (2, 3, 4):
+        run_push(offset, url)
+    stop, answers, errors = threading.Event(), [], []
+    clients = [threading.Thread(target=_ask_all_the_time, args=(url, stop, answers, errors)) for _ in range(4)]
+    for client in clients:
+        client.start()
+    change = roll_back_verified(base, Server(url=url, model_name="m", wait_seconds=20), to="1", **WHO)
+    time.sleep(0.2)
+    stop.set()
+    for client in clients:
+        client.join()
+    assert (change.live, errors) == ("1", [])
+    assert set(answers) == {5.0, 3.0}  # never version 2, which lies between
+    assert answers[-1] == 3.0
+    assert _kinds(base)[-3:] == ["rollback_intent", "rolled_back", "verified"]
+
+
+def test_rollback_to_a_version_that_does_not_serve_is_taken_back(run_push, serve, tmp_path):
+    url, base = serve(), tmp_path / "serving"
+    run_push(2, url)
+    run_push(3, url, said=7)  # withdrawn by itself
+    run_push(4, url)
+    with pytest.raises(UserError, match=r"predicts something else.*Version 3 is live"):
+        roll_back_verified(base, Server(url=url, model_name="m", wait_seconds=20), to="2", **WHO)
+    assert (live_version(base), _kinds(base)[-1]) == ("3", "rolled_back")
+    assert (base / ".withdrawn-2").is_dir()
+
+
+def test_rollback_waits_for_a_server_in_vain(run_push, tmp_path):
+    run_push(2, "")
+    run_push(3, "")
+    with pytest.raises(UserError, match="does not answer"):
+        roll_back_verified(tmp_path / "serving", Server(url=f"http://127.0.0.1:{_free_port()}", model_name="m"), **WHO)
+    assert live_version(tmp_path / "serving") == "2"
+    assert rollback(tmp_path / "serving", **WHO).live == "1"
