@@ -146,8 +146,10 @@ def largest_difference(outputs: Any, sample: Sample) -> float:
 
 
 def _apart(found: float, wanted: float, spread: float, relative: bool) -> float:
-    apart = abs(found - wanted)
-    return apart / max(abs(wanted), spread) if relative and apart else apart
+    apart, scale = abs(found - wanted), max(abs(wanted), spread)
+    if not relative or not apart:
+        return apart
+    return apart / scale if scale else math.inf
 
 
 def _numbers(values: Any) -> list[float]:
