@@ -111,12 +111,14 @@ class Serving(_Model):
         directory: The model's base path for TF Serving.
         server: REST interface of the server that verifies each version that is to be live; empty for none.
         server_wait_seconds: How long a version may take to become AVAILABLE there.
+        keep_versions: How many versions stay after a push, the live one and the one before it in any case; 0 for all.
     """
 
     model_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     directory: Name
     server: Annotated[str, Field(pattern=r"^(https?://[^\s/?#]+/?)?$")] = ""
     server_wait_seconds: Annotated[int, Field(ge=1)] = 300
+    keep_versions: Annotated[int, Field(ge=0)] = 0
 
 
 def _gates_model() -> type[_Model]:

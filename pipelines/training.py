@@ -168,6 +168,7 @@ def build_training_pipeline(project: Project) -> Any:
                 server=server,
                 model_name=project.serving.model_name,
                 server_wait_seconds=project.serving.server_wait_seconds,
+                keep_versions=project.serving.keep_versions,
                 strict=strict,
             )
         )

@@ -42,6 +42,8 @@ ROLLBACK_INTENT, ROLLED_BACK = "rollback_intent", "rolled_back"
 """An earlier version is to be live again, and the newer ones leave; it is, and they did."""
 WITHDRAW_INTENT, WITHDRAWN = "withdraw_intent", "withdrawn"
 """A version is to leave; it did."""
+RETIRED = "retired"
+"""Versions that are not kept any more."""
 VERIFIED = "verified"
 """A version is live in a model server, and predicts there what the evaluation did."""
 

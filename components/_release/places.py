@@ -2,6 +2,7 @@
 
     rollback_intent ──► rolled_back     the newer versions leave, and an older one is live; or one that had left returns
     withdraw_intent ──► withdrawn       one version leaves
+    retired                             versions, in place or withdrawn, are not kept any more
 
 A server takes the highest number in place, and so does Sluice: that is the live version.
 
@@ -15,6 +16,7 @@ from pathlib import Path
 from components._release.ledger import (
     PUSH_INTENT,
     PUSHED,
+    RETIRED,
     ROLLBACK_INTENT,
     ROLLED_BACK,
     VERIFIED,
@@ -25,7 +27,7 @@ from components._release.ledger import (
 
 OUTCOMES = {ROLLBACK_INTENT: ROLLED_BACK, WITHDRAW_INTENT: WITHDRAWN}
 """The kinds of entry that announce a move of versions, and those that say it is done."""
-PLACE_KINDS = (*OUTCOMES, *OUTCOMES.values(), VERIFIED)
+PLACE_KINDS = (*OUTCOMES, *OUTCOMES.values(), VERIFIED, RETIRED)
 """Every kind that is about versions after their push."""
 
 _MOVE = {"from": str, "to": str, "withdraws": list, "restores": list, "by": str, "reason": str, "automatic": bool}
@@ -39,11 +41,14 @@ class Places:
     Attributes:
         in_place: Versions that servers see.
         withdrawn: Versions that left, each with the entry that says why.
+        retired: Versions that are not kept any more, each with the entry that says so. One that was withdrawn before is among
+            both.
         moving: The move that has no outcome yet.
     """
 
     in_place: set[int] = dataclasses.field(default_factory=set)
     withdrawn: dict[int, Entry] = dataclasses.field(default_factory=dict)
+    retired: dict[int, Entry] = dataclasses.field(default_factory=dict)
     moving: Entry | None = None
 
     @property
@@ -73,7 +78,7 @@ def places_of(entries: Sequence[Entry], base: Path) -> Places:
 
 def advance(places: Places, entry: Entry) -> str:
     """Takes an entry into account, and returns why it makes no sense where it stands; empty if it does."""
-    if places.moving and entry.kind in (PUSH_INTENT, PUSHED, *OUTCOMES):
+    if places.moving and entry.kind in (PUSH_INTENT, PUSHED, RETIRED, *OUTCOMES):
         return f"comes before the end of what entry {places.moving.sequence} began"
     if entry.kind == PUSHED:
         places.in_place.add(entry.payload["version"])
@@ -84,6 +89,8 @@ def advance(places: Places, entry: Entry) -> str:
     elif entry.kind == VERIFIED:
         known = (*places.in_place, *places.withdrawn)
         return "" if entry.payload.get("version") in known else "is about a version that was never pushed"
+    elif entry.kind == RETIRED:
+        return _retire(places, entry)
     elif entry.kind in OUTCOMES.values():
         if problem := _check_outcome(places.moving, entry):
             return problem
@@ -92,6 +99,18 @@ def advance(places: Places, entry: Entry) -> str:
             _place(places, version, entry, in_place=False)
         for version in entry.payload["restores"]:
             _place(places, version, entry, in_place=True)
+    return ""
+
+
+def _retire(places: Places, entry: Entry) -> str:
+    versions = entry.payload.get("versions")
+    if type(versions) is not list or not versions or any(type(version) is not int for version in versions):
+        return "does not say which versions it retires"
+    there = (places.in_place | set(places.withdrawn)) - set(places.retired)
+    if wrong := [version for version in versions if version not in there or str(version) == places.live]:
+        return f"retires version {wrong[0]}, which is live or not there"
+    places.in_place -= set(versions)
+    places.retired |= dict.fromkeys(versions, entry)
     return ""
 
 
@@ -114,7 +133,8 @@ def _check_intent(places: Places, entry: Entry) -> str:
     if not (entry.payload["by"].strip() and entry.payload["reason"].strip()):
         return "names nobody, or no reason"
     wrong = [version for version in withdraws if version not in places.in_place]
-    if wrong := wrong or [version for version in restores if version not in places.withdrawn]:
+    returns = set(places.withdrawn) - set(places.retired)
+    if wrong := wrong or [version for version in restores if version not in returns]:
         return f"moves version {wrong[0]}, which is not there"
     after = highest((places.in_place - set(withdraws)) | set(restores))
     if (payload["from"], payload["to"]) != (places.live, after):

@@ -28,6 +28,7 @@ from components._release.ledger import (
     LEDGER_DIR,
     PUSH_INTENT,
     PUSHED,
+    RETIRED,
     WITHDRAWN,
     Entry,
     append_entry,
@@ -37,6 +38,7 @@ from components._release.ledger import (
 from components._release.lock import LOCK_SECONDS, hold_lock
 from components._release.moves import settle_move
 from components._release.releases import Release, list_releases, releases_of, untrusted_versions
+from components._release.retention import remove_what_is_retired, retire_versions
 from components._release.store import (
     explain_write_errors,
     has_digest,
@@ -161,6 +163,24 @@ def why_stale(base: Path, baseline_version: str, baseline_digest: str, entries: 
     return ""
 
 
+def keep_last(base: Path, keep: int, *, lock_seconds: float = LOCK_SECONDS) -> list[int]:
+    """Removes all versions but the last ones, and returns those that went.
+
+    Args:
+        base: The serving directory.
+        keep: How many versions to keep in place; 0 keeps all. The live one and the one before it always stay.
+        lock_seconds: How long to wait for another push.
+
+    Raises:
+        UserError: If the ledger is broken, or the directory cannot be written.
+    """
+    if not keep:
+        return []
+    with explain_write_errors(base), hold_lock(base, lock_seconds):
+        recover(base)
+        return retire_versions(base, keep)
+
+
 def recover(base: Path) -> None:
     """Settles what interrupted pushes, rollbacks and withdrawals have left; call it under the lock."""
     if (base / LEDGER_DIR).is_dir():
@@ -178,6 +198,7 @@ def recover(base: Path) -> None:
             logger.warning("The push of version %d was interrupted before it was in place; abandoning it", claim["version"])
             _settle(base, intent, ABANDONED, reason="The push was interrupted before the version was in place.")
     settle_move(base)
+    remove_what_is_retired(base)
     remove_stale_staging(base)
 
 
@@ -200,11 +221,10 @@ def find_earlier_push(base: Path, candidate: Candidate, releases: Sequence[Relea
                 head=_head(base, release),
             )
         by_a_person = release.model_digest == candidate.model_digest and release.withdrawn_by
-        if release.state == WITHDRAWN and (same or by_a_person):
-            reason = (
-                f"The model was version {release.version} and is withdrawn. {release.reason.rstrip('.')}. "
-                f"`sluice rollback PROJECT --to {release.version}` makes it live again."
-            )
+        if by_a_person or (release.state in (WITHDRAWN, RETIRED) and same):
+            way_back = f" `sluice rollback PROJECT --to {release.version}` makes it live again."
+            reason = f"The model was version {release.version} and is {release.state}. {release.reason.rstrip('.')}."
+            reason += way_back if release.state == WITHDRAWN else ""
             return Outcome(pushed=False, version="", pushed_digest="", reason=reason, head=_head(base, release))
     return None
 

@@ -14,6 +14,7 @@ from components._release.ledger import (
     ABANDONED,
     PUSH_INTENT,
     PUSHED,
+    RETIRED,
     ROLLBACK_INTENT,
     ROLLED_BACK,
     WITHDRAWN,
@@ -39,13 +40,13 @@ class Release:
 
     Attributes:
         version: Its number.
-        state: "pushed", "abandoned", "withdrawn", or "intended" while the ledger has no outcome and the version is not in
-            place.
+        state: "pushed", "abandoned", "withdrawn", "retired", or "intended" while the ledger has no outcome and the version is
+            not in place.
         live: Whether it is the version that serves.
         claimed_at: When it was claimed, by the clock of the pusher.
-        settled_at: When it was pushed, abandoned or withdrawn; empty if no outcome is recorded.
+        settled_at: When it was pushed, abandoned, withdrawn or retired; empty if no outcome is recorded.
         sequence: Number of the ledger's entry that says so.
-        reason: Why it was approved, abandoned or withdrawn.
+        reason: Why it was approved, abandoned, withdrawn or retired.
         withdrawn_by: Who withdrew it; empty if nobody did, or if it failed its verification in a server.
         record: The whole payload: digests, data, code, parameters, metrics, gates, image, approver.
     """
@@ -144,8 +145,8 @@ def releases_of(entries: Sequence[Entry], base: Path) -> list[Release]:
 
 def untrusted_versions(base: Path, releases: Sequence[Release]) -> list[str]:
     """Returns names that a server would take for versions though the ledger does not say that they were pushed."""
-    pushed = {str(release.version) for release in releases if release.state == PUSHED}
-    return [name for name in version_folders(base) if name not in pushed]
+    known = {str(release.version) for release in releases if release.state == PUSHED or _leaves(base, release)}
+    return [name for name in version_folders(base) if name not in known]
 
 
 def check_history(entries: Sequence[Entry]) -> list[str]:
@@ -187,7 +188,7 @@ def verify_ledger(base: str | Path, head: str = "") -> list[str]:
     releases = releases_of(entries, base)
     for release in releases:
         problems += _check_version(base, release)
-    withdrawn = {withdrawn_folder(base, release.version).name for release in releases if release.state == WITHDRAWN}
+    withdrawn = {withdrawn_folder(base, release.version).name for release in releases if release.state in (WITHDRAWN, RETIRED)}
     problems += [
         f"{base / name} looks like a withdrawn version, and the ledger does not say that it was withdrawn."
         for name in withdrawn_names(base)
@@ -249,8 +250,19 @@ def _release(intent: Entry, outcome: Entry | None, base: Path, places: Places) -
         reason=str(record.get("reason", "")),
         record=record,
     )
-    move = places.withdrawn.get(release.version)
-    return _withdrawn(release, move) if move else release
+    if move := places.withdrawn.get(release.version):
+        release = _withdrawn(release, move)
+    if entry := places.retired.get(release.version):
+        reason = f"Only {entry.payload.get('keep')} versions are kept."
+        release = dataclasses.replace(
+            release, state=RETIRED, settled_at=entry.recorded_at, sequence=entry.sequence, reason=reason
+        )
+    return release
+
+
+def _leaves(base: Path, release: Release) -> bool:
+    """Returns whether a retired version is still in place, since whoever retired it died."""
+    return release.state == RETIRED and has_digest(base, release.version, release.pushed_digest)
 
 
 def _withdrawn(release: Release, move: Entry) -> Release:

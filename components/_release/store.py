@@ -5,6 +5,7 @@
 <base>/.staging-…/     a version being copied; TF Serving skips names that are no integers
 <base>/.candidates/    a version that waits for approval each, under the hexadecimal digits of its model's digest
 <base>/.withdrawn-<n>/ a version that servers must not see any more, as it was
+<base>/.retired-<n>/   a version that is being removed
 <base>/.lock           held by whoever pushes
 """
 
@@ -29,6 +30,7 @@ CANDIDATES_DIR = ".candidates"
 
 _STAGING_PREFIX = ".staging-"
 _WITHDRAWN_PREFIX = ".withdrawn-"
+_RETIRED_PREFIX = ".retired-"
 _INTEGER = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
 _LARGEST_VERSION = 2**63 - 1
 _USERS_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
@@ -93,6 +95,11 @@ def withdrawn_names(base: Path) -> list[str]:
     return sorted(path.name for path in base.glob(f"{_WITHDRAWN_PREFIX}*"))
 
 
+def retired_folder(base: Path, version: int) -> Path:
+    """Returns where a version is while it is being removed."""
+    return base / f"{_RETIRED_PREFIX}{version}"
+
+
 def candidate_folder(base: Path, model_digest: str) -> Path:
     """Returns where a candidate waits for approval."""
     return base / CANDIDATES_DIR / model_digest.removeprefix("sha256:")
@@ -130,12 +137,12 @@ def stage_version(base: Path, version: int, model: Path, attachments: Mapping[st
 
 def remove_stale_staging(base: Path) -> None:
     """Removes staging folders of processes that died; call it under the lock."""
-    for path in sorted(base.glob(f"{_STAGING_PREFIX}*")):
-        shutil.rmtree(path, ignore_errors=True)
-        if path.exists():
-            logger.warning("Could not remove the leftover %s; it does no harm but takes room", path)
-        else:
-            logger.info("Removed %s, which an interrupted push had left", path)
+    _remove(base, _STAGING_PREFIX)
+
+
+def remove_retired(base: Path) -> None:
+    """Removes what is left of retired versions; call it under the lock."""
+    _remove(base, _RETIRED_PREFIX)
 
 
 def move_into_place(staging: Path, target: Path) -> None:
@@ -166,6 +173,15 @@ def explain_write_errors(base: Path) -> Iterator[None]:
             received=error,
             remedy="The live version is untouched. Make room or give permission and push again; it goes on from there.",
         ) from error
+
+
+def _remove(base: Path, prefix: str) -> None:
+    for path in sorted(base.glob(f"{prefix}*")):
+        shutil.rmtree(path, ignore_errors=True)
+        if path.exists():
+            logger.warning("Could not remove the leftover %s; it does no harm but takes room", path)
+        else:
+            logger.info("Removed %s", path)
 
 
 def _write_attachments(parent: Path, name: str, attachments: Mapping[str, bytes]) -> None:

@@ -17,6 +17,7 @@ def push_model(
     server: str,
     model_name: str,
     server_wait_seconds: int,
+    keep_versions: int,
     strict: bool,
     pushed: dsl.Output[dsl.Artifact],
     pushed_version: dsl.OutputPath(str),
@@ -34,6 +35,7 @@ def push_model(
         server: REST interface of the model server that verifies what is pushed, such as http://flights:8501; empty for none.
         model_name: The model's name in that server.
         server_wait_seconds: How long a version may take to become AVAILABLE there.
+        keep_versions: How many versions stay in place after a push, the live one and the one before it in any case; 0 for all.
         strict: Whether a "no" exits with 3 instead of ending green without a push.
 
     Returns:
@@ -64,6 +66,8 @@ def push_model(
             model_name,
             "--server_wait_seconds",
             server_wait_seconds,
+            "--keep_versions",
+            keep_versions,
             "--strict",
             strict,
             "--pushed",

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from components._release.approvals import State
-from components._release.ledger import WITHDRAWN
-from components._release.push import Candidate, push
+from components._release.ledger import PUSHED, WITHDRAWN
+from components._release.push import Candidate, keep_last, push
 from components._release.releases import live_version
 from components._release.server_client import Server, check_reachable
 from components._release.store import serving_base
@@ -82,6 +82,7 @@ def push_model(
     server: str = "",
     model_name: str = "",
     server_wait_seconds: float = 300.0,
+    keep_versions: int = 0,
     image: str = "",
     run_id: str = "",
     now: datetime.datetime | None = None,
@@ -105,6 +106,8 @@ def push_model(
         server: REST interface of the model server that verifies what is pushed; empty for none.
         model_name: The model's name there.
         server_wait_seconds: How long a version may take to become AVAILABLE there.
+        keep_versions: How many versions to keep in place after a push, the live one and the one before it in any case; 0 for
+            all.
         image: Reference of the image that this runs in, for the ledger.
         run_id: Name of the pipeline's run, for the ledger.
         now: The time, for the deadlines of approvals; None for the clock's.
@@ -122,6 +125,8 @@ def push_model(
     )
     result = PushResult(pushed=False, reason=found) if isinstance(found, str) else _push(base, *found, verifier, now)
     result = dataclasses.replace(result, settled=tuple(settled))
+    if result.pushed or any(item.kind == PUSHED for item in settled):
+        keep_last(base, keep_versions)
     write_json(Path(pushed) / PUSHED_FILE, {"format": PUSHED_FORMAT, **dataclasses.asdict(result)})
     if result.pushed:
         logger.info("Version %s is in %s. %s", result.version, base, result.reason)

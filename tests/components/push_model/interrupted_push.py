@@ -89,7 +89,9 @@ def describe(base):
         "moves": [entry.kind for entry in entries if entry.kind.startswith(("rol", "withd"))],
         "requests": [request.state for request in list_requests(base)],
         "copies": [path.name for path in base.glob(".candidates/*")],
-        "leftovers": [path.name for path in base.rglob("*") if ".staging-" in path.name or path.suffix == ".tmp"],
+        "leftovers": [
+            path.name for path in base.rglob("*") if path.name.startswith((".staging-", ".retired-")) or path.suffix == ".tmp"
+        ],
     }
 
 

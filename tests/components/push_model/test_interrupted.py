@@ -186,3 +186,18 @@ def test_rollback(make_artifacts, interrupt, tmp_path, how, case):
         assert retried["moves"] == ["rollback_intent", "rolled_back"] * (len(before) + 1), found
     assert {found["code"] for found in facts[:-1]} == {CODES[how]}
     assert {found["interrupted"]["live"] for found in facts} == {old, new}
+
+
+def test_push_that_keeps_two_versions(make_artifacts, interrupt, tmp_path):
+    base, digests = tmp_path / "serving", {}
+    for number in "12":
+        baseline = (str(int(number) - 1), digests[str(int(number) - 1)]) if digests else ("", "")
+        digests[number] = push_model(**make_artifacts(number, weights=number, baseline=baseline)).pushed_digest
+    options = make_artifacts("3", weights="3", baseline=("2", digests["2"])) | {"keep_versions": 2}
+    for found in interrupt("killed", base, options):
+        left, retried = found["interrupted"], found["retried"]
+        assert (left["problems"], left["live"]) == ([], max(left["versions"])), found
+        assert digests["2"] in left["versions"].values(), found
+        (version, again) = found["versions"]
+        assert (again, set(retried["versions"])) == (version, {"2", version}), found
+        assert (retried["problems"], retried["live"], retried["leftovers"]) == ([], version, []), found
