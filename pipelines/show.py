@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from components._release.ledger import Entry, read_ledger
+from components._release.ledger import VERIFIED, Entry, read_ledger
 from components._release.releases import Release, list_releases
 from components._shared.errors import UserError
 
@@ -91,6 +91,9 @@ def _is_about(entry: Entry, version: int) -> bool:
 
 
 def _say(entry: Entry) -> str:
+    if entry.kind == VERIFIED and "largest_difference" in entry.payload:
+        apart = f"{entry.payload['rows']} rows, at most {entry.payload['largest_difference']:.3g} apart"
+        return f"{entry.payload.get('server')}: {apart}"
     by = f"{entry.payload['by']}: " if entry.payload.get("by") else ""
     return f"{by}{entry.payload.get('reason', '')}"
 
