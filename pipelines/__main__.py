@@ -195,10 +195,20 @@ def rollback(
 ) -> None:
     """Make an earlier version live again at once, or one that was withdrawn."""
     from pipelines.config import load_project
-    from pipelines.rollback import roll_back, server_of
+    from pipelines.rollback import roll_back, target_of
 
-    url = server_of(load_project(project), server)
-    roll_back(_base(project, serving_dir), _console(), server=url, to=to, by=by, reason=reason)
+    roll_back(target_of(load_project(project), serving_dir, server), _console(), to=to, by=by, reason=reason)
+
+
+@app.command(rich_help_panel=_RELEASES)
+def promote(
+    project: ProjectPath, reason: Reason, by: WithdrawnBy = "", server: ServerUrl = "", serving_dir: ServingDir = None
+) -> None:
+    """Make the canary stable, where versions have labels."""
+    from pipelines.config import load_project
+    from pipelines.rollback import promote_canary, target_of
+
+    promote_canary(target_of(load_project(project), serving_dir, server), _console(), by=by, reason=reason)
 
 
 @app.command(rich_help_panel=_RELEASES)
@@ -213,11 +223,11 @@ def withdraw(
     """Take one version out of the sight of servers; if it is live, the one before it is live again."""
     from pipelines.approvals import parse_release
     from pipelines.config import load_project
-    from pipelines.rollback import server_of, withdraw_release
+    from pipelines.rollback import target_of, withdraw_release
 
     project, name = parse_release(release)
-    base, url = _base(project, serving_dir), server_of(load_project(project), server)
-    withdraw_release(base, name, _console(), server=url, by=by, reason=reason, allow_none=allow_none)
+    target = target_of(load_project(project), serving_dir, server)
+    withdraw_release(target, name, _console(), by=by, reason=reason, allow_none=allow_none)
 
 
 def _answer(kind: str, release: str, by: str, reason: str, serving_dir: Path | None) -> None:

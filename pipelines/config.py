@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import pydantic
 from pydantic import Field
@@ -111,6 +111,7 @@ class Serving(_Model):
         directory: The model's base path for TF Serving.
         server: REST interface of the server that verifies each version that is to be live; empty for none.
         server_wait_seconds: How long a version may take to become AVAILABLE there.
+        model_config_file: The server's model configuration file, in which labels move; empty for no labels.
         keep_versions: How many versions stay after a push, the live one and the one before it in any case; 0 for all.
     """
 
@@ -119,6 +120,13 @@ class Serving(_Model):
     server: Annotated[str, Field(pattern=r"^(https?://[^\s/?#]+/?)?$")] = ""
     server_wait_seconds: Annotated[int, Field(ge=1)] = 300
     keep_versions: Annotated[int, Field(ge=0)] = 0
+    model_config_file: str = ""
+
+    @pydantic.model_validator(mode="after")
+    def _labels_need_a_server(self) -> Self:
+        if self.model_config_file and not self.server:
+            raise ValueError("labels move only to a version that a server has: model_config_file needs server")
+        return self
 
 
 def _gates_model() -> type[_Model]:

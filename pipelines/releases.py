@@ -91,7 +91,8 @@ def _table(releases: list[Release]) -> Table:
         table.add_column(name, no_wrap=True)
     table.add_column("model", overflow="ellipsis")  # a narrow terminal shortens it first
     for release in releases:
-        state = "[bold green]live[/]" if release.live else release.state
+        labels = f" {', '.join(release.labels)}" if release.labels else ""
+        state = f"[bold green]live[/]{labels}" if release.live else f"{release.state}{labels}"
         when = (release.settled_at or release.claimed_at)[:16].replace("T", " ")
         model = release.model_digest.removeprefix("sha256:")[:12]
         table.add_row(str(release.version), state, when, escape(_headline_metric(release)), model)

@@ -59,6 +59,8 @@ def run_project(
 
         serving_dir = Path(serving_dir or project.serving_dir).resolve()
         fixed = {"project_dir": str(project.folder), "serving_dir": str(serving_dir)}
+        if project.serving.model_config_file:
+            fixed["model_config_file"] = str(project.folder / project.serving.model_config_file)
         run, spec, arguments = _prepare(project, Path(runs_dir), fixed, settings)
         run.isolation = isolation
         console = console or Console(stderr=True, emoji=False)

@@ -62,6 +62,9 @@ def build_training_pipeline(project: Project) -> Any:
         project_dir: str = PROJECT_DIR,
         serving_dir: str = str(PurePosixPath(PROJECT_DIR, project.serving.directory)),
         server: str = project.serving.server,
+        model_config_file: str = str(PurePosixPath(PROJECT_DIR, project.serving.model_config_file))
+        if project.serving.model_config_file
+        else "",
         pattern: str = project.source.pattern,
         spans: str = project.source.spans,
         epochs: int = training.epochs,
@@ -168,6 +171,7 @@ def build_training_pipeline(project: Project) -> Any:
                 server=server,
                 model_name=project.serving.model_name,
                 server_wait_seconds=project.serving.server_wait_seconds,
+                model_config_file=model_config_file,
                 keep_versions=project.serving.keep_versions,
                 strict=strict,
             )

@@ -44,6 +44,8 @@ WITHDRAW_INTENT, WITHDRAWN = "withdraw_intent", "withdrawn"
 """A version is to leave; it did."""
 RETIRED = "retired"
 """Versions that are not kept any more."""
+LABELLED = "labelled"
+"""A label, such as stable, names another version."""
 VERIFIED = "verified"
 """A version is live in a model server, and predicts there what the evaluation did."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from components._release.durable import sync_folder
 from components._release.ledger import PUSHED, WITHDRAW_INTENT, Entry, append_entry, read_ledger
-from components._release.places import OUTCOMES, highest, places_of
+from components._release.places import OUTCOMES, places_of
 from components._release.releases import Release, list_releases, untrusted_versions
 from components._release.store import is_whole, version_folders, withdrawn_folder
 from components._shared.errors import UserError
@@ -51,12 +51,12 @@ def move_versions(
         UserError: If the version that would be live afterwards is not whole, or servers would take another one.
     """
     releases = list_releases(base)
-    in_place = {release.version for release in releases if release.state == PUSHED}
-    after = highest((in_place - set(withdraws)) | set(restores))
+    places = places_of(read_ledger(base), base)
+    after = places.live_after(withdraws, restores)
     if after:
         _check_next(base, next(item for item in releases if item.version == int(after)), releases)
     payload = {
-        "from": highest(in_place),
+        "from": places.live,
         "to": after,
         "withdraws": sorted(withdraws),
         "restores": sorted(restores),

@@ -3,8 +3,10 @@
     rollback_intent ──► rolled_back     the newer versions leave, and an older one is live; or one that had left returns
     withdraw_intent ──► withdrawn       one version leaves
     retired                             versions, in place or withdrawn, are not kept any more
+    labelled                            a label names another version
 
-A server takes the highest number in place, and so does Sluice: that is the live version.
+A server takes the highest number in place, and so does Sluice: that is the live version. Where a label `stable` names a version
+in place, that one is live, whatever its number.
 
 Everything here works on entries that were read before.
 """
@@ -14,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from components._release.ledger import (
+    LABELLED,
     PUSH_INTENT,
     PUSHED,
     RETIRED,
@@ -27,11 +30,14 @@ from components._release.ledger import (
 
 OUTCOMES = {ROLLBACK_INTENT: ROLLED_BACK, WITHDRAW_INTENT: WITHDRAWN}
 """The kinds of entry that announce a move of versions, and those that say it is done."""
-PLACE_KINDS = (*OUTCOMES, *OUTCOMES.values(), VERIFIED, RETIRED)
+PLACE_KINDS = (*OUTCOMES, *OUTCOMES.values(), VERIFIED, RETIRED, LABELLED)
 """Every kind that is about versions after their push."""
+
+STABLE, CANARY = "stable", "canary"
 
 _MOVE = {"from": str, "to": str, "withdraws": list, "restores": list, "by": str, "reason": str, "automatic": bool}
 """What every move holds, and what its outcome repeats."""
+_LABEL = {"label": str, "version": int, "previous": str, "by": str, "reason": str}
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -43,23 +49,25 @@ class Places:
         withdrawn: Versions that left, each with the entry that says why.
         retired: Versions that are not kept any more, each with the entry that says so. One that was withdrawn before is among
             both.
+        labels: The version in place that each label names.
         moving: The move that has no outcome yet.
     """
 
     in_place: set[int] = dataclasses.field(default_factory=set)
     withdrawn: dict[int, Entry] = dataclasses.field(default_factory=dict)
     retired: dict[int, Entry] = dataclasses.field(default_factory=dict)
+    labels: dict[str, int] = dataclasses.field(default_factory=dict)
     moving: Entry | None = None
 
     @property
     def live(self) -> str:
         """The live version; empty if none is in place."""
-        return highest(self.in_place)
+        return self.live_after((), ())
 
-
-def highest(versions: Iterable[int]) -> str:
-    """Returns the highest version as text; empty if there is none."""
-    return str(max(versions, default=""))
+    def live_after(self, withdraws: Iterable[int], restores: Iterable[int]) -> str:
+        """Returns the version that is live when some have left and others returned; empty if none is in place then."""
+        left = (self.in_place - set(withdraws)) | set(restores)
+        return str(self.labels[STABLE] if self.labels.get(STABLE) in left else max(left, default=""))
 
 
 def places_of(entries: Sequence[Entry], base: Path) -> Places:
@@ -82,35 +90,54 @@ def advance(places: Places, entry: Entry) -> str:
         return f"comes before the end of what entry {places.moving.sequence} began"
     if entry.kind == PUSHED:
         places.in_place.add(entry.payload["version"])
-    elif entry.kind in OUTCOMES:
-        if problem := _check_intent(places, entry):
-            return problem
-        places.moving = entry
-    elif entry.kind == VERIFIED:
-        known = (*places.in_place, *places.withdrawn)
-        return "" if entry.payload.get("version") in known else "is about a version that was never pushed"
-    elif entry.kind == RETIRED:
-        return _retire(places, entry)
-    elif entry.kind in OUTCOMES.values():
-        if problem := _check_outcome(places.moving, entry):
-            return problem
-        places.moving = None
-        for version in entry.payload["withdraws"]:
-            _place(places, version, entry, in_place=False)
-        for version in entry.payload["restores"]:
-            _place(places, version, entry, in_place=True)
+    step = _STEPS.get(entry.kind)
+    return step(places, entry) if step else ""
+
+
+def _begin(places: Places, entry: Entry) -> str:
+    problem = _check_intent(places, entry)
+    places.moving = None if problem else entry
+    return problem
+
+
+def _end(places: Places, entry: Entry) -> str:
+    if problem := _check_outcome(places.moving, entry):
+        return problem
+    places.moving = None
+    for version in entry.payload["withdraws"]:
+        _place(places, version, entry, in_place=False)
+    for version in entry.payload["restores"]:
+        _place(places, version, entry, in_place=True)
     return ""
+
+
+def _verify(places: Places, entry: Entry) -> str:
+    known = (*places.in_place, *places.withdrawn)
+    return "" if entry.payload.get("version") in known else "is about a version that was never pushed"
 
 
 def _retire(places: Places, entry: Entry) -> str:
     versions = entry.payload.get("versions")
     if type(versions) is not list or not versions or any(type(version) is not int for version in versions):
         return "does not say which versions it retires"
-    there = (places.in_place | set(places.withdrawn)) - set(places.retired)
+    there = (places.in_place | set(places.withdrawn)) - set(places.retired) - set(places.labels.values())
     if wrong := [version for version in versions if version not in there or str(version) == places.live]:
         return f"retires version {wrong[0]}, which is live or not there"
     places.in_place -= set(versions)
     places.retired |= dict.fromkeys(versions, entry)
+    return ""
+
+
+def _label(places: Places, entry: Entry) -> str:
+    payload: Mapping[str, object] = entry.payload
+    if unsaid := [name for name, kind in _LABEL.items() if type(payload.get(name)) is not kind]:
+        return f"does not say {unsaid[0]!r}"
+    label, version = entry.payload["label"], entry.payload["version"]
+    if version not in places.in_place:
+        return f"gives a label to version {version}, which is not in place"
+    if payload["previous"] != str(places.labels.get(label, "")):
+        return f"says that {label} was version {payload['previous'] or 'none'} before"
+    places.labels[label] = version
     return ""
 
 
@@ -121,6 +148,7 @@ def _place(places: Places, version: int, entry: Entry, *, in_place: bool) -> Non
         places.in_place.add(version)
     else:
         places.withdrawn[version] = entry
+        places.labels = {label: named for label, named in places.labels.items() if named != version}
 
 
 def _check_intent(places: Places, entry: Entry) -> str:
@@ -136,7 +164,7 @@ def _check_intent(places: Places, entry: Entry) -> str:
     returns = set(places.withdrawn) - set(places.retired)
     if wrong := wrong or [version for version in restores if version not in returns]:
         return f"moves version {wrong[0]}, which is not there"
-    after = highest((places.in_place - set(withdraws)) | set(restores))
+    after = places.live_after(withdraws, restores)
     if (payload["from"], payload["to"]) != (places.live, after):
         return f"says that version {payload['from'] or 'none'} is live before and version {payload['to'] or 'none'} after it"
     return ""
@@ -150,3 +178,12 @@ def _check_outcome(intent: Entry | None, entry: Entry) -> str:
     ):
         return f"is about something else than what entry {intent.sequence} began"
     return ""
+
+
+_STEPS = {
+    LABELLED: _label,
+    RETIRED: _retire,
+    VERIFIED: _verify,
+    **dict.fromkeys(OUTCOMES, _begin),
+    **dict.fromkeys(OUTCOMES.values(), _end),
+}

@@ -23,7 +23,7 @@ from components._release.ledger import (
     read_chain,
     read_ledger,
 )
-from components._release.places import PLACE_KINDS, Places, advance, places_of
+from components._release.places import PLACE_KINDS, STABLE, Places, advance, places_of
 from components._release.store import has_copy, has_digest, is_whole, version_folders, withdrawn_folder, withdrawn_names
 from components._shared.digest import digest_model
 from components._shared.errors import UserError
@@ -48,6 +48,7 @@ class Release:
         sequence: Number of the ledger's entry that says so.
         reason: Why it was approved, abandoned, withdrawn or retired.
         withdrawn_by: Who withdrew it; empty if nobody did, or if it failed its verification in a server.
+        labels: Labels that name it.
         record: The whole payload: digests, data, code, parameters, metrics, gates, image, approver.
     """
 
@@ -60,6 +61,7 @@ class Release:
     reason: str
     record: dict[str, Any]
     withdrawn_by: str = ""
+    labels: tuple[str, ...] = ()
 
     @property
     def model_digest(self) -> str:
@@ -114,7 +116,7 @@ def list_releases(base: str | Path) -> list[Release]:
 
 
 def live_release(base: str | Path) -> Release | None:
-    """Returns the live version: the highest one that was pushed and not withdrawn. None if there is none.
+    """Returns the live version: the one labelled stable, else the highest one in place. None if there is none.
 
     Raises:
         UserError: As `list_releases`.
@@ -139,8 +141,17 @@ def releases_of(entries: Sequence[Entry], base: Path) -> list[Release]:
     places = places_of(entries, base)
     releases = [_release(intent, outcomes.get(intent.payload["version"]), base, places) for intent in intents]
     pushed = [release for release in releases if release.state == PUSHED]
-    live = max(pushed, key=lambda release: release.version, default=None)
-    return [dataclasses.replace(release, live=release is live) for release in releases]
+    stable = places.labels.get(STABLE)
+    # A push that died before it was recorded may have made its version the highest.
+    live = stable or max((release.version for release in pushed), default=None)
+    return [
+        dataclasses.replace(
+            release,
+            live=release.state == PUSHED and release.version == live,
+            labels=tuple(label for label, version in sorted(places.labels.items()) if version == release.version),
+        )
+        for release in releases
+    ]
 
 
 def untrusted_versions(base: Path, releases: Sequence[Release]) -> list[str]:

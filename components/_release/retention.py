@@ -16,9 +16,6 @@ from components._release.store import is_whole, remove_retired, retired_folder, 
 
 logger = logging.getLogger(__name__)
 
-_FEWEST = 2
-"""The live version, and the one to roll back to."""
-
 
 def retire_versions(base: Path, keep: int) -> list[int]:
     """Removes all versions but the last ones; call it under the lock, with nothing left to recover.
@@ -27,17 +24,24 @@ def retire_versions(base: Path, keep: int) -> list[int]:
 
     Args:
         base: The serving directory.
-        keep: How many versions to keep in place; 0 keeps all, and 1 keeps two: the live one and the one to roll back to.
+        keep: How many versions to keep in place; 0 for all. The live one, the one to roll back to and those with a label stay
+            in any case.
 
     Returns:
         The versions that went.
     """
     releases = list_releases(base)
-    in_place = sorted(release.version for release in releases if release.state == PUSHED)
-    if not keep or len(in_place) <= max(keep, _FEWEST):
+    in_place = [release for release in releases if release.state == PUSHED]
+    if not keep or len(in_place) <= keep:
         return []
-    oldest = in_place[-max(keep, _FEWEST)]
-    goes = [item.version for item in releases if item.state in (PUSHED, WITHDRAWN) and item.version < oldest]
+    before_live = [item for item in in_place if item.version < _live(in_place)][-1:]
+    stays = {item.version for item in (*in_place[-keep:], *before_live)} | {
+        item.version for item in in_place if item.live or item.labels
+    }
+    goes = [item.version for item in in_place if item.version not in stays]
+    goes += [item.version for item in releases if item.state == WITHDRAWN and item.version < min(stays)]
+    if not goes:
+        return []
     append_entry(base, RETIRED, lambda _: {"versions": goes, "keep": keep})
     logger.info("Version %s is not kept any more", ", ".join(map(str, goes)))
     remove_what_is_retired(base)
@@ -50,6 +54,10 @@ def remove_what_is_retired(base: Path) -> None:
         if release.state == RETIRED:
             _hide(base, release)
     remove_retired(base)
+
+
+def _live(in_place: list[Release]) -> int:
+    return next((item.version for item in in_place if item.live), 0)
 
 
 def _hide(base: Path, release: Release) -> None:

@@ -58,12 +58,20 @@ def rollback(base: Path, *, to: str = "", by: str, reason: str, lock_seconds: fl
         live = next((release for release in releases if release.live), None)
         if interrupted and to in ("", interrupted.payload["to"]):
             return _change(interrupted)
-        target = _find(releases, to) if to else _before(releases, live)
+        target = find_version(releases, to) if to else version_before(releases, live)
         if target.live:
             return Change(before=str(target.version), live=str(target.version))
         newer = [item.version for item in releases if item.state == PUSHED and item.version > target.version]
         restores = [target.version] if target.state == WITHDRAWN else []
         return _change(move_versions(base, ROLLBACK_INTENT, withdraws=newer, restores=restores, by=by, reason=reason))
+
+
+def move(base: Path, *, withdraws: list[int], restores: list[int], by: str, reason: str, told: Change | None = None) -> Change:
+    """Moves versions of a rollback whose live version a label names; `told` is what the rollback did besides."""
+    with explain_write_errors(base), hold_lock(base):
+        recover(base)
+        change = _change(move_versions(base, ROLLBACK_INTENT, withdraws=withdraws, restores=restores, by=by, reason=reason))
+    return dataclasses.replace(told, withdrawn=change.withdrawn, entry=change.entry) if told else change
 
 
 def undo(base: Path, change: Change, *, by: str, reason: str, lock_seconds: float = LOCK_SECONDS) -> Change:
@@ -113,7 +121,7 @@ def withdraw(
     with explain_write_errors(_existing(base)), hold_lock(base, lock_seconds):
         _recover(base, WITHDRAW_INTENT)
         releases = list_releases(base)
-        target = _find(releases, version)
+        target = find_version(releases, version)
         if target.state == WITHDRAWN:
             live = next((str(item.version) for item in releases if item.live), "")
             return Change(before=live, live=live)
@@ -150,7 +158,12 @@ def _existing(base: Path) -> Path:
     return base
 
 
-def _find(releases: Sequence[Release], version: str) -> Release:
+def find_version(releases: Sequence[Release], version: str) -> Release:
+    """Returns a version that is in place or withdrawn.
+
+    Raises:
+        UserError: If it is neither.
+    """
     found = [release for release in releases if str(release.version) == version]
     there = ", ".join(f"{item.version} ({item.state})" for item in releases if item.state in (PUSHED, WITHDRAWN)) or "none"
     if not found:
@@ -160,7 +173,12 @@ def _find(releases: Sequence[Release], version: str) -> Release:
     return found[0]
 
 
-def _before(releases: Sequence[Release], live: Release | None) -> Release:
+def version_before(releases: Sequence[Release], live: Release | None) -> Release:
+    """Returns the highest version in place below the live one.
+
+    Raises:
+        UserError: If there is none.
+    """
     older = [item for item in releases if item.state == PUSHED and live and item.version < live.version]
     if older:
         return older[-1]

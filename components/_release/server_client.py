@@ -7,7 +7,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from components._shared.artifacts import SIGNATURE_RAW
@@ -90,19 +90,29 @@ def wait_live(server: Server, version: int) -> str:
     Returns:
         Why it is not, as a sentence; empty if it is.
     """
-    deadline, failed_since, problem = time.monotonic() + server.wait_seconds, None, ""
+    return _wait(server, version, _why_not_live)
+
+
+def wait_available(server: Server, version: int) -> str:
+    """Waits until a version is AVAILABLE, and returns why it is not, as a sentence; empty if it is."""
+    return _wait(server, version, _why_not_available)
+
+
+def wait_label(server: Server, label: str, version: int) -> str:
+    """Waits until a server answers for a label with a version, and returns why it does not; empty if it does."""
+    request = urllib.request.Request(f"{server.address}/labels/{label}/metadata")  # noqa: S310  # the project's own
+    deadline, found = time.monotonic() + server.wait_seconds, ""
     while True:
         try:
-            status = read_status(server)
-        except ServerError as error:  # it may be starting anew
-            status, problem = {}, str(error)
-        else:
-            problem = _why_not_live(status, version)
-        failed = status.get(version, VersionStatus("")).error
-        failed_since = (failed_since or time.monotonic()) if failed else None
-        now = time.monotonic()
-        if not problem or now >= deadline or (failed_since and now - failed_since >= _FAILED_SECONDS):
-            return problem
+            found = f"version {_ask(request, _STATUS_SECONDS)['model_spec']['version']}"
+        except urllib.error.HTTPError as error:
+            found = f"the error {error.code}"
+        except (ServerError, KeyError, TypeError) as error:
+            found = f"no version: {error}"
+        if found == f"version {version}":
+            return ""
+        if time.monotonic() >= deadline:
+            return f"The server answers for the label {label} with {found}, not with version {version}."
         time.sleep(_POLL_SECONDS)
 
 
@@ -129,12 +139,35 @@ def predict(server: Server, version: int, inputs: Mapping[str, list[Any]]) -> An
         raise ServerError(f"{server.url} does not answer as TF Serving does.") from error
 
 
-def _why_not_live(status: Mapping[int, VersionStatus], version: int) -> str:
+def _wait(server: Server, version: int, why_not: Callable[[Mapping[int, VersionStatus], int], str]) -> str:
+    deadline, failed_since, problem = time.monotonic() + server.wait_seconds, None, ""
+    while True:
+        try:
+            status = read_status(server)
+        except ServerError as error:  # it may be starting anew
+            status, problem = {}, str(error)
+        else:
+            problem = why_not(status, version)
+        failed = status.get(version, VersionStatus("")).error
+        failed_since = (failed_since or time.monotonic()) if failed else None
+        now = time.monotonic()
+        if not problem or now >= deadline or (failed_since and now - failed_since >= _FAILED_SECONDS):
+            return problem
+        time.sleep(_POLL_SECONDS)
+
+
+def _why_not_available(status: Mapping[int, VersionStatus], version: int) -> str:
     own = status.get(version)
     if own is None:
         return f"The server does not know version {version}; it has {_list(status)}."
     if own.state != AVAILABLE:
         return f"Version {version} is {own.state} in the server{f': {own.error}' if own.error else ''}."
+    return ""
+
+
+def _why_not_live(status: Mapping[int, VersionStatus], version: int) -> str:
+    if problem := _why_not_available(status, version):
+        return problem
     newest = max(number for number, item in status.items() if item.state == AVAILABLE)
     return "" if newest == version else f"The server still answers with version {newest}."
 

@@ -5,6 +5,7 @@ import json
 import logging
 import math
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from components._shared.errors import UserError
 logger = logging.getLogger(__name__)
 
 _FORMAT = "sluice/verification/1"
-_BY = "push_model"
+PUSHER = "push_model"
+"""Who withdraws a version that fails."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,13 +60,19 @@ def read_sample(version: Path) -> Sample | None:
     return Sample(**fields)
 
 
-def verify_version(base: Path, version: int, server: Server) -> str:
+def verify_version(base: Path, version: int, server: Server, wait: Callable[[Server, int], str] = wait_live) -> str:
     """Checks a version that is to be live in a server, and records it if all is well.
+
+    Args:
+        base: The serving directory.
+        version: The version.
+        server: The server.
+        wait: Waits for the version, and returns why it did not come.
 
     Returns:
         What is wrong, as a sentence; empty if nothing is.
     """
-    if problem := wait_live(server, version):
+    if problem := wait(server, version):
         return problem
     facts: dict[str, Any] = {"version": version, "server": server.url, "model_name": server.model_name}
     if sample := read_sample(base / str(version)):
@@ -96,12 +104,12 @@ def verify_pushed(base: Path, server: Server) -> tuple[str, str]:
         The version that was withdrawn and why, in sentences; two empty texts if all is well.
     """
     release = live_release(base)
-    if release is None or not release.record.get("server") or _was_verified(base, release):
+    if release is None or not is_to_be_verified(base, release):
         return "", ""
     problem = verify_version(base, release.version, server)
     if not problem:
         return "", ""
-    change = withdraw(base, version=str(release.version), by=_BY, reason=problem, allow_none=True, automatic=True)
+    change = withdraw(base, version=str(release.version), by=PUSHER, reason=problem, allow_none=True, automatic=True)
     logger.error("Version %d was withdrawn: %s", release.version, problem)
     after = f"Version {change.live} is live" if change.live else "No version is live"
     if change.live and (worse := wait_live(server, int(change.live))):
@@ -158,6 +166,8 @@ def _numbers(values: Any) -> list[float]:
     return [float(values)] if isinstance(values, int | float) and not isinstance(values, bool) else [math.nan]
 
 
-def _was_verified(base: Path, release: Release) -> bool:
-    entries = [entry for entry in read_ledger(base) if entry.sequence > release.sequence]
-    return any(entry.kind == VERIFIED and entry.payload["version"] == release.version for entry in entries)
+def is_to_be_verified(base: Path, release: Release) -> bool:
+    """Returns whether the push of a version wanted it to be verified, and that has not happened yet."""
+    later = [entry for entry in read_ledger(base) if entry.sequence > release.sequence]
+    done = any(entry.kind == VERIFIED and entry.payload["version"] == release.version for entry in later)
+    return bool(release.record.get("server")) and not done

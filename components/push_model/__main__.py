@@ -23,6 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--server_wait_seconds", required=True, type=cli.integer, help="how long a version may take to be AVAILABLE there"
     )
+    parser.add_argument("--model_config_file", required=True, help="that server's model configuration; empty for no labels")
     parser.add_argument("--keep_versions", required=True, type=cli.integer, help="how many versions stay in place; 0 for all")
     parser.add_argument("--strict", required=True, type=cli.boolean, help='true: a "no" exits with 3; false: it exits with 0')
     parser.add_argument("--pushed", required=True, help="folder for pushed.json: what was pushed where, or why nothing was")
@@ -46,6 +47,7 @@ def main(args: argparse.Namespace) -> None:
         server=args.server,
         model_name=args.model_name,
         server_wait_seconds=args.server_wait_seconds,
+        model_config_file=args.model_config_file,
         keep_versions=args.keep_versions,
         strict=args.strict,
         pushed=args.pushed,

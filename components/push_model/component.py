@@ -17,6 +17,7 @@ def push_model(
     server: str,
     model_name: str,
     server_wait_seconds: int,
+    model_config_file: str,
     keep_versions: int,
     strict: bool,
     pushed: dsl.Output[dsl.Artifact],
@@ -35,6 +36,7 @@ def push_model(
         server: REST interface of the model server that verifies what is pushed, such as http://flights:8501; empty for none.
         model_name: The model's name in that server.
         server_wait_seconds: How long a version may take to become AVAILABLE there.
+        model_config_file: That server's model configuration, in which a version gets the label canary; empty for no labels.
         keep_versions: How many versions stay in place after a push, the live one and the one before it in any case; 0 for all.
         strict: Whether a "no" exits with 3 instead of ending green without a push.
 
@@ -66,6 +68,8 @@ def push_model(
             model_name,
             "--server_wait_seconds",
             server_wait_seconds,
+            "--model_config_file",
+            model_config_file,
             "--keep_versions",
             keep_versions,
             "--strict",

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from components._release.approvals import State
+from components._release.labels import Labels
 from components._release.ledger import PUSHED, WITHDRAWN
+from components._release.promotion import begin_labels, verify_canary
 from components._release.push import Candidate, keep_last, push
 from components._release.releases import live_version
 from components._release.server_client import Server, check_reachable
@@ -82,6 +84,7 @@ def push_model(
     server: str = "",
     model_name: str = "",
     server_wait_seconds: float = 300.0,
+    model_config_file: str = "",
     keep_versions: int = 0,
     image: str = "",
     run_id: str = "",
@@ -106,6 +109,7 @@ def push_model(
         server: REST interface of the model server that verifies what is pushed; empty for none.
         model_name: The model's name there.
         server_wait_seconds: How long a version may take to become AVAILABLE there.
+        model_config_file: The server's model configuration, in which the version gets the label canary; empty for no labels.
         keep_versions: How many versions to keep in place after a push, the live one and the one before it in any case; 0 for
             all.
         image: Reference of the image that this runs in, for the ledger.
@@ -118,7 +122,7 @@ def push_model(
             answer before anything was pushed.
     """
     base, now = serving_base(serving_dir), now or datetime.datetime.now(datetime.UTC)
-    verifier = Server(url=server, model_name=model_name, wait_seconds=server_wait_seconds) if server else None
+    verifier = _verifier(server, model_name, server_wait_seconds, model_config_file)
     settled = _settle(base, verifier, now)
     found = _prepare(
         Path(model), decision, examples, statistics, schema, evaluation, {"image": image, "run": run_id, "server": server}
@@ -137,6 +141,25 @@ def push_model(
     else:
         logger.warning("Nothing was pushed. %s", result.reason)
     return result
+
+
+@dataclasses.dataclass(frozen=True)
+class _Verifier:
+    """The server that verifies what is pushed, and where its labels are moved."""
+
+    server: Server
+    labels: Labels | None
+
+    def verify(self, base: Path) -> tuple[str, str]:
+        """Returns the version that had to be withdrawn and why; two empty texts if all is well."""
+        return verify_canary(base, self.labels) if self.labels else verify_pushed(base, self.server)
+
+
+def _verifier(url: str, model_name: str, wait_seconds: float, model_config_file: str) -> _Verifier | None:
+    if not url:
+        return None
+    server = Server(url=url, model_name=model_name, wait_seconds=wait_seconds)
+    return _Verifier(server, Labels(config_file=Path(model_config_file), server=server) if model_config_file else None)
 
 
 def _prepare(
@@ -211,28 +234,30 @@ def _record(decision: dict[str, Any], evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _settle(base: Path, verifier: Server | None, now: datetime.datetime) -> list[Settled]:
+def _settle(base: Path, verifier: _Verifier | None, now: datetime.datetime) -> list[Settled]:
     """Settles what waits, and verifies what thereby, or by a push that was interrupted, is live now."""
     if any(request.state is State.APPROVED for request in list_requests(base)):
         _check_server(base, verifier)
     settled = settle_waiting(base, now=now)
-    version, problem = verify_pushed(base, verifier) if verifier else ("", "")
+    version, problem = verifier.verify(base) if verifier else ("", "")
     return [
         dataclasses.replace(item, kind=WITHDRAWN, reason=problem) if version and item.version == version else item
         for item in settled
     ]
 
 
-def _check_server(base: Path, verifier: Server | None) -> None:
+def _check_server(base: Path, verifier: _Verifier | None) -> None:
     # TF Serving opens its ports when it has a version, so before the first one there is nobody to ask.
     if verifier and live_version(base):
-        check_reachable(verifier)
+        check_reachable(verifier.server)
+        if verifier.labels:
+            begin_labels(base, verifier.labels)
 
 
-def _push(base: Path, candidate: Candidate, deadline: str, verifier: Server | None, now: datetime.datetime) -> PushResult:
+def _push(base: Path, candidate: Candidate, deadline: str, verifier: _Verifier | None, now: datetime.datetime) -> PushResult:
     _check_server(base, verifier)
     outcome = request_approval(base, candidate, deadline, now=now) if deadline else push(base, candidate)
-    version, problem = verify_pushed(base, verifier) if verifier and outcome.pushed else ("", "")
+    version, problem = verifier.verify(base) if verifier and outcome.pushed else ("", "")
     if version and version == outcome.version:
         return PushResult(pushed=False, reason=problem)
     return PushResult(

@@ -61,7 +61,18 @@ def test_help_is_grouped_and_needs_neither_kfp_nor_tensorflow():
     done = sluice("--help", blocked=True)
     assert done.returncode == 0, done.stderr
     order = ["Usage: sluice", "Build and run", "run ", "compile ", "Approve and push", "approve ", "reject ", "push   "]
-    order += ["What was released", "releases ", "show ", "rollback ", "withdraw ", "Serve", "serve ", "predict ", "Examples"]
+    order += [
+        "What was released",
+        "releases ",
+        "show ",
+        "rollback ",
+        "promote ",
+        "withdraw ",
+        "Serve",
+        "serve ",
+        "predict ",
+        "Examples",
+    ]
     assert [done.stdout.find(part) for part in order] == sorted(done.stdout.find(part) for part in order)
     assert -1 not in [done.stdout.find(part) for part in order]
 
@@ -79,6 +90,7 @@ def test_help_is_grouped_and_needs_neither_kfp_nor_tensorflow():
         ("push", ["--serving-dir"]),
         ("show", ["--json", "--serving-dir"]),
         ("rollback", ["--to", "--by", "--reason", "--serving-dir"]),
+        ("promote", ["--by", "--reason", "--server", "--serving-dir"]),
         ("withdraw", ["--by", "--reason", "--allow-none", "--serving-dir"]),
     ],
 )
@@ -283,3 +295,16 @@ def test_withdraw_of_one_version(second, project_dir):
     done = sluice("withdraw", f"{project_dir}@2", "--reason", "Personal data")
     assert done.returncode == 2
     assert "--allow-none" in done.stderr
+
+
+def test_rollback_where_the_server_does_not_answer_changes_nothing(second, project_dir):
+    done = sluice("rollback", project_dir, "--reason", "x", "--server", "http://127.0.0.1:9")
+    assert done.returncode == 2
+    assert "The model server answers." in done.stderr
+    assert (second / "2").is_dir()
+
+
+def test_promotion_without_labels_is_exit_2(released, project_dir):
+    done = sluice("promote", project_dir, "--reason", "x")
+    assert done.returncode == 2
+    assert "serving.model_config_file" in done.stderr

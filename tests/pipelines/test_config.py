@@ -168,6 +168,7 @@ def test_project_is_frozen(project_dir):
             "directory: x\n  server: http://p:8501/v1",
             "serving.server: String should match pattern",
         ),
+        ("directory: served/parcels", "directory: x\n  model_config_file: m", "serving: labels move only to a version"),
         ("directory: served/parcels", "directory: x\n  keep_versions: -1", "serving.keep_versions"),
         ("directory: served/parcels", "directory: x\n  server_wait_seconds: 0", "serving.server_wait_seconds"),
         ("  salt: parcels", "  salt: a\n  salt: b", "the key 'salt' appears twice"),

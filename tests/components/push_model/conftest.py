@@ -65,7 +65,8 @@ def write_artifacts(root, weights="w1", baseline=("", ""), served=None, **change
     write_files(root / "decision", {"decision.json": decision, blessing: ""})
     names = ("model", "decision", "examples", "statistics", "schema", "evaluation", "pushed")
     paths = {name: str(root / name) for name in names} | {"serving_dir": str(root.parent / "serving")}
-    return paths | {"server": "", "model_name": "m", "server_wait_seconds": 20, "keep_versions": 0, "strict": False}
+    server = {"server": "", "model_name": "m", "server_wait_seconds": 20, "model_config_file": ""}
+    return paths | server | {"keep_versions": 0, "strict": False}
 
 
 @pytest.fixture

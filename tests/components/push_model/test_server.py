@@ -13,10 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from components._release import server_client
+from components._release.labels import Labels
 from components._release.ledger import read_ledger
-from components._release.releases import live_version, verify_ledger
+from components._release.model_config import read_labels
+from components._release.promotion import promote, roll_back_labels
+from components._release.releases import list_releases, live_version, verify_ledger
 from components._release.rollback import rollback
-from components._release.server_client import Server, predict, read_status
+from components._release.server_client import Server, predict, read_status, wait_available
 from components._release.verification import roll_back_verified
 from components._shared.digest import digest_file
 from components._shared.errors import Refusal, UserError
@@ -75,10 +78,14 @@ def serve(tmp_path):
     """Returns a function that starts a model server on the serving directory, which may be empty, and returns its address."""
     started = []
 
-    def start():
+    def start(config_file=None):
         base = tmp_path / "serving"
         base.mkdir(exist_ok=True)
-        flags = ["--port=0", f"--rest_api_port={_free_port()}", "--model_name=m", f"--model_base_path={base}"]
+        flags = ["--port=0", f"--rest_api_port={_free_port()}"]
+        if config_file:
+            flags += [f"--model_config_file={config_file}", "--model_config_file_poll_wait_seconds=1"]
+        else:
+            flags += ["--model_name=m", f"--model_base_path={base}"]
         server = ModelServer(parse([*flags, "--max_num_load_retries=0"]))
         started.append(server)
         threading.Thread(target=server.start, daemon=True).start()
@@ -165,7 +172,7 @@ def test_push_that_died_before_its_verification_is_verified_by_the_next(run_push
     url, base = serve(), tmp_path / "serving"
     run_push(2, url)
     with monkeypatch.context() as patch:
-        patch.setattr(executor, "verify_pushed", lambda base, verifier: ("", ""))
+        patch.setattr(executor, "verify_pushed", lambda base, server: ("", ""))
         run_push(3, url, said=9)
     assert live_version(base) == "2"
     result = run_push(4, url, decision={"approved": False})
@@ -176,7 +183,7 @@ def _ask_all_the_time(url, stop, answers, errors):
     body = json.dumps({"inputs": {"x": [2.0]}}).encode()
     while not stop.is_set():
         try:
-            with urllib.request.urlopen(f"{url}/v1/models/m:predict", body, timeout=10) as response:
+            with urllib.request.urlopen(f"{url}:predict", body, timeout=10) as response:
                 answers.append(json.loads(response.read())["outputs"][0])
         except OSError as error:
             errors.append(error)
@@ -188,7 +195,7 @@ def test_no_request_fails_during_a_rollback(run_push, serve, tmp_path):
     for offset in (2, 3, 4):
         run_push(offset, url)
     stop, answers, errors = threading.Event(), [], []
-    clients = [threading.Thread(target=_ask_all_the_time, args=(url, stop, answers, errors)) for _ in range(4)]
+    clients = [threading.Thread(target=_ask_all_the_time, args=(f"{url}/v1/models/m", stop, answers, errors)) for _ in range(4)]
     for client in clients:
         client.start()
     change = roll_back_verified(base, Server(url=url, model_name="m", wait_seconds=20), to="1", **WHO)
@@ -220,3 +227,89 @@ def test_rollback_waits_for_a_server_in_vain(run_push, tmp_path):
         roll_back_verified(tmp_path / "serving", Server(url=f"http://127.0.0.1:{_free_port()}", model_name="m"), **WHO)
     assert live_version(tmp_path / "serving") == "2"
     assert rollback(tmp_path / "serving", **WHO).live == "1"
+
+
+@pytest.fixture
+def labels(serve, tmp_path):
+    """Returns where labels are moved, in a server whose configuration names the model and nothing else of it."""
+    file = tmp_path / "models.config"
+    base = tmp_path / "serving"
+    file.write_text(f'model_config_list {{ config {{ name: "m" base_path: "{base}" model_platform: "tensorflow" }} }}')
+    return Labels(config_file=file, server=Server(url=serve(file), model_name="m", wait_seconds=20))
+
+
+def _push_labelled(run_push, labels, offset, **options):
+    return run_push(offset, labels.server.url, model_config_file=str(labels.config_file), **options)
+
+
+def _label(labels, label):
+    url = f"{labels.server.url}/v1/models/m/labels/{label}:predict"
+    with urllib.request.urlopen(url, json.dumps({"inputs": {"x": [2.0]}}).encode(), timeout=10) as response:
+        return json.loads(response.read())["outputs"]
+
+
+def test_canary_becomes_stable_and_goes_back(run_push, labels, tmp_path):
+    base = tmp_path / "serving"
+    assert _push_labelled(run_push, labels, 2).version == "1"
+    assert (_label(labels, "stable"), _label(labels, "canary"), live_version(base)) == ([3.0], [3.0], "1")
+    assert _push_labelled(run_push, labels, 3).version == "2"
+    assert (_label(labels, "stable"), _label(labels, "canary"), live_version(base)) == ([3.0], [4.0], "1")
+    change = promote(base, labels, **WHO)
+    assert (change.before, change.live, live_version(base)) == ("1", "2", "2")
+    assert read_labels(labels.config_file, "m") == ({2}, {"stable": 2, "canary": 2})
+    change = roll_back_labels(base, labels, **WHO)
+    assert (change.before, change.live, change.withdrawn) == ("2", "1", (2,))
+    assert (_label(labels, "stable"), _label(labels, "canary"), live_version(base)) == ([3.0], [3.0], "1")
+    assert roll_back_labels(base, labels, to="2", **WHO).restored == (2,)
+    assert (_label(labels, "stable"), live_version(base), verify_ledger(base)) == ([4.0], "2", [])
+
+
+def test_canary_that_fails_leaves_the_labels(run_push, labels, tmp_path):
+    _push_labelled(run_push, labels, 2)
+    result = _push_labelled(run_push, labels, 3, said=9)
+    assert (result.pushed, live_version(tmp_path / "serving")) == (False, "1")
+    assert "predicts something else" in result.reason
+    assert (_label(labels, "stable"), _label(labels, "canary")) == ([3.0], [3.0])
+    assert read_labels(labels.config_file, "m") == ({1}, {"stable": 1, "canary": 1})
+    assert verify_ledger(tmp_path / "serving") == []
+
+
+def test_no_request_by_label_fails_while_labels_move(run_push, labels, tmp_path):
+    base = tmp_path / "serving"
+    _push_labelled(run_push, labels, 2)
+    stop, answers, errors = threading.Event(), [], []
+    url = f"{labels.server.url}/v1/models/m/labels/stable"
+    clients = [threading.Thread(target=_ask_all_the_time, args=(url, stop, answers, errors)) for _ in range(2)]
+    for client in clients:
+        client.start()
+    _push_labelled(run_push, labels, 3)
+    promote(base, labels, **WHO)
+    roll_back_labels(base, labels, **WHO)
+    stop.set()
+    for client in clients:
+        client.join()
+    assert (errors, set(answers), answers[-1]) == ([], {3.0, 4.0}, 3.0)
+
+
+def test_nothing_is_promoted_without_a_canary(run_push, tmp_path):
+    run_push(2, "")
+    nowhere = Labels(config_file=tmp_path / "none", server=Server(url="http://127.0.0.1:9", model_name="m"))
+    with pytest.raises(UserError, match="A version is labelled canary"):
+        promote(tmp_path / "serving", nowhere, **WHO)
+
+
+def test_live_version_keeps_serving_when_labels_begin(run_push, labels, tmp_path):
+    base = tmp_path / "serving"
+    run_push(2, "")
+    assert wait_available(labels.server, 1) == ""
+    _push_labelled(run_push, labels, 3)
+    assert (_label(labels, "stable"), _label(labels, "canary"), live_version(base)) == ([3.0], [4.0], "1")
+    assert [item.labels for item in list_releases(base)] == [("stable",), ("canary",)]
+
+
+def test_versions_with_a_label_are_kept(run_push, labels, tmp_path):
+    base = tmp_path / "serving"
+    for offset in (2, 3, 4):
+        _push_labelled(run_push, labels, offset, keep_versions=1)
+    assert sorted(path.name for path in base.glob("[0-9]*")) == ["1", "3"]
+    assert (_label(labels, "stable"), verify_ledger(base)) == ([3.0], [])
