@@ -213,6 +213,20 @@ HISTORIES = {
 }
 
 
+def _label(**changes):
+    return {"label": "stable", "version": 1, "previous": "", **WHO, **changes}
+
+
+HISTORIES |= {
+    "a label of nothing": ([("labelled", _label(version=9))], "gives a label to version 9, which is not in place"),
+    "another version before": ([("labelled", _label(previous="2"))], "says that stable was version 2 before"),
+    "a label without a name": ([("labelled", _label(label=None))], "does not say 'label'"),
+    "stable stays live": ([("labelled", _label()), ("rollback_intent", _move())], "says that version 2 is live before"),
+    "a label is retired": ([("labelled", _label()), ("retired", {"versions": [1]})], "retires version 1, which is live"),
+    "verified and never pushed": ([("verified", {"version": 7})], "is about a version that was never pushed"),
+}
+
+
 @pytest.mark.parametrize("case", HISTORIES)
 def test_history_of_moves_that_makes_no_sense_is_not_trusted(two_versions, case):
     entries, problem = HISTORIES[case]
@@ -254,3 +268,10 @@ def test_interrupted_rollback_stops_where_both_folders_are_there(two_versions):
     with pytest.raises(UserError, match="A version is in one place"):
         rollback(two_versions, **WHO)
     assert live_version(two_versions) == "2"
+
+
+def test_stable_is_live_whatever_its_number(three_versions):
+    append_entry(three_versions, "labelled", lambda _: _label(version=2))
+    assert (live_version(three_versions), verify_ledger(three_versions)) == ("2", [])
+    assert withdraw(three_versions, version="2", **WHO).live == "3"
+    assert [release.labels for release in list_releases(three_versions)] == [(), (), ()]

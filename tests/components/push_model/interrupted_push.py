@@ -1,6 +1,7 @@
 """Runs the same push or rollback again and again, each time interrupted one system call later, and prints what it leaves.
 
-Usage: interrupted_push.py HOW TEMPLATE WORK, keyword arguments of push_model, or of rollback, on standard input.
+Usage: interrupted_push.py HOW TEMPLATE WORK, keyword arguments of push_model or rollback, or the
+configuration file of a promotion, on standard input.
 
 HOW says what happens at the call: `killed` kills the process there, in the middle if it is a write; `full` and `readonly` let
 every call fail that needs room on the disk, from there on; `failing` lets this one call fail as a bad disk does. TEMPLATE is
@@ -15,9 +16,13 @@ import signal
 import sys
 from pathlib import Path
 
+from components._release import labels, promotion
 from components._release.ledger import read_ledger
+from components._release.model_config import read_labels
+from components._release.places import places_of
 from components._release.releases import live_version, verify_ledger
 from components._release.rollback import rollback
+from components._release.server_client import Server
 from components._release.store import version_folders
 from components._release.waiting import list_requests
 from components._shared.digest import digest_tree
@@ -56,10 +61,23 @@ def interrupt(how, step):
 
 
 def act(base, options):
-    """Pushes or rolls back, and returns the version that this comes to."""
+    """Pushes, promotes or rolls back, and returns the version that this comes to."""
+    if "config" in options:
+        return promotion.promote(base, labels_of(base, options), by="Ada", reason="Good.").live
     if "reason" in options:
         return rollback(base, **options).live
     return push_model(**{**options, "serving_dir": str(base)}).version
+
+
+def labels_of(base, options):
+    """Returns labels in a copy of a model configuration, in a server that has every version as soon as it is told to."""
+    for module in (labels, promotion):
+        for name in ("wait_available", "wait_label", "check_reachable"):
+            setattr(module, name, lambda *arguments: "")
+    file = base.with_name(f"{base.name}.config")
+    if not file.exists():
+        shutil.copy(options["config"], file)
+    return labels.Labels(config_file=file, server=Server(url="http://none", model_name="m"))
 
 
 def act_interrupted(how, step, base, options):
@@ -79,6 +97,14 @@ def act_interrupted(how, step, base, options):
         os._exit(code)
 
 
+def describe_labels(base):
+    file = base.with_name(f"{base.name}.config")
+    if not file.exists():
+        return {}
+    versions, named = read_labels(file, "m")
+    return {"versions": sorted(versions), "labels": named, "ledger": places_of(read_ledger(base), base).labels}
+
+
 def describe(base):
     entries = read_ledger(base) if base.exists() else []
     return {
@@ -87,6 +113,7 @@ def describe(base):
         "versions": {name: digest_tree(base / name) for name in version_folders(base)},
         "pushed": [entry.payload["version"] for entry in entries if entry.kind == "pushed"],
         "moves": [entry.kind for entry in entries if entry.kind.startswith(("rol", "withd"))],
+        "labels": describe_labels(base),
         "requests": [request.state for request in list_requests(base)],
         "copies": [path.name for path in base.glob(".candidates/*")],
         "leftovers": [
@@ -104,6 +131,7 @@ def main():
         step += 1
         base = work / str(step)
         if template.exists():
+            labels_of(base, options) if "config" in options else None
             shutil.copytree(template, base)
         code = act_interrupted(how, step, base, options)
         found = {"step": step, "code": code, "interrupted": describe(base)}

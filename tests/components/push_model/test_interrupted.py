@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from components._release.answers import answer
+from components._release.ledger import append_entry
+from components._release.model_config import write_labels
 from components._release.releases import live_version
 from components._release.rollback import rollback
 from components._release.waiting import list_requests
@@ -201,3 +203,26 @@ def test_push_that_keeps_two_versions(make_artifacts, interrupt, tmp_path):
         (version, again) = found["versions"]
         assert (again, set(retried["versions"])) == (version, {"2", version}), found
         assert (retried["problems"], retried["live"], retried["leftovers"]) == ([], version, []), found
+
+
+@pytest.mark.parametrize("how", ["killed", "full", "failing"])
+def test_promotion(make_artifacts, interrupt, tmp_path, how):
+    base = tmp_path / "serving"
+    first = push_model(**make_artifacts("1", weights="1"))
+    push_model(**make_artifacts("2", weights="2", baseline=("1", first.pushed_digest)))
+    for label, version in (("stable", 1), ("canary", 2)):
+        told = {"label": label, "version": version, "previous": "", "by": "push_model", "reason": "It was pushed."}
+        append_entry(base, "labelled", lambda _, told=told: told)
+    config = tmp_path / "models.config"
+    config.write_text('model_config_list { config { name: "m" } }')
+    write_labels(config, "m", [1, 2], {"stable": 1, "canary": 2})
+    facts = interrupt(how, base, {"config": str(config)})
+    for found in facts:
+        left, retried = found["interrupted"], found["retried"]
+        assert (left["problems"], left["live"]) == ([], str(left["labels"]["ledger"]["stable"])), found
+        assert set(left["labels"]["labels"].values()) <= set(left["labels"]["versions"]), found
+        assert left["labels"]["labels"]["stable"] in (1, 2), found
+        assert (found["versions"], retried["live"], retried["problems"]) == (["2", "2"], "2", []), found
+        assert retried["labels"]["labels"] == retried["labels"]["ledger"] == {"stable": 2, "canary": 2}, found
+        assert retried["labels"]["versions"] == [2], found
+    assert {found["interrupted"]["live"] for found in facts} == {"1", "2"}
