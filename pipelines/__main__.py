@@ -149,11 +149,13 @@ def reject(release: ReleaseName, by: By, reason: Reason, serving_dir: ServingDir
 
 
 @app.command(rich_help_panel=_APPROVALS)
-def push(project: ProjectPath, serving_dir: ServingDir = None) -> None:
+def push(project: ProjectPath, server: ServerUrl = "", serving_dir: ServingDir = None) -> None:
     """Push what was approved, and end what nobody approved in time."""
     from pipelines.approvals import push_waiting
+    from pipelines.config import load_project
+    from pipelines.rollback import verifier_of
 
-    push_waiting(_base(project, serving_dir), _console())
+    push_waiting(_base(project, serving_dir), _console(), verifier_of(load_project(project), server))
 
 
 @app.command(rich_help_panel=_RELEASES)
@@ -195,9 +197,10 @@ def rollback(
 ) -> None:
     """Make an earlier version live again at once, or one that was withdrawn."""
     from pipelines.config import load_project
-    from pipelines.rollback import roll_back, target_of
+    from pipelines.rollback import roll_back, verifier_of
 
-    roll_back(target_of(load_project(project), serving_dir, server), _console(), to=to, by=by, reason=reason)
+    verifier = verifier_of(load_project(project), server)
+    roll_back(_base(project, serving_dir), verifier, _console(), to=to, by=by, reason=reason)
 
 
 @app.command(rich_help_panel=_RELEASES)
@@ -206,9 +209,10 @@ def promote(
 ) -> None:
     """Make the canary stable, where versions have labels."""
     from pipelines.config import load_project
-    from pipelines.rollback import promote_canary, target_of
+    from pipelines.rollback import promote_canary, verifier_of
 
-    promote_canary(target_of(load_project(project), serving_dir, server), _console(), by=by, reason=reason)
+    verifier = verifier_of(load_project(project), server)
+    promote_canary(_base(project, serving_dir), verifier, _console(), by=by, reason=reason)
 
 
 @app.command(rich_help_panel=_RELEASES)
@@ -223,11 +227,11 @@ def withdraw(
     """Take one version out of the sight of servers; if it is live, the one before it is live again."""
     from pipelines.approvals import parse_release
     from pipelines.config import load_project
-    from pipelines.rollback import target_of, withdraw_release
+    from pipelines.rollback import verifier_of, withdraw_release
 
     project, name = parse_release(release)
-    target = target_of(load_project(project), serving_dir, server)
-    withdraw_release(target, name, _console(), by=by, reason=reason, allow_none=allow_none)
+    verifier = verifier_of(load_project(project), server)
+    withdraw_release(_base(project, serving_dir), verifier, name, _console(), by=by, reason=reason, allow_none=allow_none)
 
 
 def _answer(kind: str, release: str, by: str, reason: str, serving_dir: Path | None) -> None:

@@ -10,7 +10,8 @@ from rich.console import Console
 from components._release.answers import answer
 from components._release.approvals import State
 from components._release.ledger import APPROVED
-from components._release.waiting import describe, list_requests, settle_waiting
+from components._release.verifier import Verifier, settle_verified
+from components._release.waiting import describe, list_requests
 from components._shared.times import to_people
 
 _DIGEST = re.compile(r"(sha256:)?[0-9a-fA-F]{4,64}", re.ASCII)
@@ -52,17 +53,18 @@ def answer_release(base: Path, kind: str, console: Console, *, model: str, by: s
         _print(console, f"Push it with `{push_command}`. Else the next run does, and its own model has a stale baseline then.")
 
 
-def push_waiting(base: Path, console: Console) -> None:
+def push_waiting(base: Path, console: Console, verifier: Verifier | None = None) -> None:
     """Pushes what was approved, ends what expired, and says what still waits.
 
     Args:
         base: Base path of the model in the serving directory.
         console: Where to print.
+        verifier: The server that has to have it live then; None for none.
 
     Raises:
-        UserError: If the ledger is broken or the serving directory cannot be written.
+        UserError: If the ledger is broken, the serving directory cannot be written, or the server does not answer.
     """
-    settled = settle_waiting(base, now=datetime.datetime.now(datetime.UTC))
+    settled = settle_verified(base, verifier, now=datetime.datetime.now(datetime.UTC))
     for item in settled:
         _print(console, f"{describe(item)}. {item.reason}")
     waiting = [item for item in list_requests(base) if item.state is State.WAITING]

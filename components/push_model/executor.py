@@ -6,16 +6,11 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from components._release.approvals import State
-from components._release.labels import Labels
-from components._release.ledger import PUSHED, WITHDRAWN
-from components._release.promotion import begin_labels, verify_canary
+from components._release.ledger import PUSHED
 from components._release.push import Candidate, keep_last, push
-from components._release.releases import live_version
-from components._release.server_client import Server, check_reachable
 from components._release.store import serving_base
-from components._release.verification import verify_pushed
-from components._release.waiting import Settled, list_requests, request_approval, settle_waiting
+from components._release.verifier import Verifier, make_verifier, settle_verified
+from components._release.waiting import Settled, request_approval
 from components._shared.artifacts import (
     DECISION_FILE,
     PUSHED_FILE,
@@ -122,8 +117,8 @@ def push_model(
             answer before anything was pushed.
     """
     base, now = serving_base(serving_dir), now or datetime.datetime.now(datetime.UTC)
-    verifier = _verifier(server, model_name, server_wait_seconds, model_config_file)
-    settled = _settle(base, verifier, now)
+    verifier = make_verifier(server, model_name, server_wait_seconds, model_config_file)
+    settled = settle_verified(base, verifier, now=now)
     found = _prepare(
         Path(model), decision, examples, statistics, schema, evaluation, {"image": image, "run": run_id, "server": server}
     )
@@ -141,25 +136,6 @@ def push_model(
     else:
         logger.warning("Nothing was pushed. %s", result.reason)
     return result
-
-
-@dataclasses.dataclass(frozen=True)
-class _Verifier:
-    """The server that verifies what is pushed, and where its labels are moved."""
-
-    server: Server
-    labels: Labels | None
-
-    def verify(self, base: Path) -> tuple[str, str]:
-        """Returns the version that had to be withdrawn and why; two empty texts if all is well."""
-        return verify_canary(base, self.labels) if self.labels else verify_pushed(base, self.server)
-
-
-def _verifier(url: str, model_name: str, wait_seconds: float, model_config_file: str) -> _Verifier | None:
-    if not url:
-        return None
-    server = Server(url=url, model_name=model_name, wait_seconds=wait_seconds)
-    return _Verifier(server, Labels(config_file=Path(model_config_file), server=server) if model_config_file else None)
 
 
 def _prepare(
@@ -234,28 +210,9 @@ def _record(decision: dict[str, Any], evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _settle(base: Path, verifier: _Verifier | None, now: datetime.datetime) -> list[Settled]:
-    """Settles what waits, and verifies what thereby, or by a push that was interrupted, is live now."""
-    if any(request.state is State.APPROVED for request in list_requests(base)):
-        _check_server(base, verifier)
-    settled = settle_waiting(base, now=now)
-    version, problem = verifier.verify(base) if verifier else ("", "")
-    return [
-        dataclasses.replace(item, kind=WITHDRAWN, reason=problem) if version and item.version == version else item
-        for item in settled
-    ]
-
-
-def _check_server(base: Path, verifier: _Verifier | None) -> None:
-    # TF Serving opens its ports when it has a version, so before the first one there is nobody to ask.
-    if verifier and live_version(base):
-        check_reachable(verifier.server)
-        if verifier.labels:
-            begin_labels(base, verifier.labels)
-
-
-def _push(base: Path, candidate: Candidate, deadline: str, verifier: _Verifier | None, now: datetime.datetime) -> PushResult:
-    _check_server(base, verifier)
+def _push(base: Path, candidate: Candidate, deadline: str, verifier: Verifier | None, now: datetime.datetime) -> PushResult:
+    if verifier:
+        verifier.prepare(base)
     outcome = request_approval(base, candidate, deadline, now=now) if deadline else push(base, candidate)
     version, problem = verifier.verify(base) if verifier and outcome.pushed else ("", "")
     if version and version == outcome.version:

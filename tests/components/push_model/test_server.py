@@ -1,5 +1,6 @@
 """A push, and a rollback, that a real model server verifies."""
 
+import datetime
 import json
 import shutil
 import socket
@@ -12,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components._release import server_client
+from components._release import server_client, verifier
+from components._release.answers import answer
 from components._release.labels import Labels
 from components._release.ledger import read_ledger
 from components._release.model_config import read_labels
@@ -23,7 +25,6 @@ from components._release.server_client import Server, predict, read_status, wait
 from components._release.verification import roll_back_verified
 from components._shared.digest import digest_file
 from components._shared.errors import Refusal, UserError
-from components.push_model import executor
 from components.push_model.executor import push_model
 from serving.bench import save_half_plus
 from serving.flags import parse
@@ -172,7 +173,7 @@ def test_push_that_died_before_its_verification_is_verified_by_the_next(run_push
     url, base = serve(), tmp_path / "serving"
     run_push(2, url)
     with monkeypatch.context() as patch:
-        patch.setattr(executor, "verify_pushed", lambda base, server: ("", ""))
+        patch.setattr(verifier, "verify_pushed", lambda base, server: ("", ""))
         run_push(3, url, said=9)
     assert live_version(base) == "2"
     result = run_push(4, url, decision={"approved": False})
@@ -313,3 +314,15 @@ def test_versions_with_a_label_are_kept(run_push, labels, tmp_path):
         _push_labelled(run_push, labels, offset, keep_versions=1)
     assert sorted(path.name for path in base.glob("[0-9]*")) == ["1", "3"]
     assert (_label(labels, "stable"), verify_ledger(base)) == ([3.0], [])
+
+
+def test_approved_candidate_that_fails_in_the_server_is_withdrawn(run_push, serve, tmp_path):
+    url, base = serve(), tmp_path / "serving"
+    run_push(2, url)
+    pending = {"status": "pending", "approved": False, "deadline": "2999-01-01T00:00:00+00:00"}
+    assert run_push(3, url, said=9, decision=pending).deadline
+    answer(base, "approved", model="", by="Ada", reason="Reviewed.", now=datetime.datetime.now(datetime.UTC))
+    (settled,) = run_push(4, url, decision={"approved": False}).settled
+    assert (settled.kind, settled.version, live_version(base)) == ("withdrawn", "2", "1")
+    assert "predicts something else" in settled.reason
+    assert _kinds(base)[-1] == "withdrawn"
