@@ -1,5 +1,6 @@
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -275,3 +276,12 @@ def test_stable_is_live_whatever_its_number(three_versions):
     assert (live_version(three_versions), verify_ledger(three_versions)) == ("2", [])
     assert withdraw(three_versions, version="2", **WHO).live == "3"
     assert [release.labels for release in list_releases(three_versions)] == [(), (), ()]
+
+
+@pytest.mark.parametrize("people", [2, 8])
+def test_many_rollbacks_to_one_version_are_one(three_versions, people):
+    with ThreadPoolExecutor(people) as pool:
+        changes = list(pool.map(lambda _: rollback(three_versions, to="1", **WHO), range(people)))
+    assert [change.live for change in changes] == ["1"] * people
+    assert [entry.kind for entry in read_ledger(three_versions)].count("rolled_back") == 1
+    assert _seen(three_versions) == (["1"], [".withdrawn-2", ".withdrawn-3"], "1")
