@@ -9,13 +9,11 @@ from components._shared.artifacts import SERVING_REPORT_FILE
 from components._shared.gates import GateReport
 from components._shared.outputs import write_json, write_text
 from components._shared.policy import Policy
-from components.validate_serving.client import Outcome
-from components.validate_serving.job import ANSWERS, Job
+from components.validate_serving.job import ANSWERS, Job, Outcome
 from components.validate_serving.latency import Latency
 from components.validate_serving.predictions import VALID
 
 FORMAT = "sluice/serving-report/1"
-SERVER = "TensorFlow runtime in a fresh process"
 
 
 def write_page(report: str | Path, *, found: GateReport, bounds: Policy, task: Job, **findings: Any) -> None:
@@ -25,7 +23,7 @@ def write_page(report: str | Path, *, found: GateReport, bounds: Policy, task: J
         report: File to write it to.
         found: The verdicts.
         bounds: The gates' bounds.
-        task: What the fresh process was asked.
+        task: What the server was asked.
         **findings: The template's other variables: outcome, latencies, size_mb (megabytes on disk), and the rows to show.
     """
     page = render_page(
@@ -35,7 +33,6 @@ def write_page(report: str | Path, *, found: GateReport, bounds: Policy, task: J
         bounds=bounds,
         label=task.label,
         valid=VALID[task.label.kind],
-        server=SERVER,
         ways=ANSWERS,
         **findings,
     )
@@ -54,15 +51,17 @@ def write_report(
     Args:
         serving_report: Folder to write to.
         found: The verdicts.
-        outcome: What became of the fresh process.
+        outcome: What came of asking the server.
         latencies: One per batch size that was measured.
         rows: The rows that show what is wrong, by kind.
     """
     document = {
         "format": FORMAT,
-        "server": SERVER,
+        "server": outcome.server,
         **dataclasses.asdict(found.evidence),
-        "fresh_process": {"seconds": outcome.seconds, "failure": outcome.failure, "log_tail": outcome.log_tail},
+        "seconds": outcome.seconds,
+        "failure": outcome.failure,
+        "log_tail": outcome.log_tail,
         "measured": None if outcome.measured is None else dataclasses.asdict(outcome.measured),
         "latency": [dataclasses.asdict(latency) for latency in latencies],
         **rows,

@@ -1,16 +1,13 @@
-"""Each probe says no to a model that breaks exactly there, asked by the worker's own code in this process."""
+"""Each probe says no to a model that breaks exactly there, asked by the stage's own code of a server in this process."""
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
 from components._data.schema import read_schema
 from components._shared.gates import Verdict
 from components._shared.policy import RobustnessGate
-from components.validate_serving import job
-from components.validate_serving.client import Outcome
-from components.validate_serving.job import Job, Measured
+from components.validate_serving.job import Job, Measured, Outcome
 from components.validate_serving.perturbations import perturb, plan_probes
 from components.validate_serving.robustness import judge_robustness
 from components.validate_serving.stress import ask_probes
@@ -28,14 +25,12 @@ def judge(kit, project, tmp_path):
         schema_file = tmp_path / "schema" / "schema.pbtxt"
         schema_file.write_text(schema or kit.SCHEMA)
         gate, known = RobustnessGate(**bounds), read_schema(schema_file)
-        model = tf.saved_model.load(
-            str(kit.export(tmp_path / "model", predict, predict_examples, label=label) / "Format-Serving")
-        )
+        model = kit.export(tmp_path / "model", predict, predict_examples, label=label)
         table = (kit.rows_table() if table is None else table).drop(["late"])
-        pq.write_table(table, tmp_path / job.ROBUSTNESS_FILE)
-        task = Job(model="", schema="", label=label, batch_sizes=(), requests=1, timeout_seconds=1, robustness=vars(gate))
-        seen = Measured()
-        answers = ask_probes(model, task, tmp_path, known, seen)
+        task = Job(model="", schema=known, label=label, batch_sizes=(), requests=1, timeout_seconds=1, robustness=gate)
+        seen, answers = Measured(), {}
+        with kit.served(model) as client:
+            ask_probes(client, task, table, seen, answers)
         return judge_robustness(gate, label, Outcome(measured=seen, answers=answers), table, known)
 
     return run
@@ -172,7 +167,7 @@ def test_a_model_that_raises_on_one_value_fails_that_probe_alone(judge):
     found = judge(raises)
 
     assert [item.name for item in found.result.measurements if item.passed is False] == ["origin, very long text"]
-    assert "InvalidArgumentError" in found.result.reason
+    assert "INVALID_ARGUMENT" in found.result.reason
 
 
 def test_a_model_that_answers_nothing_fails(judge):
