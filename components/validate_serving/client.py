@@ -21,7 +21,7 @@ _CHANNEL = [
     ("grpc.enable_http_proxy", 0),  # it is on this machine
     ("grpc.use_local_subchannel_pool", 1),
 ]
-_LAST_BREATH_SECONDS = 2.0
+_LAST_BREATH_SECONDS = 1.0
 
 
 class RefusedError(Exception):

@@ -99,6 +99,7 @@ def export(
     transform=transform,
     raw=RAW,
     leave_out: str = "",
+    module: tf.Module | None = None,
     warmup: bool = True,
 ) -> Path:
     """Saves a model with the signatures of a release at `<path>/Format-Serving`."""
@@ -114,7 +115,7 @@ def export(
         if name != leave_out
     }
     folder = path / "Format-Serving"
-    tf.saved_model.save(tf.Module(), str(folder), signatures=signatures)
+    tf.saved_model.save(module or tf.Module(), str(folder), signatures=signatures)
     if warmup:
         write_warmup(folder, [warmup_record()])
     return path

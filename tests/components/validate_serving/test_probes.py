@@ -63,7 +63,7 @@ def test_a_missing_signature_is_a_problem(kit, ask, tmp_path, name):
     ],
 )
 def test_an_input_of_another_kind_is_a_problem(kit, ask, tmp_path, spec, words):
-    model = kit.export(tmp_path / "model", lambda raw: raw["seats"] * 0, kit.good, raw={**kit.RAW, "hour": spec})
+    model = kit.export(tmp_path / "model", lambda raw: raw["seats"] * 0, kit.good, raw={**kit.RAW, "hour": spec}, warmup=False)
 
     assert any(words in problem for problem in ask(model).problems["signatures"])
 
@@ -71,7 +71,7 @@ def test_an_input_of_another_kind_is_a_problem(kit, ask, tmp_path, spec, words):
 def test_an_input_that_the_schema_does_not_know_is_a_problem(kit, ask, tmp_path):
     raw = {**kit.RAW, "weather": tf.TensorSpec([None], tf.string, name="weather")}
 
-    seen = ask(kit.export(tmp_path / "model", raw=raw))
+    seen = ask(kit.export(tmp_path / "model", raw=raw, warmup=False))
 
     assert "serving_default: the input 'weather' is no feature of the schema." in seen.problems["signatures"]
 
@@ -79,7 +79,7 @@ def test_an_input_that_the_schema_does_not_know_is_a_problem(kit, ask, tmp_path)
 def test_a_feature_that_the_model_does_not_take_is_a_problem(kit, ask, tmp_path):
     raw = {name: spec for name, spec in kit.RAW.items() if name != "origin"}
 
-    seen = ask(kit.export(tmp_path / "model", lambda raw: tf.sigmoid(raw["seats"]), kit.good, raw=raw))
+    seen = ask(kit.export(tmp_path / "model", lambda raw: tf.sigmoid(raw["seats"]), kit.good, raw=raw, warmup=False))
 
     assert "serving_default: the input 'origin' is missing." in seen.problems["signatures"]
 

@@ -120,7 +120,7 @@ def test_a_required_feature_that_is_missing_may_be_refused(kit, judge):
 
     item = kinds["origin, missing, as tf.Example: answers that are not a probability in [0, 1]"]
     assert item.passed
-    assert item.note.startswith("refused, as a required feature may be: InvalidArgumentError")
+    assert item.note.startswith("refused, as a required feature may be: INVALID_ARGUMENT")
 
 
 def test_a_required_feature_that_is_missing_is_not_answered_with_nonsense(kit, judge):
