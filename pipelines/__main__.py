@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from components._shared.errors import SluiceError
 from components._shared.images import IMAGE
 
-_RUN, _RELEASES = "Build and run", "What was released"
+_RUN, _APPROVALS, _RELEASES = "Build and run", "Approve and push", "What was released"
 _SERVE = "Serve, for development and tests"
 
 
@@ -50,10 +50,21 @@ sluice run projects/flights --spans 1-9
 
 sluice releases projects/flights --verify
 
+sluice approve projects/flights --by "Ada Lovelace" --reason "Reviewed the slices"
+
 sluice compile projects/flights -o training.yaml""",
 )
 
 ProjectPath = Annotated[Path, typer.Argument(metavar="PROJECT", help="Folder of the project, which holds project.yaml.")]
+ReleaseName = Annotated[
+    str,
+    typer.Argument(
+        metavar="RELEASE",
+        help="The project's folder; where several wait, with the beginning of the model's digest: PROJECT@3f2a.",
+    ),
+]
+By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who answers.")]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.")]
 ServingDir = Annotated[
     Path | None, typer.Option("--serving-dir", metavar="DIR", help="Base path of the model.", show_default="the project's")
 ]
@@ -68,6 +79,10 @@ def run(  # its options
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another pipeline parameter; may be repeated.")
     ] = None,
+    tighten: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GATE.SETTING=VALUE", help="A bound that this run tightens; may be repeated."),
+    ] = None,
     serving_dir: ServingDir = None,
     runs_dir: Annotated[Path, typer.Option("--runs-dir", metavar="DIR", help="Where run folders are made.")] = Path("runs"),
     isolation: Annotated[
@@ -80,11 +95,13 @@ def run(  # its options
 ) -> None:
     """Run the training pipeline on this machine, and push the model if every gate lets it through."""
     from pipelines.config import load_project
+    from pipelines.overrides import settings_with_overrides
     from pipelines.run import run_project
     from pipelines.summary import print_summary
 
     loaded = load_project(project)
     settings = [*(set_ or []), *([f"spans={spans}"] if spans is not None else [])]
+    settings = settings_with_overrides(settings, tighten or [])
     done = run_project(
         loaded, runs_dir=runs_dir, serving_dir=serving_dir, settings=settings, isolation=isolation, standby=standby
     )
@@ -106,6 +123,26 @@ def compile_(
     _console(stderr=True).print(f"Wrote {output}", markup=False, highlight=False, soft_wrap=True)
 
 
+@app.command(rich_help_panel=_APPROVALS)
+def approve(release: ReleaseName, by: By, reason: Reason, serving_dir: ServingDir = None) -> None:
+    """Let a candidate through that waits for a person; the next push takes it up."""
+    _answer("approved", release, by, reason, serving_dir)
+
+
+@app.command(rich_help_panel=_APPROVALS)
+def reject(release: ReleaseName, by: By, reason: Reason, serving_dir: ServingDir = None) -> None:
+    """Say no to a candidate that waits, or take back an approval that was not pushed yet."""
+    _answer("rejected", release, by, reason, serving_dir)
+
+
+@app.command(rich_help_panel=_APPROVALS)
+def push(project: ProjectPath, serving_dir: ServingDir = None) -> None:
+    """Push what was approved, and end what nobody approved in time."""
+    from pipelines.approvals import push_waiting
+
+    push_waiting(_base(project, serving_dir), _console())
+
+
 @app.command(rich_help_panel=_RELEASES)
 def releases(
     project: ProjectPath,
@@ -115,11 +152,23 @@ def releases(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what was released, and what is live."""
-    from pipelines.config import load_project
     from pipelines.releases import show_releases
 
-    base = (serving_dir or load_project(project).serving_dir).resolve()
-    show_releases(base, _console(), verify=verify, head=head, as_json=as_json)
+    show_releases(_base(project, serving_dir), _console(), verify=verify, head=head, as_json=as_json)
+
+
+def _answer(kind: str, release: str, by: str, reason: str, serving_dir: Path | None) -> None:
+    from pipelines.approvals import answer_release, parse_release, push_command
+
+    project, model = parse_release(release)
+    command = push_command(release, serving_dir)
+    answer_release(_base(project, serving_dir), kind, _console(), model=model, by=by, reason=reason, push_command=command)
+
+
+def _base(project: Path, serving_dir: Path | None) -> Path:
+    from pipelines.config import load_project
+
+    return (serving_dir or load_project(project).serving_dir).resolve()
 
 
 @app.command(rich_help_panel=_SERVE)

@@ -21,7 +21,7 @@ from components._shared import source
 from components._shared.artifacts import FEATURES_FILE, MODEL_FILE, SCHEMA_FILE
 from components._shared.digest import digest_code, digest_file
 from components._shared.errors import UserError
-from components._shared.policy import LEAST_REQUESTS, Policy, policy_to_json, read_policy
+from components._shared.policy import DEADLINE_HOURS, LEAST_REQUESTS, Policy, policy_to_json, read_policy
 from pipelines.fairness import BOUNDS, problems_of_fairness
 from pipelines.rules import problems_of_rules
 from pipelines.yaml_reader import read_yaml
@@ -187,10 +187,10 @@ def load_project(path: str | Path) -> Project:
     file = path if path.name == PROJECT_FILE else path / PROJECT_FILE
     if not file.is_file():
         raise UserError(f"A project is a folder with a {PROJECT_FILE}.", received=path, remedy="Name such a folder.")
-    document = read_yaml(file)
+    document = _write_out(read_yaml(file))
     problems = [] if isinstance(document, dict) else ["the file is a mapping of keys to values"]
     if isinstance(document, dict):
-        problems = _problems_of_evaluation(document) + _problems_of_gates(document.get("gates"))
+        problems = _problems_of_evaluation(document) + problems_of_gates(document.get("gates"))
         problems += problems_of_rules(document.get("gates"), file.parent / SCHEMA_FILE)
         problems += problems_of_fairness(document, file.parent / SCHEMA_FILE)
         problems += [f"{name}: no such file beside {PROJECT_FILE}. Add it." for name in _missing_files(file.parent)]
@@ -206,6 +206,14 @@ def load_project(path: str | Path) -> Project:
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
         raise UserError("\n  ".join([f"{file} has {count}:", *problems]))
     return project
+
+
+def _write_out(document: Any) -> Any:
+    """Returns the document with `approval: required`, the short form of the gate's one common setting, written out."""
+    gates = document.get("gates") if isinstance(document, dict) else None
+    if not isinstance(gates, dict) or gates.get("approval") != "required":
+        return document
+    return {**document, "gates": {**gates, "approval": {"required": True}}}
 
 
 def _missing_files(folder: Path) -> list[str]:
@@ -264,7 +272,8 @@ def _problems_of_label_keys(document: dict[str, Any], config: dict[str, Any]) ->
     return [f"evaluation.model_specs: each has the label_key {name!r}, as source.label.name. Received: {keys}."]
 
 
-def _problems_of_gates(gates: Any) -> list[str]:
+def problems_of_gates(gates: Any) -> list[str]:
+    """Returns the problems of the gates' numbers, which have ranges that their types do not tell."""
     if not isinstance(gates, dict):
         return []
     settings = [(name, key, value) for name, gate in gates.items() if isinstance(gate, dict) for key, value in gate.items()]
@@ -277,6 +286,8 @@ def _problems_of_gates(gates: Any) -> list[str]:
                 problems.append(f"gates.{gate}.{key}: at least {_LEAST[key]}. Received: {number}.")
             if key == "confidence" and not _LEAST_CONFIDENCE <= number < 1:
                 problems.append(f"gates.{gate}.{key}: at least {_LEAST_CONFIDENCE} and less than 1. Received: {number}.")
+            if key == "deadline_hours" and not DEADLINE_HOURS[0] <= number <= DEADLINE_HOURS[1]:
+                problems.append(f"gates.{gate}.{key}: from {DEADLINE_HOURS[0]} to {DEADLINE_HOURS[1]}. Received: {number}.")
             if key in _SHARES and not 0 <= number <= 1:
                 problems.append(f"gates.{gate}.{key}: in [0, 1]. Received: {number}.")
     return problems + [

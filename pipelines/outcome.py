@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from components._release.waiting import Settled, describe
 from components._shared.artifacts import DECISION_FILE, PUSHED_FILE
 from components._shared.documents import read_object
 from components._shared.gates import read_gate_report
@@ -23,6 +24,10 @@ class Outcome:
         metrics: The candidate's metrics over all test rows.
         live_metrics: The live version's over the same rows; empty if none is live.
         approved: Whether the decision says yes; None when there is none.
+        status: What the decision comes to: approved, pending or refused; empty when there is none.
+        waits_until: Until when the candidate waits for a person's approval, in ISO 8601; empty if it does not wait.
+        model_digest: The candidate's, if the decision names it.
+        settled: What became of candidates that had waited before, in sentences.
         pushed_version: The pushed version; empty if nothing was pushed.
         reason: Why it was pushed or not; empty if the run did not come that far.
     """
@@ -31,6 +36,10 @@ class Outcome:
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
     live_metrics: dict[str, float] = dataclasses.field(default_factory=dict)
     approved: bool | None = None
+    status: str = ""
+    waits_until: str = ""
+    model_digest: str = ""
+    settled: tuple[str, ...] = ()
     pushed_version: str = ""
     reason: str = ""
 
@@ -50,6 +59,10 @@ def read_outcome(runs: Sequence[StageRun]) -> Outcome:
             name.removeprefix(_LIVE_PREFIX): value for name, value in numbers.items() if name.startswith(_LIVE_PREFIX)
         },
         approved=decision.get("approved"),
+        status=str(decision.get("status") or ""),
+        waits_until=str(pushed.get("deadline") or ""),
+        model_digest=str(decision.get("model_digest") or ""),
+        settled=_read_settled(runs),
         pushed_version=str(version),
         reason=str(pushed.get("reason") or decision.get("reason") or ""),
     )
@@ -62,6 +75,16 @@ def _read_object(run: StageRun | None, artifact: str, name: str) -> dict[str, An
         return read_object(run.folder / artifact / name)
     except (OSError, ValueError):
         return {}
+
+
+def _read_settled(runs: Sequence[StageRun]) -> tuple[str, ...]:
+    # What had waited is settled even where push_model then refuses its own model.
+    push = next((run for run in runs if run.stage == "push_model"), None)
+    items = _read_object(push, "pushed", PUSHED_FILE).get("settled")
+    try:
+        return tuple(f"{describe(settled)}. {settled.reason}" for settled in [Settled(**item) for item in items or ()])
+    except TypeError:  # written by another program
+        return ()
 
 
 def _reported_gates(runs: Sequence[StageRun]) -> list[dict[str, Any]]:

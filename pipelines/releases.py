@@ -1,6 +1,7 @@
 """Shows the releases of a serving directory from its ledger, and verifies the ledger."""
 
 import dataclasses
+import datetime
 import json
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from components._release.approvals import Request, State
 from components._release.ledger import read_ledger
 from components._release.releases import Release, list_releases, verify_ledger
+from components._release.waiting import list_requests
 from components._shared.errors import SluiceError
+from components._shared.times import to_people
 
 _USUAL_METRICS = ("auc", "sparse_categorical_accuracy", "root_mean_squared_error", "mean_squared_error")
 
@@ -39,6 +43,7 @@ def show_releases(base: Path, console: Console, *, verify: bool = False, head: s
     if problems and not as_json:
         raise LedgerBroken("\n  ".join([f"The ledger of {base} has {len(problems)} problem(s):", *problems]))
     releases = [] if problems else list_releases(base)
+    requests, now = [] if problems else list_requests(base), datetime.datetime.now(datetime.UTC)
     entries = [] if problems else read_ledger(base)
     last = entries[-1].hash if entries else ""
     if as_json:
@@ -46,6 +51,7 @@ def show_releases(base: Path, console: Console, *, verify: bool = False, head: s
             "serving_dir": str(base),
             "head": last,
             "releases": [dataclasses.asdict(item) for item in releases],
+            "approvals": [_approval_to_json(item, now) for item in requests],
         }
         if verify:
             document |= {"verified": not problems, "problems": problems}
@@ -53,16 +59,29 @@ def show_releases(base: Path, console: Console, *, verify: bool = False, head: s
         if problems:
             raise LedgerBroken(f"The ledger of {base} has {len(problems)} problem(s).")
         return
-    if not releases:
+    if not releases and not requests:
         console.print(f"Nothing was ever released into {escape(str(base))}.", soft_wrap=True, highlight=False)
         return
-    console.print(_table(releases), highlight=False)
-    notes = [f"Version {release.version}: {note}" for release in releases if (note := _note(release))]
-    if notes:
-        console.print("", *notes, sep="\n", markup=False, highlight=False, soft_wrap=True)
+    _print_tables(console, base, releases, requests, now)
     if verify:
         console.print(f"\n[green]Verified[/]: {len(entries)} entries, every pushed version as it was pushed.", highlight=False)
     console.print(f"\n[bold]Head[/]  {last}  [dim]# note it: --head finds what was cut off[/]", soft_wrap=True, highlight=False)
+
+
+def _print_tables(
+    console: Console, base: Path, releases: list[Release], requests: list[Request], now: datetime.datetime
+) -> None:
+    if releases:
+        console.print(_table(releases), highlight=False)
+    else:
+        console.print(f"Nothing was released into {escape(str(base))} yet.", soft_wrap=True, highlight=False)
+    if waiting := [item for item in requests if item.open]:
+        console.print("", _waiting_table(waiting, now), highlight=False, sep="\n")
+    notes = [f"Version {release.version}: {note}" for release in releases if (note := _note(release))]
+    ended = (State.REJECTED, State.EXPIRED, State.WITHDRAWN)
+    notes += [f"Candidate {item.short_digest}: {_ending(item)}" for item in requests if item.state in ended]
+    if notes:
+        console.print("", *notes, sep="\n", markup=False, highlight=False, soft_wrap=True)
 
 
 def _table(releases: list[Release]) -> Table:
@@ -79,13 +98,47 @@ def _table(releases: list[Release]) -> Table:
     return table
 
 
+def _waiting_table(waiting: list[Request], now: datetime.datetime) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("candidate", "waits for", "until", "left"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("against", no_wrap=True)
+    for item in waiting:
+        if item.state is State.APPROVED:
+            row = (escape(f"a push: {item.by} approved it"), "–", "–")
+        else:
+            row = ("[bold yellow]approval[/]", to_people(item.deadline), _left(item, now))
+        baseline = item.record["expects_live"]
+        table.add_row(item.short_digest, *row, escape(f"version {baseline}" if baseline else "nothing"))
+    return table
+
+
+def _left(item: Request, now: datetime.datetime) -> str:
+    """Returns how long a candidate still waits, in its largest two units."""
+    minutes = int((item.deadline - now).total_seconds() // 60)
+    if minutes < 0:
+        return "too late"
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    return f"{days} d {hours} h" if days else f"{hours} h {minutes} min"
+
+
+def _ending(item: Request) -> str:
+    return f"{item.state}{f' by {item.by}' if item.state is State.REJECTED else ''}. {item.reason}"
+
+
+def _approval_to_json(item: Request, now: datetime.datetime) -> dict[str, Any]:
+    left = max(0.0, (item.deadline - now).total_seconds()) if item.state is State.WAITING else None
+    about = {"model_digest": item.model_digest, "deadline": item.record["deadline"], "seconds_left": left}
+    return dataclasses.asdict(item) | about
+
+
 def _note(release: Release) -> str:
     """Returns why a version was not pushed, or which gates let it through without having passed; empty if all passed."""
     if release.state != "pushed" or not release.gates:
         return f"{release.state}. {release.reason}"
-    return ", ".join(
-        f"{gate['gate']} {gate['verdict'].replace('_', ' ')}" for gate in release.gates if gate["verdict"] != "passed"
-    )
+    notes = [str(release.record.get("reason"))] if release.record.get("approver") else []
+    gates = [gate for gate in release.gates if gate["verdict"] not in ("passed", "pending")]
+    return ", ".join([*notes, *(f"{gate['gate']} {gate['verdict'].replace('_', ' ')}" for gate in gates)])
 
 
 def _headline_metric(release: Release) -> str:

@@ -73,6 +73,7 @@ def _prepare(
 ) -> tuple[Run, Any, dict[str, Any]]:
     """Compiles the pipeline into the folder of a new run; returns the run, the pipeline and the parameters that it sets."""
     from pipelines.compiler import compile_training_pipeline, read_pipeline_spec  # noqa: PLC0415
+    from pipelines.overrides import PARAMETER, check_overrides  # noqa: PLC0415
     from pipelines.parameters import defaults_of, parse_settings  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as temporary:
@@ -80,6 +81,7 @@ def _prepare(
         compile_training_pipeline(project, file)
         spec = read_pipeline_spec(file)
         arguments = fixed | parse_settings(spec, settings)
+        check_overrides(project, arguments.get(PARAMETER, {}))
         folder = create_run_folder(runs_dir, project.name)
         shutil.copyfile(file, folder / "ir.yaml")
     run = Run(

@@ -131,6 +131,8 @@ def _record(run: Run, pages: dict[str, list[str]]) -> dict[str, Any]:
         "error": run.error,
         "exit_code": run.exit_code,
         "approved": outcome.approved,
+        "status": outcome.status,
+        "waits_until": outcome.waits_until,
         "pushed_version": outcome.pushed_version,
         "stages": [
             {

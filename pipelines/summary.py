@@ -16,7 +16,7 @@ from pipelines.progress import state_of
 from pipelines.run_folder import Run
 from pipelines.stage_run import tail_of
 
-_VERDICT_STYLES = {"passed": "green", "failed": "bold red"}
+_VERDICT_STYLES = {"passed": "green", "failed": "bold red", "pending": "bold yellow"}
 
 
 def print_summary(run: Run, project: Project, console: Console) -> None:
@@ -33,12 +33,16 @@ def print_summary(run: Run, project: Project, console: Console) -> None:
         console.print("", _gates_table(outcome), highlight=False, sep="\n")
     if outcome.metrics:
         console.print("", _metrics_table(outcome), highlight=False, sep="\n")
+    for sentence in outcome.settled:
+        console.print(f"\n[bold]Waited before.[/] {escape(sentence)}", soft_wrap=True, highlight=False)
     if run.state != "succeeded":
         _print_failure(run, console)
     elif outcome.pushed_version:
         folder = _near(Path(run.parameters["serving_dir"]) / outcome.pushed_version)
         pushed = f"[bold green]Version {outcome.pushed_version} is pushed[/]"
         console.print(f"\n{pushed}  {escape(folder)}", soft_wrap=True, highlight=False)
+    elif outcome.waits_until:
+        console.print(f"\n[bold yellow]Not released yet.[/] {escape(outcome.reason)}", soft_wrap=True, highlight=False)
     else:
         console.print(f"\n[bold red]Nothing was released.[/] {escape(outcome.reason)}", soft_wrap=True, highlight=False)
     console.print(f"[bold]Report[/]  {escape(_near(run.folder / 'index.html'))}", soft_wrap=True, highlight=False)
@@ -105,6 +109,11 @@ def _next_commands(run: Run, project: Project, outcome: Outcome) -> list[tuple[s
     commands = []
     if shutil.which(opener):  # a server without a desktop has none
         commands.append((f"{opener} {shlex.quote(_near(run.folder / 'index.html'))}", "every stage's page"))
+    if outcome.waits_until:
+        release = f"{folder}@{outcome.model_digest.removeprefix('sha256:')[:12]}{there}"
+        for word, purpose in (("approve", "let it through"), ("reject", "or do not")):
+            commands.append((f'{sluice} {word} {release} --by NAME --reason "..."', purpose))
+        commands.append((f"{sluice} push {folder}{there}", "push what was approved; the next run does it, too"))
     if outcome.pushed_version:
         commands.append((f"{sluice} releases {folder}{there} --verify", "what was released, checked against the ledger"))
         if spans := _next_spans(str(run.parameters.get("spans", "")), project, str(run.parameters.get("pattern", ""))):

@@ -48,7 +48,7 @@ def build_training_pipeline(project: Project) -> Any:
     """Returns the training pipeline of a project, ready to compile.
 
     What a run may change is a pipeline parameter, with its default from project.yaml. What decides about a release, and
-    what the data version rests on, is fixed when the pipeline is compiled.
+    what the data version rests on, is fixed when the pipeline is compiled; a run may tighten bounds by `overrides`.
 
     Args:
         project: The project.
@@ -69,6 +69,7 @@ def build_training_pipeline(project: Project) -> Any:
         seed: int = training.seed,
         hyperparameters: dict = training.hyperparameters,  # type: ignore[type-arg]  # read by the compiler
         strict: bool = project.strict,
+        overrides: dict = {},  # type: ignore[type-arg]  # noqa: B006  # read by the compiler
     ) -> None:
         inputs = _uncached(resolve_inputs(project_dir=project_dir, pattern=pattern, spans=spans))
         live = _uncached(resolve_baseline(serving_dir=serving_dir))
@@ -93,8 +94,10 @@ def build_training_pipeline(project: Project) -> Any:
             statistics=statistics,
             schema=schema,
             baseline=baseline,
+            eval_config=eval_config,
             policy=policy,
             policy_hash=policy_hash,
+            overrides=overrides,
         ).outputs["anomalies"]
         transformed = transform_features(
             examples=examples,
@@ -124,6 +127,7 @@ def build_training_pipeline(project: Project) -> Any:
             eval_config=eval_config,
             policy=policy,
             policy_hash=policy_hash,
+            overrides=overrides,
         ).outputs["evaluation"]
         serving_report = validate_serving(
             model=model,
@@ -132,8 +136,10 @@ def build_training_pipeline(project: Project) -> Any:
             transformed_examples=transformed.outputs["transformed_examples"],
             schema=schema,
             evaluation=evaluation,
+            eval_config=eval_config,
             policy=policy,
             policy_hash=policy_hash,
+            overrides=overrides,
         ).outputs["serving_report"]
         decision = _uncached(
             decide_release(
@@ -143,8 +149,10 @@ def build_training_pipeline(project: Project) -> Any:
                 anomalies=anomalies,
                 evaluation=evaluation,
                 serving_report=serving_report,
+                eval_config=eval_config,
                 policy=policy,
                 policy_hash=policy_hash,
+                overrides=overrides,
             )
         ).outputs["decision"]
         _uncached(

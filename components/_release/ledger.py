@@ -31,6 +31,12 @@ FORMAT = "sluice/ledger/1"
 LEDGER_DIR = ".ledger"
 
 PUSH_INTENT, PUSHED, ABANDONED = "push_intent", "pushed", "abandoned"
+"""A version is claimed, is live, never became one."""
+
+APPROVAL_REQUESTED, APPROVED, REJECTED = "approval_requested", "approved", "rejected"
+"""A candidate waits for a person; the person said yes; the person said no."""
+APPROVAL_EXPIRED, APPROVAL_WITHDRAWN = "approval_expired", "approval_withdrawn"
+"""Nobody answered in time; there is nothing to approve any more."""
 
 _ENTRY_NAME = re.compile(r"(\d{8})\.json", re.ASCII)
 _TEMPORARY_NAME = re.compile(r"\.\d{8}-[0-9a-f]{16}\.tmp", re.ASCII)
@@ -46,7 +52,7 @@ class Entry:
         sequence: Its number; the first is 1. Order comes from here, never from the clock.
         previous: Hash of the entry before it; empty for the first.
         recorded_at: UTC time by the clock of the machine that wrote it, in ISO form.
-        kind: What happened, such as "push_intent", "pushed" or "abandoned".
+        kind: What happened, such as "push_intent" or "approved".
         payload: What there is to know about it.
         hash: `sha256:<hex>` of the entry's file.
     """

@@ -83,6 +83,7 @@ class Outcome:
         reason: What happened, in a sentence.
         head: Hash of the ledger's last entry that speaks of it; noted elsewhere, it shows later whether the ledger was
             cut off.
+        deadline: Until when the candidate waits for a person's approval, in ISO 8601; empty when it does not wait.
     """
 
     pushed: bool
@@ -90,6 +91,7 @@ class Outcome:
     pushed_digest: str
     reason: str
     head: str
+    deadline: str = ""
 
 
 def push(base: Path, candidate: Candidate, *, lock_seconds: float = LOCK_SECONDS) -> Outcome:
@@ -112,6 +114,49 @@ def push(base: Path, candidate: Candidate, *, lock_seconds: float = LOCK_SECONDS
             for name in untrusted_versions(base, releases):
                 logger.warning("%s is no version that the ledger knows; it is never taken for the live one", base / name)
             return _find_earlier_push(base, candidate, releases) or _push_new(base, candidate)
+
+
+def commit(base: Path, candidate: Candidate, folder: Path, pushed_digest: str) -> Outcome:
+    """Gives a folder that is complete and durable its version number; call it under the lock.
+
+    Args:
+        base: The serving directory.
+        candidate: What the folder holds, and what the ledger is to tell about it.
+        folder: The folder, on the file system of the versions. It stays where it is if its baseline is not live any more.
+        pushed_digest: Its digest.
+    """
+    intent = _claim(base, candidate, pushed_digest)
+    version = intent.payload["version"]
+    before = [entry for entry in read_ledger(base) if entry.sequence < intent.sequence]
+    if stale := why_stale(base, candidate.baseline_version, candidate.baseline_digest, before):
+        entry = _settle(base, intent, ABANDONED, reason=stale, stale=True)
+        return Outcome(pushed=False, version="", pushed_digest="", reason=stale, head=entry.hash)
+    move_into_place(folder, base / str(version))
+    sync_folder(base)
+    entry = _settle(base, intent, PUSHED, recovered=False)
+    reason = str(candidate.record.get("reason", ""))
+    return Outcome(pushed=True, version=str(version), pushed_digest=pushed_digest, reason=reason, head=entry.hash)
+
+
+def why_stale(base: Path, baseline_version: str, baseline_digest: str, entries: Sequence[Entry]) -> str:
+    """Returns why a decision does not hold any more, as a sentence; empty while the version it compared with is live.
+
+    Args:
+        base: The serving directory.
+        baseline_version: The version that the decision compared with; empty for none.
+        baseline_digest: Digest of that version's folder; empty if the decision does not say.
+        entries: The ledger.
+    """
+    live = next((release for release in releases_of(entries, base) if release.live), None)
+    live_now = str(live.version) if live else ""
+    if live_now != baseline_version:
+        return (
+            f"Stale baseline: the decision compared the model with {_name(baseline_version)}, "
+            f"but {_name(live_now)} is live now. Run the pipeline again."
+        )
+    if live and baseline_digest and live.pushed_digest != baseline_digest:
+        return f"Stale baseline: version {live_now} is live, but not the one that the decision compared with."
+    return ""
 
 
 def recover(base: Path) -> None:
@@ -149,18 +194,7 @@ def _push_new(base: Path, candidate: Candidate) -> Outcome:
     with stage_version(base, _next_version(base, read_ledger(base)), candidate.model, candidate.attachments) as staging:
         if (digest := digest_model(staging)) != candidate.model_digest:
             raise UserError("The model does not change while it is pushed.", received=digest, remedy="Push again.")
-        intent = _claim(base, candidate, digest_tree(staging))
-        version = intent.payload["version"]
-        if stale := _why_stale(base, candidate, intent):
-            entry = _settle(base, intent, ABANDONED, reason=stale)
-            return Outcome(pushed=False, version="", pushed_digest="", reason=stale, head=entry.hash)
-        move_into_place(staging, base / str(version))
-    sync_folder(base)
-    entry = _settle(base, intent, PUSHED, recovered=False)
-    reason = str(candidate.record.get("reason", ""))
-    return Outcome(
-        pushed=True, version=str(version), pushed_digest=intent.payload["pushed_digest"], reason=reason, head=entry.hash
-    )
+        return commit(base, candidate, staging, digest_tree(staging))
 
 
 def _claim(base: Path, candidate: Candidate, pushed_digest: str) -> Entry:
@@ -185,20 +219,6 @@ def _settle(base: Path, intent: Entry, kind: str, **details: Any) -> Entry:
 def _open_intents(entries: Sequence[Entry]) -> list[Entry]:
     settled = {entry.payload["version"] for entry in entries if entry.kind in (PUSHED, ABANDONED)}
     return [entry for entry in entries if entry.kind == PUSH_INTENT and entry.payload["version"] not in settled]
-
-
-def _why_stale(base: Path, candidate: Candidate, intent: Entry) -> str:
-    before = [entry for entry in read_ledger(base) if entry.sequence < intent.sequence]
-    live = next((release for release in releases_of(before, base) if release.live), None)
-    live_now = str(live.version) if live else ""
-    if live_now != candidate.baseline_version:
-        return (
-            f"Stale baseline: the decision compared the model with {_name(candidate.baseline_version)}, "
-            f"but {_name(live_now)} is live now. Run the pipeline again."
-        )
-    if live and candidate.baseline_digest and live.pushed_digest != candidate.baseline_digest:
-        return f"Stale baseline: version {live_now} is live, but not the one that the decision compared with."
-    return ""
 
 
 def _name(version: str) -> str:

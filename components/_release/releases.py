@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from components._release.approvals import APPROVAL_KINDS, check_approvals, requests_of
 from components._release.ledger import ABANDONED, PUSH_INTENT, PUSHED, Entry, foreign_files, read_chain, read_ledger
-from components._release.store import has_digest, version_folders
+from components._release.store import has_copy, has_digest, version_folders
 from components._shared.digest import digest_model
 from components._shared.errors import UserError
 
@@ -132,18 +133,20 @@ def untrusted_versions(base: Path, releases: Sequence[Release]) -> list[str]:
 
 
 def check_history(entries: Sequence[Entry]) -> list[str]:
-    """Returns every way in which entries do not make a history of pushes, as sentences."""
+    """Returns every way in which entries do not make a history of pushes and approvals, as sentences."""
     problems = []
     claims: dict[int, Entry] = {}
     settled: set[int] = set()
     for entry in entries:
+        if entry.kind in APPROVAL_KINDS:
+            continue
         if problem := _check_entry(entry, claims, settled):
             problems.append(f"Entry {entry.sequence} ({entry.kind}) {problem}.")
         elif entry.kind == PUSH_INTENT:
             claims[entry.payload["version"]] = entry
         else:
             settled.add(entry.payload["version"])
-    return problems
+    return problems + check_approvals(entries)
 
 
 def verify_ledger(base: str | Path, head: str = "") -> list[str]:
@@ -167,6 +170,12 @@ def verify_ledger(base: str | Path, head: str = "") -> list[str]:
     for release in releases:
         if release.state == PUSHED:
             problems += _check_version(base, release)
+    pushed = [(release.version, release.record) for release in releases if release.state == PUSHED]
+    problems += [
+        f"The candidate {request.short_digest}, which is {request.state}, is not what was asked about: its copy was changed."
+        for request in requests_of(entries, pushed)
+        if request.open and not has_copy(base, request.model_digest, request.copy_digest)
+    ]
     return problems + [
         f"{base / name} looks like a version to TF Serving, and the ledger does not say that it was pushed."
         for name in untrusted_versions(base, releases)

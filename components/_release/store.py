@@ -3,6 +3,7 @@
 <base>/<integer>/      one complete, approved version each
 <base>/.ledger/        what happened, entry by entry
 <base>/.staging-…/     a version being copied; TF Serving skips names that are no integers
+<base>/.candidates/    a version that waits for approval each, under the hexadecimal digits of its model's digest
 <base>/.lock           held by whoever pushes
 """
 
@@ -22,6 +23,8 @@ from components._shared.digest import digest_tree
 from components._shared.errors import UserError
 
 logger = logging.getLogger(__name__)
+
+CANDIDATES_DIR = ".candidates"
 
 _STAGING_PREFIX = ".staging-"
 _INTEGER = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
@@ -72,6 +75,17 @@ def has_digest(base: Path, version: int, pushed_digest: str) -> bool:
     """Returns whether a version is in its place, whole and unchanged."""
     folder = base / str(version)
     return folder.is_dir() and not folder.is_symlink() and digest_tree(folder) == pushed_digest
+
+
+def candidate_folder(base: Path, model_digest: str) -> Path:
+    """Returns where a candidate waits for approval."""
+    return base / CANDIDATES_DIR / model_digest.removeprefix("sha256:")
+
+
+def has_copy(base: Path, model_digest: str, copy_digest: str) -> bool:
+    """Returns whether a candidate waits in its place, whole and unchanged."""
+    folder = candidate_folder(base, model_digest)
+    return folder.is_dir() and not folder.is_symlink() and digest_tree(folder) == copy_digest
 
 
 @contextlib.contextmanager

@@ -19,13 +19,26 @@ EVIDENCE_GATE = "evidence"
 """What the decision finds out for itself: that all reports speak of this very run. It cannot be switched off."""
 
 
+APPROVAL_GATE = "approval"
+"""What a person says. The decision can only say that it is not required, or leave it pending."""
+
+
 class Verdict(enum.StrEnum):
-    """What one gate says."""
+    """What one gate says; only the gate on approval may leave it open."""
 
     PASSED = "passed"
     FAILED = "failed"
+    PENDING = "pending"
     NOT_APPLICABLE = "not_applicable"
     SWITCHED_OFF = "switched_off"
+
+
+class Status(enum.StrEnum):
+    """What a decision comes to."""
+
+    APPROVED = "approved"
+    PENDING = "pending"
+    REFUSED = "refused"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

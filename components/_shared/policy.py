@@ -16,6 +16,9 @@ from components._shared.errors import UserError
 LEAST_REQUESTS = 299
 """Timed requests that a 95 % upper limit of p99 takes: the least n with 0.99^n <= 0.05."""
 
+DEADLINE_HOURS = (1, 8760)
+"""The shortest and the longest time that a candidate may wait for a person: an hour and a year."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Gate:
@@ -221,6 +224,19 @@ class BusinessRulesGate(_Gate):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ApprovalGate(_Gate):
+    """Whether a person has to agree before a model goes live.
+
+    Attributes:
+        required: Whether a release that every other gate lets through waits for a person.
+        deadline_hours: How long it waits, from the decision on: from an hour to a year.
+    """
+
+    required: bool = False
+    deadline_hours: float = 168.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Policy:
     """All gates of a project."""
 
@@ -233,6 +249,7 @@ class Policy:
     parity: ParityGate = ParityGate()
     robustness: RobustnessGate = RobustnessGate()
     business_rules: BusinessRulesGate = BusinessRulesGate()
+    approval: ApprovalGate = ApprovalGate()
 
 
 def policy_to_json(policy: Policy) -> dict[str, Any]:
@@ -271,6 +288,9 @@ def _read_gate(name: str, kind: type, document: Any) -> Any:
             raise UserError(rule, received=repr(value))
     if values.get("off") and not values["off"].strip():
         raise UserError(f"A gate is switched off with a reason, in {name}.off.", received=repr(values["off"]))
+    least, most = DEADLINE_HOURS
+    if not least <= values.get("deadline_hours", least) <= most:
+        raise UserError(f"{name}.deadline_hours is from {least} to {most}.", received=values["deadline_hours"])
     return kind(**values)
 
 
@@ -307,7 +327,7 @@ def _describe(hint: Any) -> str:
 
 def hash_policy(document: dict[str, Any], eval_config: dict[str, Any]) -> str:
     """Returns `sha256:<hex>` over everything that decides: the gates' bounds and the evaluation's configuration."""
-    return digest_parts([json.dumps(_with_plain_numbers([document, eval_config]), sort_keys=True)])
+    return digest_parts([json.dumps(with_plain_numbers([document, eval_config]), sort_keys=True)])
 
 
 def check_policy_hash(document: dict[str, Any], eval_config: dict[str, Any], expected: str) -> None:
@@ -324,10 +344,10 @@ def check_policy_hash(document: dict[str, Any], eval_config: dict[str, Any], exp
         )
 
 
-def _with_plain_numbers(value: Any) -> Any:
+def with_plain_numbers(value: Any) -> Any:
     """Writes whole floats as integers: YAML, JSON and Kubeflow write 50 and 50.0 for the same bound."""
     if isinstance(value, dict):
-        return {key: _with_plain_numbers(item) for key, item in value.items()}
+        return {key: with_plain_numbers(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_with_plain_numbers(item) for item in value]
+        return [with_plain_numbers(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -18,8 +18,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--serving_report", required=True, help="the report of the serving, parity, robustness and business rules gates"
     )
+    parser.add_argument("--eval_config", required=True, type=cli.json_object, help="a tfma.EvalConfig in JSON form")
     parser.add_argument("--policy", required=True, type=cli.json_object, help="the gates' bounds")
     parser.add_argument("--policy_hash", required=True, help="hash of the policy")
+    parser.add_argument("--overrides", required=True, type=cli.json_object, help="what this run tightens")
     parser.add_argument("--decision", required=True, help="folder for the decision, and BLESSED or NOT_BLESSED")
     parser.add_argument("--report", required=True, help="file for the page")
     parser.add_argument("--summary", required=True, help="file for the decision in Markdown")
@@ -37,16 +39,16 @@ def main(args: argparse.Namespace) -> None:
         anomalies=args.anomalies,
         evaluation=args.evaluation,
         serving_report=args.serving_report,
+        eval_config=args.eval_config,
         policy=args.policy,
         policy_hash=args.policy_hash,
+        overrides=args.overrides,
         decision=args.decision,
         report=args.report,
         summary=args.summary,
     )
-    approved, reason = decision["approved"], decision["reason"]
-    outputs.write_metadata(
-        args.executor_input, {"decision": {"approved": approved, "blessed": int(approved), "reason": reason}}
-    )
+    metadata = {name: decision[name] for name in ("approved", "status", "deadline", "reason")}
+    outputs.write_metadata(args.executor_input, {"decision": {**metadata, "blessed": int(decision["approved"])}})
 
 
 if __name__ == "__main__":

@@ -13,8 +13,10 @@ def decide_release(
     anomalies: dsl.Input[dsl.Artifact],
     evaluation: dsl.Input[dsl.Artifact],
     serving_report: dsl.Input[dsl.Artifact],
+    eval_config: dict,
     policy: dict,
     policy_hash: str,
+    overrides: dict,
     decision: dsl.Output[dsl.Artifact],
     report: dsl.Output[dsl.HTML],
     summary: dsl.Output[dsl.Markdown],
@@ -28,8 +30,10 @@ def decide_release(
         anomalies: The data gate's report.
         evaluation: The report of the performance, fairness, regression and calibration gates.
         serving_report: The report of the serving, parity, robustness and business rules gates.
+        eval_config: A tfma.EvalConfig in JSON form, which the policy's hash covers.
         policy: The gates' bounds.
         policy_hash: Hash of the policy.
+        overrides: What this run tightens.
 
     Returns:
         decision: The decision, and BLESSED or NOT_BLESSED.
@@ -52,10 +56,14 @@ def decide_release(
             evaluation.path,
             "--serving_report",
             serving_report.path,
+            "--eval_config",
+            eval_config,
             "--policy",
             policy,
             "--policy_hash",
             policy_hash,
+            "--overrides",
+            overrides,
             "--decision",
             decision.path,
             "--report",

@@ -16,6 +16,7 @@ from components._shared.artifacts import (
 from components._shared.digest import digest_model
 from components._shared.documents import read_object
 from components._shared.gates import EVIDENCE_GATE, Evidence, GateResult, Verdict
+from components._shared.overrides import Bounds
 from components._shared.policy import hash_policy
 
 AGREE = "Model, data, policy and live version are the ones that every stage worked on."
@@ -42,7 +43,7 @@ class Facts:
     problems: tuple[str, ...]
 
 
-def find_facts(*, model: str, baseline: str, examples: str, evaluation: str, policy: dict[str, Any], policy_hash: str) -> Facts:
+def find_facts(*, model: str, baseline: str, examples: str, evaluation: str, bounds: Bounds, as_compiled: bool) -> Facts:
     """Reads the documents and computes the model's digest; what is wrong becomes a problem, never an exception.
 
     Args:
@@ -50,8 +51,8 @@ def find_facts(*, model: str, baseline: str, examples: str, evaluation: str, pol
         baseline: Folder of the live version.
         examples: Folder of the examples.
         evaluation: Folder of the evaluation.
-        policy: The gates' bounds.
-        policy_hash: Hash of the policy.
+        bounds: What the run is judged by.
+        as_compiled: Whether that comes from the policy and configuration that the pipeline was compiled with.
     """
     problems: list[str] = []
     manifest = _read(Path(examples) / MANIFEST_FILE, ("data_version",), problems)
@@ -61,16 +62,16 @@ def find_facts(*, model: str, baseline: str, examples: str, evaluation: str, pol
     found = Evidence(
         model_digest=digest,
         data_version=manifest.get("data_version", ""),
-        policy_hash=policy_hash,
+        policy_hash=bounds.policy_hash,
         baseline_version=live.get("version", ""),
     )
-    if not policy_hash:
-        problems.append("The policy has no hash.")
+    if not as_compiled:
+        problems.append("The policy and the evaluation's configuration are not those that the policy's hash stands for.")
     summary = _read(Path(evaluation) / EVALUATION_FILE, ("data_version", "model_digest"), problems)
     _compare(TRAINING_FILE, training, found, problems)
     _compare(EVALUATION_FILE, summary, found, problems)
     if summary:
-        problems += _compare_evaluation(summary, live, policy, policy_hash)
+        problems += _compare_evaluation(summary, live, bounds)
     if bool(live.get("version")) != bool(live.get("pushed_digest")):
         problems.append(f"{BASELINE_FILE} names a live version without its digest, or a digest without a version.")
     return Facts(
@@ -123,11 +124,9 @@ def _compare(name: str, document: dict[str, Any], found: Evidence, problems: lis
             problems.append(f"{name} is about another {what}: {said or 'none'} instead of {actual or 'none'}.")
 
 
-def _compare_evaluation(
-    summary: dict[str, Any], live: dict[str, Any], policy: dict[str, Any], policy_hash: str
-) -> Iterator[str]:
+def _compare_evaluation(summary: dict[str, Any], live: dict[str, Any], bounds: Bounds) -> Iterator[str]:
     """Yields what does not fit between the evaluation and the policy or the live version that this stage was given."""
-    if hash_policy(policy, summary.get("eval_config", {})) != policy_hash:
+    if hash_policy(bounds.document, summary.get("eval_config", {})) != bounds.policy_hash:
         yield f"The policy and the configuration in {EVALUATION_FILE} are not those that the policy's hash stands for."
     if live and summary.get("baseline_model_digest") != live["model_digest"]:
         yield f"{EVALUATION_FILE} compares with another model than the live version in {BASELINE_FILE}."

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from components._shared.artifacts import GATES_FILE
+from components._shared.digest import digest_file
 from components._shared.gates import Evidence, GateReport, GateResult, Measurement, Verdict, read_gate_report
 from components._shared.policy import Policy
 from components.decide_release.required import REQUIRED, RequiredGate, why_not_applicable
@@ -18,11 +19,13 @@ class Judged:
         stage: Who reported it.
         result: The verdict that counts; FAILED with the reason when the report cannot be trusted.
         evidence_file: The report behind it, as `<artifact>/gates.json`; empty when this stage looked for itself.
+        evidence_digest: Digest of that file; empty when it cannot be read.
     """
 
     stage: str
     result: GateResult
     evidence_file: str = ""
+    evidence_digest: str = ""
 
 
 _EVIDENCE_NAMES = {
@@ -50,6 +53,7 @@ def judge_gates(reports: dict[str, Path], expected: Evidence, policy: Policy) ->
             stage=required.stage,
             result=_judge(required, reports[required.artifact], expected, policy),
             evidence_file=f"{required.artifact}/{GATES_FILE}",
+            evidence_digest=_digest(reports[required.artifact] / GATES_FILE),
         )
         for required in REQUIRED
     )
@@ -57,7 +61,7 @@ def judge_gates(reports: dict[str, Path], expected: Evidence, policy: Policy) ->
 
 def may_pass(judged: Judged) -> bool:
     """Returns whether a gate lets a release through."""
-    return judged.result.verdict is not Verdict.FAILED
+    return judged.result.verdict not in (Verdict.FAILED, Verdict.PENDING)
 
 
 def _judge(required: RequiredGate, folder: Path, expected: Evidence, policy: Policy) -> GateResult:
@@ -70,6 +74,13 @@ def _judge(required: RequiredGate, folder: Path, expected: Evidence, policy: Pol
         verdict, reason = (Verdict.SWITCHED_OFF, f"{off.rstrip('.')}. {error}") if off else (Verdict.FAILED, str(error))
         return GateResult(gate=required.gate, verdict=verdict, reason=reason)
     return dataclasses.replace(result, verdict=Verdict.SWITCHED_OFF, reason=off) if off else result
+
+
+def _digest(file: Path) -> str:
+    try:
+        return digest_file(file)
+    except OSError:
+        return ""  # the gate says why
 
 
 def _read(required: RequiredGate, folder: Path, expected: Evidence) -> GateResult:
@@ -103,6 +114,8 @@ def _check_evidence(required: RequiredGate, report: GateReport, expected: Eviden
 
 
 def _check_verdict(result: GateResult, policy: Policy, baseline_version: str) -> None:
+    if result.verdict is Verdict.PENDING:
+        raise _Untrustworthy("The report leaves the verdict open, which only the gate on approval may.")
     if result.verdict is Verdict.SWITCHED_OFF and not getattr(policy, result.gate).off:
         raise _Untrustworthy("The report says that the gate is switched off; the policy does not switch it off.")
     if result.verdict is Verdict.NOT_APPLICABLE and not why_not_applicable(result.gate, policy, baseline_version):

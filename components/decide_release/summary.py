@@ -1,12 +1,14 @@
 """The decision in Markdown, for chats and pull requests."""
 
+import json
 import re
 from typing import Any
 
 from components._report.page import format_number
+from components._shared.gates import Status
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!])")
-_SIGNS = {"passed": "✅", "failed": "❌"}
+_SIGNS = {"passed": "✅", "failed": "❌", "pending": "⏳"}
 
 
 def render_summary(decision: dict[str, Any], title: str) -> str:
@@ -22,6 +24,8 @@ def render_summary(decision: dict[str, Any], title: str) -> str:
         "",
         escape_markdown(decision["reason"]),
         "",
+        *(f"- {text}: `{_code(command)}`" for text, command in what_to_do(decision)),
+        *([""] if what_to_do(decision) else []),
         "| gate | verdict | reason |",
         "| --- | --- | --- |",
         *(_row(gate) for gate in decision["gates"]),
@@ -30,8 +34,19 @@ def render_summary(decision: dict[str, Any], title: str) -> str:
         f"- data version: `{_code(decision['data_version'])}`",
         f"- model: `{_code(decision['model_digest'])}`",
         f"- live version: {escape_markdown(decision['baseline_version'] or 'none')}",
+        f"- policy: `{_code(decision['policy_hash'])}`",
+        *(f"- tightened by this run: {_describe(item)}" for item in decision["overrides"]),
     ]
     return "\n".join(lines) + "\n"
+
+
+def what_to_do(decision: dict[str, Any]) -> list[tuple[str, str]]:
+    """Returns what a reader can do about the decision, each with its command; nothing unless it is pending."""
+    if decision["status"] != Status.PENDING:
+        return []
+    release = f"PROJECT@{decision['model_digest'].removeprefix('sha256:')[:12]}"
+    answers = [(word, f'sluice {word} {release} --by NAME --reason "..."') for word in ("approve", "reject")]
+    return [*answers, ("push what was approved", "sluice push PROJECT")]
 
 
 def escape_markdown(text: str) -> str:
@@ -42,6 +57,11 @@ def escape_markdown(text: str) -> str:
 def _row(gate: dict[str, Any]) -> str:
     verdict = gate["verdict"].replace("_", " ")
     return f"| {escape_markdown(gate['gate'])} | {_SIGNS.get(verdict, '➖')} {verdict} | {escape_markdown(gate['reason'])} |"
+
+
+def _describe(override: dict[str, Any]) -> str:
+    before = "nothing" if override["from"] is None else json.dumps(override["from"], ensure_ascii=False)
+    return escape_markdown(f"{override['key']} from {before} to {json.dumps(override['to'], ensure_ascii=False)}")
 
 
 def _numbers(metrics: dict[str, Any]) -> list[tuple[str, float]]:

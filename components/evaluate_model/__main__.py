@@ -16,6 +16,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--eval_config", required=True, type=cli.json_object, help="a tfma.EvalConfig in JSON form")
     parser.add_argument("--policy", required=True, type=cli.json_object, help="the gates' bounds")
     parser.add_argument("--policy_hash", required=True, help="hash of the policy")
+    parser.add_argument("--overrides", required=True, type=cli.json_object, help="what this run tightens")
     parser.add_argument("--evaluation", required=True, help="folder for TFMA's output, predictions, summary and gates")
     parser.add_argument("--metrics", required=True, help="file for the candidate's metrics over all rows")
     parser.add_argument("--classification_metrics", required=True, help="file for ROC curve and confusion matrix")
@@ -35,6 +36,7 @@ def main(args: argparse.Namespace) -> None:
         eval_config=args.eval_config,
         policy=args.policy,
         policy_hash=args.policy_hash,
+        overrides=args.overrides,
         evaluation=args.evaluation,
         report=args.report,
     )

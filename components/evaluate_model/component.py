@@ -14,6 +14,7 @@ def evaluate_model(
     eval_config: dict,
     policy: dict,
     policy_hash: str,
+    overrides: dict,
     evaluation: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
     classification_metrics: dsl.Output[dsl.ClassificationMetrics],
@@ -29,6 +30,7 @@ def evaluate_model(
         eval_config: A tfma.EvalConfig in JSON form.
         policy: The gates' bounds.
         policy_hash: Hash of the policy.
+        overrides: What this run tightens.
 
     Returns:
         evaluation: TFMA's output, the predictions, a summary and the gates' report.
@@ -54,6 +56,8 @@ def evaluate_model(
             policy,
             "--policy_hash",
             policy_hash,
+            "--overrides",
+            overrides,
             "--evaluation",
             evaluation.path,
             "--metrics",

@@ -19,7 +19,8 @@ from components._shared.gates import Evidence, GateReport
 from components._shared.label import LabelKind, LabelSpec, read_label_spec
 from components._shared.live_version import LiveVersion, read_live_version
 from components._shared.outputs import write_json, write_text
-from components._shared.policy import Policy, check_policy_hash, read_policy
+from components._shared.overrides import read_bounds
+from components._shared.policy import Policy
 from components.evaluate_model import inputs, page, summary, tfma_config
 from components.evaluate_model.clusters import find_clusters
 from components.evaluate_model.curves import trace_curve
@@ -70,6 +71,7 @@ def evaluate_model(
     policy_hash: str,
     evaluation: str | Path,
     report: str | Path,
+    overrides: dict[str, Any] | None = None,
 ) -> EvaluationResult:
     """Evaluates, judges and reports; a "no" is in the report, not in the exit code.
 
@@ -80,9 +82,10 @@ def evaluate_model(
         schema: The schema's folder or file.
         eval_config: A tfma.EvalConfig in JSON form.
         policy: The gates' bounds.
-        policy_hash: Hash of the policy, for the evidence.
+        policy_hash: Hash of policy and configuration.
         evaluation: Folder for TFMA's output, predictions, summary and the gates' report, which is written last.
         report: File for the page.
+        overrides: What this run tightens.
 
     Returns:
         What the dashboard shows.
@@ -90,10 +93,9 @@ def evaluate_model(
     Raises:
         UserError: If the configuration or an input cannot be used at all.
     """
-    check_policy_hash(policy, eval_config, policy_hash)
-    bounds, manifest = read_policy(policy), read_manifest(examples)
-    label = read_label_spec(manifest)
-    config = tfma_config.parse_eval_config(eval_config, label.name, label.kind)
+    judged_by, manifest = read_bounds(policy, eval_config, policy_hash, overrides), read_manifest(examples)
+    label, bounds = read_label_spec(manifest), judged_by.policy
+    config = tfma_config.parse_eval_config(judged_by.eval_config, label.name, label.kind)
     candidate, live = inputs.read_candidate(model), read_live_version(baseline)
     rows = inputs.read_test_rows(examples, manifest)
     _check_slicing(config, rows.table)
@@ -112,14 +114,14 @@ def evaluate_model(
     evidence = Evidence(
         model_digest=candidate.digest,
         data_version=manifest["data_version"],
-        policy_hash=policy_hash,
+        policy_hash=judged_by.policy_hash,
         baseline_version=live.version,
     )
     finished = finish(gates, bounds, mismatch=inputs.find_mismatch(candidate, manifest), note=run.note)
     gate_report = GateReport(stage="evaluate_model", evidence=evidence, gates=finished)
     # The configuration goes along with a release: it says what the policy's hash stands for, years later.
-    known = {"baseline_model_digest": live.model_digest, "eval_config": eval_config, "policy_hash": policy_hash}
-    document = {**known, **_summarise(gate_report, rows, measured, run, manifest)}
+    known = {"baseline_model_digest": live.model_digest, "eval_config": judged_by.eval_config}
+    document = {**known, "policy_hash": judged_by.policy_hash, **_summarise(gate_report, rows, measured, run, manifest)}
     return _write(gate_report, rows, measured, run, document, folder, Path(report))
 
 

@@ -8,7 +8,9 @@ from components._shared import cli, outputs
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
-    parser = cli.make_parser("Pushes an approved model into the serving directory and records it in the ledger.")
+    parser = cli.make_parser(
+        "Pushes an approved model into the serving directory and records it in the ledger, or lets it wait for a person."
+    )
     parser.add_argument("--model", required=True, help="folder of the candidate")
     parser.add_argument("--decision", required=True, help="folder of the decision; only its yes to this very model pushes")
     parser.add_argument("--examples", required=True, help="folder of the examples, whose manifest goes along")
@@ -46,6 +48,7 @@ def main(args: argparse.Namespace) -> None:
         "pushed_destination": result.destination,
         "pushed_version": result.version,
         "reason": result.reason,
+        "waits_until": result.deadline,
     }
     outputs.write_metadata(args.executor_input, {"pushed": metadata})
 

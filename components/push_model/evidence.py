@@ -20,21 +20,26 @@ from components._shared.artifacts import (
 )
 from components._shared.documents import parse_object
 from components._shared.errors import UserError
-from components._shared.gates import EVIDENCE_GATE, Verdict
+from components._shared.gates import APPROVAL_GATE, EVIDENCE_GATE, Status, Verdict
 from components._shared.policy import Policy
+from components._shared.times import from_text
 
 _DECISION_FIELDS = {
     "approved": bool,
+    "status": str,
+    "deadline": str,
     "reason": str,
     "model_digest": str,
     "data_version": str,
     "policy_hash": str,
+    "overrides": list,
     "baseline_version": str,
     "gates": list,
     "lineage": dict,
 }
 _REQUIRED_GATES = sorted([*(field.name for field in dataclasses.fields(Policy)), EVIDENCE_GATE])
 _PASSING = (Verdict.PASSED, Verdict.NOT_APPLICABLE, Verdict.SWITCHED_OFF)
+_NO_APPROVAL_NEEDED = (Verdict.NOT_APPLICABLE, Verdict.SWITCHED_OFF)
 
 
 class UntrustedDecisionError(Exception):
@@ -54,6 +59,11 @@ class Decision:
     document: dict[str, Any]
     data: bytes
     digest: str
+
+    @property
+    def status(self) -> Status:
+        """What it comes to."""
+        return Status(self.document["status"])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,11 +101,10 @@ def read_decision(folder: str | Path) -> Decision:
     blessings = ((folder / BLESSED_FILE).exists(), (folder / NOT_BLESSED_FILE).exists())
     if blessings != (document["approved"], not document["approved"]):
         raise UntrustedDecisionError(f"{DECISION_FILE} and the file {BLESSED_FILE} or {NOT_BLESSED_FILE} disagree.")
-    if document["approved"] and (failed := _gates_that_do_not_pass(document["gates"])):
-        raise UntrustedDecisionError(f"The decision approves although these gates did not pass: {', '.join(failed)}.")
-    if document["approved"] and (names := sorted(_name(gate) for gate in document["gates"])) != _REQUIRED_GATES:
-        received = f"{', '.join(names) or 'none'} instead of {', '.join(_REQUIRED_GATES)}"
-        raise UntrustedDecisionError(f"An approval names every gate exactly once. Received: {received}.")
+    if document["status"] not in set(Status) or document["approved"] != (document["status"] == Status.APPROVED):
+        raise UntrustedDecisionError(f"The decision contradicts itself: approved or not, and {document['status']!r}.")
+    if document["status"] != Status.REFUSED:
+        _check_gates(document)
     return Decision(document=document, data=data, digest=f"sha256:{hashlib.sha256(data).hexdigest()}")
 
 
@@ -142,6 +151,25 @@ def find_contradiction(decision: dict[str, Any], evidence: Evidence, model_diges
         if not expected or said != expected:
             return f"The {who} is about another {what}: {said or 'none'} instead of {expected or 'any'}."
     return ""
+
+
+def _check_gates(document: dict[str, Any]) -> None:
+    """Checks that the gates allow what the decision says, be it a yes or one that still wants a person's approval."""
+    what = "approves" if document["approved"] else "leaves only the approval open"
+    others = [gate for gate in document["gates"] if _name(gate) != APPROVAL_GATE]
+    if failed := _gates_that_do_not_pass(others):
+        raise UntrustedDecisionError(f"The decision {what} although these gates did not pass: {', '.join(failed)}.")
+    if (names := sorted(_name(gate) for gate in document["gates"])) != _REQUIRED_GATES:
+        received = f"{', '.join(names) or 'none'} instead of {', '.join(_REQUIRED_GATES)}"
+        raise UntrustedDecisionError(f"An approval names every gate exactly once. Received: {received}.")
+    verdict = next(gate.get("verdict") for gate in document["gates"] if _name(gate) == APPROVAL_GATE)
+    if verdict not in (_NO_APPROVAL_NEEDED if document["approved"] else (Verdict.PENDING,)):
+        raise UntrustedDecisionError(f"The decision {what}, and its gate on approval says {verdict!r}.")
+    if not document["approved"]:
+        try:
+            from_text(document["deadline"])
+        except ValueError as error:
+            raise UntrustedDecisionError(f"A pending decision has a deadline: {error}.") from error
 
 
 def _gates_that_do_not_pass(gates: list[Any]) -> list[str]:

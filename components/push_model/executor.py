@@ -1,15 +1,18 @@
-"""Pushes an approved model into the serving directory, or says why not."""
+"""Pushes an approved model into the serving directory, lets one wait that a person has to approve, or says why neither."""
 
 import dataclasses
+import datetime
 import logging
 from pathlib import Path
 from typing import Any
 
 from components._release.push import Candidate, push
 from components._release.store import serving_base
+from components._release.waiting import Settled, request_approval, settle_waiting
 from components._shared.artifacts import DECISION_FILE, PUSHED_FILE, SAVED_MODEL_FILE, SERVING_MODEL_DIR
 from components._shared.digest import digest_model
 from components._shared.errors import Refusal, UserError
+from components._shared.gates import Status
 from components._shared.outputs import write_json
 from components.push_model.evidence import (
     Decision,
@@ -36,9 +39,11 @@ class PushResult:
         reason: What happened, in a sentence.
         version: The version; empty when nothing was pushed.
         destination: Path of the version; empty when nothing was pushed.
-        model_digest: Digest of the model as trained; empty when nothing was pushed.
+        model_digest: Digest of the model as trained; empty when it was neither pushed nor waits.
         pushed_digest: Digest of the version's whole folder; empty when nothing was pushed.
         ledger_head: Hash of the ledger's entry about it; empty when the ledger was not touched.
+        deadline: Until when the model waits for a person's approval, in ISO 8601; empty when it does not wait.
+        settled: What became of candidates that had waited before.
     """
 
     pushed: bool
@@ -48,6 +53,8 @@ class PushResult:
     model_digest: str = ""
     pushed_digest: str = ""
     ledger_head: str = ""
+    deadline: str = ""
+    settled: tuple[Settled, ...] = ()
 
 
 def push_model(
@@ -63,8 +70,12 @@ def push_model(
     pushed: str,
     image: str = "",
     run_id: str = "",
+    now: datetime.datetime | None = None,
 ) -> PushResult:
     """Pushes the model if the decision approves this very model and its baseline is still live.
+
+    Candidates that waited come first: what was approved meanwhile is pushed, what expired is removed. A decision that is
+    pending lets the model wait in the serving directory.
 
     Args:
         model: The model artifact.
@@ -78,17 +89,22 @@ def push_model(
         pushed: Folder for `pushed.json`.
         image: Reference of the image that this runs in, for the ledger.
         run_id: Name of the pipeline's run, for the ledger.
+        now: The time, for the deadlines of approvals; None for the clock's.
 
     Raises:
-        Refusal: On a "no", if strict.
+        Refusal: On a "no", if strict; to wait is none.
         UserError: If the release cannot be put together or the serving directory cannot be written.
     """
-    base = serving_base(serving_dir)
-    outcome = _prepare(Path(model), decision, examples, statistics, schema, evaluation, {"image": image, "run": run_id})
-    result = PushResult(pushed=False, reason=outcome) if isinstance(outcome, str) else _push(base, outcome)
+    base, now = serving_base(serving_dir), now or datetime.datetime.now(datetime.UTC)
+    settled = settle_waiting(base, now=now)
+    found = _prepare(Path(model), decision, examples, statistics, schema, evaluation, {"image": image, "run": run_id})
+    result = PushResult(pushed=False, reason=found) if isinstance(found, str) else _push(base, *found, now)
+    result = dataclasses.replace(result, settled=tuple(settled))
     write_json(Path(pushed) / PUSHED_FILE, {"format": PUSHED_FORMAT, **dataclasses.asdict(result)})
     if result.pushed:
         logger.info("Version %s is in %s. %s", result.version, base, result.reason)
+    elif result.deadline:
+        logger.warning("Nothing was pushed yet. %s", result.reason)
     elif strict:
         raise Refusal(f"Nothing was pushed. {result.reason}")
     else:
@@ -98,13 +114,13 @@ def push_model(
 
 def _prepare(
     model: Path, decision: str, examples: str, statistics: str, schema: str, evaluation: str, origin: dict[str, str]
-) -> Candidate | str:
-    """Returns the candidate, or why it must not be pushed."""
+) -> tuple[Candidate, str] | str:
+    """Returns the candidate and until when it may be approved (empty if it needs no approval), or why it must not be pushed."""
     try:
         verdict = read_decision(decision)
     except UntrustedDecisionError as error:
         return str(error)
-    if not verdict.document["approved"]:
+    if verdict.status is Status.REFUSED:
         return f"The decision says no: {verdict.document['reason']}"
     saved_model = model / SERVING_MODEL_DIR
     if not (saved_model / SAVED_MODEL_FILE).is_file():
@@ -112,7 +128,7 @@ def _prepare(
     evidence = read_evidence(model=str(model), examples=examples, statistics=statistics, schema=schema, evaluation=evaluation)
     if contradiction := find_contradiction(verdict.document, evidence, digest_model(saved_model)):
         return contradiction
-    return Candidate(
+    candidate = Candidate(
         model=saved_model,
         model_digest=verdict.document["model_digest"],
         decision_digest=verdict.digest,
@@ -121,6 +137,7 @@ def _prepare(
         attachments=_attach(verdict, evidence),
         record={**_record(verdict.document, evidence), **origin},
     )
+    return candidate, verdict.document["deadline"] if verdict.status is Status.PENDING else ""
 
 
 def _attach(decision: Decision, evidence: Evidence) -> dict[str, bytes]:
@@ -143,6 +160,7 @@ def _record(decision: dict[str, Any], evidence: Evidence) -> dict[str, Any]:
         "spans": find("spans"),
         "fingerprint": lineage.get("fingerprint", evidence.manifest.get("fingerprint")),
         "policy_hash": decision["policy_hash"],
+        "overrides": decision["overrides"],
         "code": {"features_hash": find("features_hash"), "model_hash": find("model_hash"), "schema_hash": evidence.schema_hash},
         "parameters": {name: find(name) for name in ("hyperparameters", "seed", "epochs_run")},
         "metrics": lineage.get("metrics") or {},
@@ -151,14 +169,15 @@ def _record(decision: dict[str, Any], evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _push(base: Path, candidate: Candidate) -> PushResult:
-    outcome = push(base, candidate)
+def _push(base: Path, candidate: Candidate, deadline: str, now: datetime.datetime) -> PushResult:
+    outcome = request_approval(base, candidate, deadline, now=now) if deadline else push(base, candidate)
     return PushResult(
         pushed=outcome.pushed,
         reason=outcome.reason,
         version=outcome.version,
         destination=str(base / outcome.version) if outcome.pushed else "",
-        model_digest=candidate.model_digest if outcome.pushed else "",
+        model_digest=candidate.model_digest if outcome.pushed or outcome.deadline else "",
         pushed_digest=outcome.pushed_digest,
         ledger_head=outcome.head,
+        deadline=outcome.deadline,
     )

@@ -3,9 +3,13 @@
 It holds no date and no version number: both are in the ledger, and without them the same release has the same bytes.
 """
 
+import json
 from typing import Any
 
 from components._shared.artifacts import BASELINE, CANDIDATE, SPLITS
+from components._shared.gates import Status
+
+_APPROVAL_NOTE = "The ledger of the serving directory says who approved it, when and why: `sluice releases PROJECT --json`."
 
 
 def render_model_card(
@@ -22,6 +26,7 @@ def render_model_card(
     sections = [
         "# Model card",
         decision["reason"],
+        _APPROVAL_NOTE if decision["status"] == Status.PENDING else "",
         _describe_model(decision, training),
         _describe_data(manifest),
         _describe_training(training),
@@ -41,8 +46,14 @@ def _describe_model(decision: dict[str, Any], training: dict[str, Any]) -> str:
         ("Model digest", decision["model_digest"]),
         ("Compared with", f"version {baseline}, live at the time" if baseline else "nothing: no version was live"),
         ("Policy", decision["policy_hash"]),
+        ("Tightened for this run", ", ".join(_describe_override(item) for item in decision["overrides"]) or "nothing"),
     ]
     return _table(("Model", ""), rows)
+
+
+def _describe_override(override: dict[str, Any]) -> str:
+    before, after = (json.dumps(override.get(name), ensure_ascii=False) for name in ("from", "to"))
+    return f"{override.get('key')} from {'nothing' if before == 'null' else before} to {after}"
 
 
 def _describe_data(manifest: dict[str, Any]) -> str:

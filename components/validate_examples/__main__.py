@@ -15,8 +15,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--statistics", required=True, metavar="DIR", help="one statistics proto per split")
     parser.add_argument("--schema", required=True, metavar="DIR", help="the schema")
     parser.add_argument("--baseline", required=True, metavar="DIR", help="the live version with its training statistics")
+    parser.add_argument(
+        "--eval_config", required=True, type=cli.json_object, metavar="JSON", help="a tfma.EvalConfig in JSON form"
+    )
     parser.add_argument("--policy", required=True, type=cli.json_object, metavar="JSON", help="the gates' bounds")
     parser.add_argument("--policy_hash", required=True, metavar="HASH", help="hash of the policy")
+    parser.add_argument("--overrides", required=True, type=cli.json_object, metavar="JSON", help="what this run tightens")
     parser.add_argument("--anomalies", required=True, metavar="DIR", help="output: anomalies by split and the gate's report")
     parser.add_argument("--report", required=True, metavar="FILE", help="output: the anomalies as an HTML page")
     return parser
@@ -31,8 +35,10 @@ def main(args: argparse.Namespace) -> None:
         statistics=args.statistics,
         schema=args.schema,
         baseline=args.baseline,
+        eval_config=args.eval_config,
         policy=args.policy,
         policy_hash=args.policy_hash,
+        overrides=args.overrides,
         anomalies=args.anomalies,
         report=args.report,
     )

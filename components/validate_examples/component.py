@@ -11,8 +11,10 @@ def validate_examples(
     statistics: dsl.Input[dsl.Artifact],
     schema: dsl.Input[dsl.Artifact],
     baseline: dsl.Input[dsl.Model],
+    eval_config: dict,
     policy: dict,
     policy_hash: str,
+    overrides: dict,
     anomalies: dsl.Output[dsl.Artifact],
     report: dsl.Output[dsl.HTML],
 ) -> dsl.ContainerSpec:
@@ -23,8 +25,10 @@ def validate_examples(
         statistics: One statistics proto per split.
         schema: The schema.
         baseline: The live version with its training statistics, or an artifact that says that none is live.
+        eval_config: A tfma.EvalConfig in JSON form, which the policy's hash covers.
         policy: The gates' bounds.
         policy_hash: Hash of the policy.
+        overrides: What this run tightens.
 
     Returns:
         anomalies: Anomalies by split as protos and as text, and the data gate's report.
@@ -42,10 +46,14 @@ def validate_examples(
             schema.path,
             "--baseline",
             baseline.path,
+            "--eval_config",
+            eval_config,
             "--policy",
             policy,
             "--policy_hash",
             policy_hash,
+            "--overrides",
+            overrides,
             "--anomalies",
             anomalies.path,
             "--report",

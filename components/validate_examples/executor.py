@@ -18,7 +18,8 @@ from components._shared.folders import whole_folder
 from components._shared.gates import Evidence, GateReport, GateResult, Measurement, Verdict
 from components._shared.label import read_label_spec
 from components._shared.outputs import write_bytes, write_text
-from components._shared.policy import DataGate, read_policy
+from components._shared.overrides import read_bounds
+from components._shared.policy import DataGate
 from components.validate_examples import checks, drift
 from components.validate_examples.findings import Finding, Severity, findings_in
 from components.validate_examples.page import group, render
@@ -53,10 +54,12 @@ def validate_examples(
     statistics: str,
     schema: str,
     baseline: str,
+    eval_config: dict[str, Any],
     policy: dict[str, Any],
     policy_hash: str,
     anomalies: str,
     report: str,
+    overrides: dict[str, Any] | None = None,
 ) -> ValidationResult:
     """Validates every split against the schema, and the training split against the live version's.
 
@@ -65,10 +68,12 @@ def validate_examples(
         statistics: Folder of their statistics.
         schema: Folder of the schema; it must have the environment TRAINING.
         baseline: Folder of the live version, or of the artifact that says that none is live.
+        eval_config: A tfma.EvalConfig in JSON form, which the policy's hash covers.
         policy: The gates' bounds.
-        policy_hash: Hash of the policy, for the evidence.
+        policy_hash: Hash of the policy.
         anomalies: Folder to write the anomalies and `gates.json` into.
         report: File to write the page to.
+        overrides: What this run tightens.
 
     Returns:
         What was found; data that fails the gate is no error of this stage.
@@ -77,7 +82,8 @@ def validate_examples(
         UserError: If an input is not what it should be, so that nothing could be judged.
     """
     with whole_folder(anomalies) as folder:
-        manifest, curated, bounds = read_manifest(examples), _read_schema(schema), _read_bounds(policy)
+        judged_by = read_bounds(policy, eval_config, policy_hash, overrides)
+        manifest, curated, bounds = read_manifest(examples), _read_schema(schema), _check_splits(judged_by.policy.data)
         check_origin(statistics, manifest["data_version"])
         live = drift.read_baseline(baseline)
         computed = {split: read_statistics(statistics, split) for split in SPLITS}
@@ -87,7 +93,10 @@ def validate_examples(
         measurements = [*_row_measurements(computed, bounds, findings), *(row.measurement() for row in distances)]
         gate = _judge(findings, measurements, bounds)
         evidence = Evidence(
-            model_digest="", data_version=manifest["data_version"], policy_hash=policy_hash, baseline_version=live.version
+            model_digest="",
+            data_version=manifest["data_version"],
+            policy_hash=judged_by.policy_hash,
+            baseline_version=live.version,
         )
         write_text(report, render(gate=gate, findings=findings, distances=distances, evidence=evidence))
         _write_anomalies(folder, protos, findings)
@@ -114,8 +123,7 @@ def _read_schema(schema: str) -> schema_pb2.Schema:
     return curated
 
 
-def _read_bounds(policy: dict[str, Any]) -> DataGate:
-    bounds = read_policy(policy).data
+def _check_splits(bounds: DataGate) -> DataGate:
     if unknown := set(bounds.min_rows) - set(SPLITS):
         raise UserError("gates.data.min_rows names splits.", received=sorted(unknown), remedy=f"The splits: {list(SPLITS)}.")
     return bounds

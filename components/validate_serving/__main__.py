@@ -14,8 +14,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--transformed_examples", required=True, help="the eval split as training saw it")
     parser.add_argument("--schema", required=True, help="the schema")
     parser.add_argument("--evaluation", required=True, help="the evaluation with its predictions")
+    parser.add_argument("--eval_config", required=True, type=cli.json_object, help="a tfma.EvalConfig in JSON form")
     parser.add_argument("--policy", required=True, type=cli.json_object, help="the gates' bounds")
     parser.add_argument("--policy_hash", required=True, help="hash of the policy")
+    parser.add_argument("--overrides", required=True, type=cli.json_object, help="what this run tightens")
     parser.add_argument("--serving_report", required=True, help="folder for the measurements and the gates' report")
     parser.add_argument("--report", required=True, help="file for the page")
     return parser
@@ -32,8 +34,10 @@ def main(args: argparse.Namespace) -> None:
         transformed_examples=args.transformed_examples,
         schema=args.schema,
         evaluation=args.evaluation,
+        eval_config=args.eval_config,
         policy=args.policy,
         policy_hash=args.policy_hash,
+        overrides=args.overrides,
         serving_report=args.serving_report,
         report=args.report,
     )

@@ -13,8 +13,10 @@ def validate_serving(
     transformed_examples: dsl.Input[dsl.Dataset],
     schema: dsl.Input[dsl.Artifact],
     evaluation: dsl.Input[dsl.Artifact],
+    eval_config: dict,
     policy: dict,
     policy_hash: str,
+    overrides: dict,
     serving_report: dsl.Output[dsl.Artifact],
     report: dsl.Output[dsl.HTML],
 ) -> dsl.ContainerSpec:
@@ -27,8 +29,10 @@ def validate_serving(
         transformed_examples: The transformed eval split as training saw it.
         schema: The schema.
         evaluation: The evaluation with its predictions.
+        eval_config: A tfma.EvalConfig in JSON form, which the policy's hash covers.
         policy: The gates' bounds.
         policy_hash: Hash of the policy.
+        overrides: What this run tightens.
 
     Returns:
         serving_report: Measurements and the gates' report.
@@ -50,10 +54,14 @@ def validate_serving(
             schema.path,
             "--evaluation",
             evaluation.path,
+            "--eval_config",
+            eval_config,
             "--policy",
             policy,
             "--policy_hash",
             policy_hash,
+            "--overrides",
+            overrides,
             "--serving_report",
             serving_report.path,
             "--report",

@@ -14,7 +14,8 @@ from components._shared.digest import digest_model
 from components._shared.gates import Evidence, GateReport, GateResult, Verdict
 from components._shared.label import LabelSpec, read_label_spec
 from components._shared.live_version import read_live_version
-from components._shared.policy import Policy, read_policy
+from components._shared.overrides import read_bounds
+from components._shared.policy import Policy
 from components.validate_serving.business_rules import BusinessRules, judge_rules
 from components.validate_serving.job import Outcome, Samples
 from components.validate_serving.latency import summarize_latency
@@ -38,10 +39,12 @@ def validate_serving(
     transformed_examples: str,
     schema: str,
     evaluation: str,
+    eval_config: dict[str, Any],
     policy: dict[str, Any],
     policy_hash: str,
     serving_report: str,
     report: str,
+    overrides: dict[str, Any] | None = None,
     timeout_seconds: float = 300.0,
 ) -> GateReport:
     """Starts the target server on the exported model, asks it in every way, and judges the gates of serving.
@@ -53,23 +56,27 @@ def validate_serving(
         transformed_examples: Folder of the transformed examples, whose eval split is what training saw.
         schema: The schema.
         evaluation: Folder of the evaluation with its predictions.
+        eval_config: A tfma.EvalConfig in JSON form, which the policy's hash covers.
         policy: The gates' bounds.
         policy_hash: Hash of the policy.
         serving_report: Folder to write the measurements and the gates' report to.
         report: File to write the page to.
+        overrides: What this run tightens.
         timeout_seconds: How long the server may take, from its start to its last answer.
 
     Raises:
-        UserError: If the policy, a rule, the examples, the schema or baseline.json cannot be read.
+        UserError: If the policy is not what its hash says, an override loosens, or the policy, a rule, the examples, the
+            schema or baseline.json cannot be read.
     """
-    bounds, manifest, model_dir = read_policy(policy), read_manifest(examples), Path(model) / SERVING_MODEL_DIR
     (Path(serving_report) / GATES_FILE).unlink(missing_ok=True)  # an older report must not outlive an error
+    judged_by = read_bounds(policy, eval_config, policy_hash, overrides)
+    bounds, manifest, model_dir = judged_by.policy, read_manifest(examples), Path(model) / SERVING_MODEL_DIR
     known = read_schema(schema)
     task = plan_job(bounds, model_dir, known, read_label_spec(manifest), timeout_seconds)
     evidence = Evidence(
         model_digest=digest_model(model_dir),
         data_version=manifest["data_version"],
-        policy_hash=policy_hash,
+        policy_hash=judged_by.policy_hash,
         baseline_version=read_live_version(baseline).version,
     )
     rows = first_rows(examples, TEST, bounds.parity.rows)

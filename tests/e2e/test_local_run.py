@@ -94,12 +94,14 @@ def test_ledger_verifies(released, sluice):
 
 def test_second_run_compares_with_the_live_version(copied, sluice, write_span, tmp_path):
     write_span(copied, 3)
-    result = sluice("run", copied, "--isolation", "fork", cwd=tmp_path)
+    result = sluice("run", copied, "--isolation", "fork", "--tighten", "regression.margin=0.005", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     decision = json.loads(find_artifact(latest_run(tmp_path), "decision.json").read_text())
     regression = next(gate for gate in decision["gates"] if gate["gate"] == "regression")
     assert decision["baseline_version"] == "1"
     assert regression["verdict"] in ("passed", "failed")
+    assert [(item["key"], item["to"]) for item in decision["overrides"]] == [("regression.margin", 0.005)]
+    assert next(gate for gate in decision["gates"] if gate["gate"] == "evidence")["verdict"] == "passed"
     assert (copied / "served" / "flights" / "2").exists() == decision["approved"]
 
 

@@ -1,3 +1,4 @@
+import datetime
 import json
 import subprocess
 import sys
@@ -6,6 +7,7 @@ import pytest
 
 from components._release.ledger import read_ledger
 from components._release.push import Candidate, push
+from components._release.waiting import request_approval
 from components._shared.digest import digest_model
 from pipelines.launchers import stage_environment
 
@@ -58,8 +60,8 @@ def released(project_dir, tmp_path):
 def test_help_is_grouped_and_needs_neither_kfp_nor_tensorflow():
     done = sluice("--help", blocked=True)
     assert done.returncode == 0, done.stderr
-    order = ["Usage: sluice", "Build and run", "run ", "compile ", "What was released", "releases "]
-    order += ["Serve", "serve ", "predict ", "Examples"]
+    order = ["Usage: sluice", "Build and run", "run ", "compile ", "Approve and push", "approve ", "reject ", "push   "]
+    order += ["What was released", "releases ", "Serve", "serve ", "predict ", "Examples"]
     assert [done.stdout.find(part) for part in order] == sorted(done.stdout.find(part) for part in order)
     assert -1 not in [done.stdout.find(part) for part in order]
 
@@ -67,11 +69,14 @@ def test_help_is_grouped_and_needs_neither_kfp_nor_tensorflow():
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        ("run", ["--spans", "--set", "--serving-dir", "--runs-dir", "--isolation", "--no-standby"]),
+        ("run", ["--spans", "--set", "--tighten", "--serving-dir", "--runs-dir", "--isolation", "--no-standby"]),
         ("compile", ["--output", "-o", "--image"]),
         ("releases", ["--verify", "--head", "--json", "--serving-dir"]),
         ("serve", ["--port", "--rest-port", "--host", "--serving-dir"]),
         ("predict", ["--url", "--version", "--label", "--json", "--csv"]),
+        ("approve", ["--by", "--reason", "--serving-dir"]),
+        ("reject", ["--by", "--reason", "--serving-dir"]),
+        ("push", ["--serving-dir"]),
     ],
 )
 def test_help_of_a_command_explains_its_options(command, options):
@@ -80,7 +85,7 @@ def test_help_of_a_command_explains_its_options(command, options):
     assert [option for option in options if option not in done.stdout] == []
 
 
-@pytest.mark.parametrize("command", ["run", "compile", "releases", "serve", "predict"])
+@pytest.mark.parametrize("command", ["run", "compile", "releases", "push", "serve", "predict"])
 def test_wrong_project_is_one_message_and_exit_2(command, tmp_path):
     done = sluice(command, tmp_path, *(["rows.csv"] if command == "predict" else []))
     assert (done.returncode, done.stdout) == (2, "")
@@ -94,6 +99,13 @@ def test_options_may_be_spelt_with_underscores(project_dir, tmp_path):
     assert done.returncode == 2
     assert "A setting is `parameter=value`" in done.stderr
     assert "No such option" not in done.stderr
+
+
+def test_a_bound_that_is_loosened_runs_nothing(project_dir, tmp_path):
+    done = sluice("run", project_dir, "--runs-dir", tmp_path / "runs", "--tighten", "serving.max_p99_ms.1=70")
+    assert done.returncode == 2
+    assert "serving.max_p99_ms.1 may only be lowered. The policy has 50. Received: 70." in done.stderr
+    assert not (tmp_path / "runs").exists()
 
 
 def test_compile_works_from_anywhere(project_dir, tmp_path):
@@ -152,3 +164,76 @@ def test_serve_needs_a_pushed_model(project_dir):
     done = sluice("serve", project_dir)
     assert done.returncode == 2
     assert f"A model was pushed. Received: no folder {project_dir / 'served' / 'parcels'}. Run: sluice run" in done.stderr
+
+
+@pytest.fixture
+def waiting(released, tmp_path):
+    """The digest of a candidate that waits beside the release, without its prefix."""
+    model = tmp_path / "next"
+    model.mkdir()
+    (model / "saved_model.pb").write_bytes(b"other weights")
+    candidate = Candidate(
+        model=model,
+        model_digest=digest_model(model),
+        decision_digest="sha256:e",
+        baseline_version="1",
+        baseline_digest="",
+        attachments={},
+        record={"reason": "Nobody says no.", "policy_hash": "sha256:p", "metrics": {"auc": 0.8}, "gates": GATES},
+    )
+    now = datetime.datetime.now(datetime.UTC)
+    request_approval(released, candidate, (now + datetime.timedelta(hours=50, minutes=1)).isoformat(), now=now)
+    return candidate.model_digest.removeprefix("sha256:")
+
+
+def test_releases_list_what_waits_and_how_long(waiting, project_dir):
+    done = sluice("releases", project_dir, "--verify", blocked=True)
+    assert done.returncode == 0, done.stderr
+    assert f"{waiting[:12]}  approval" in done.stdout
+    assert "2 d 2 h  version 1" in done.stdout
+    (item,) = json.loads(sluice("releases", project_dir, "--json").stdout)["approvals"]
+    assert (item["state"], item["model_digest"]) == ("waiting", f"sha256:{waiting}")
+    assert 49 < item["seconds_left"] / 3600 < 50.1
+
+
+def test_what_is_approved_is_pushed_by_the_next_push(waiting, project_dir):
+    done = sluice("approve", project_dir, "--by", "Ada", "--reason", "Slices reviewed", blocked=True)
+    assert done.stdout.startswith(f"Ada approved candidate {waiting[:12]} (entry 4 of the ledger).\n"), done.stderr
+    assert f"`sluice push {project_dir}`" in done.stdout
+    assert "Ada approved it" in sluice("releases", project_dir).stdout
+    done = sluice("push", project_dir, blocked=True)
+    assert done.stdout == f"Candidate {waiting[:12]} is version 2. Ada approved it: Slices reviewed\n", done.stderr
+    assert "Version 2: Ada approved it: Slices reviewed, parity switched off\n" in sluice("releases", project_dir).stdout
+    assert sluice("push", project_dir).stdout.startswith("Nothing waits in ")
+
+
+def test_a_digest_names_the_release_of_the_project_here(waiting, project_dir):
+    done = sluice("reject", waiting[:8], "--by", "Bob", "--reason", "Too slow", cwd=project_dir)
+    assert done.stdout == f"Bob rejected candidate {waiting[:12]} (entry 4 of the ledger).\n", done.stderr
+    assert f"Candidate {waiting[:12]}: rejected by Bob. Too slow" in sluice("releases", project_dir).stdout
+
+
+def test_push_says_what_still_waits(waiting, project_dir):
+    done = sluice("push", project_dir)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"Candidate {waiting[:12]} waits for approval until 20")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--by", "", "--reason", "x"], "An answer says who gives it"),
+        (["--by", "Ada", "--reason", " "], "An answer says its reason"),
+        (["--by", "Ada"], "Missing option"),
+    ],
+)
+def test_an_answer_without_name_or_reason_is_exit_2(waiting, project_dir, arguments, words):
+    done = sluice("approve", project_dir, *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+
+
+def test_an_unknown_candidate_is_exit_2(waiting, project_dir):
+    done = sluice("approve", f"{project_dir}@0123456789ab", "--by", "Ada", "--reason", "x")
+    assert done.returncode == 2
+    assert "whose digest begins with 0123456789ab waits for an answer" in done.stderr

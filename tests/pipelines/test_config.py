@@ -3,7 +3,7 @@ import json
 import pytest
 
 from components._shared.errors import UserError
-from components._shared.policy import Policy, read_policy
+from components._shared.policy import ApprovalGate, Policy, read_policy
 from components._shared.rules import read_rules
 from components.ingest_examples.config import read_source
 from pipelines.config import load_project
@@ -58,6 +58,12 @@ def test_gates_are_the_policy_of_the_stages(project_dir):
     assert read_policy(project.policy_json) == project.policy
     assert project.policy.fairness.protected == ("depot",)
     assert project.policy.parity == Policy().parity
+
+
+@pytest.mark.parametrize("text", ["approval: required", "approval: { required: true }"])
+def test_an_approval_is_required_by_a_word_or_by_its_setting(project_dir, text):
+    edit(project_dir, "  strict: false", f"  {text}")
+    assert load_project(project_dir).policy.approval == ApprovalGate(required=True)
 
 
 def test_serving_directory_starts_at_the_project(project_dir):
@@ -121,7 +127,10 @@ def test_project_is_frozen(project_dir):
         ("test: 0.1", "test: 0.3", "splits: The shares of train, eval and test are above 0 and sum to 1."),
         ("test: 0.1", "test: 0", "splits: The shares of train, eval and test are above 0 and sum to 1."),
         ("format: csv", "format: xml", "source.format: Input should be 'csv' or 'parquet'"),
-        ("  strict: false", "  approval: {}", "gates.approval: not a known key. Known here: "),
+        ("  strict: false", "  approvals: {}", "gates.approvals: not a known key. Known here: "),
+        ("  strict: false", "  approval: { deadline_hours: 0 }", "gates.approval.deadline_hours: from 1 to 8760. Received: 0."),
+        ("  strict: false", "  approval: { deadline_hours: 8761 }", "gates.approval.deadline_hours: from 1 to 8760."),
+        ("  strict: false", "  approval: perhaps", "gates.approval: Input should be"),
         ("train: 100 }", "train: -1 }", "gates.data.min_rows: at least 0. Received: -1."),
         ("  strict: false", "  robustness: { noise: 2 }", "gates.robustness.noise: in [0, 1]. Received: 2."),
         ("  strict: false", "  robustness: { rows: 0 }", "gates.robustness.rows: at least 1. Received: 0."),

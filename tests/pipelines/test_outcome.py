@@ -18,7 +18,7 @@ GATE = {"stage": "evaluate_model", "gate": "performance", "verdict": "failed", "
 def make_run(tmp_path):
     """A run whose last stages have written what the real ones write."""
 
-    def make(*, approved, version, exit_code=0):
+    def make(*, approved, version, exit_code=0, pushed=(), **decided):
         stages = [
             StageRun(
                 stage=name, folder=tmp_path / "artifacts" / name, log=tmp_path / "logs" / f"{name}.log", argv=[], exit_code=0
@@ -32,8 +32,9 @@ def make_run(tmp_path):
         )
         report.write(stages[0].folder / "anomalies")
         stages[1].metadata = {"metrics": {"auc": 0.71234, "note": "text"}}
-        decision = {"approved": approved, "reason": "Because.", "gates": [GATE]}
-        for stage, artifact, document in ((stages[2], "decision", decision), (stages[3], "pushed", {"reason": "Pushed it."})):
+        decision = {"approved": approved, "reason": "Because.", "gates": [GATE], **decided}
+        result = {"reason": "Pushed it.", **dict(pushed)}
+        for stage, artifact, document in ((stages[2], "decision", decision), (stages[3], "pushed", result)):
             (stage.folder / artifact).mkdir(parents=True)
             (stage.folder / artifact / f"{artifact}.json").write_text(json.dumps(document))
         stages[3].parameters, stages[3].exit_code = {"pushed_version": version}, exit_code
@@ -126,6 +127,48 @@ def test_summary_of_a_no_says_why(make_run, project_dir, capsys):
     text = printed(make_run(approved=False, version=""), project_dir, capsys)
     assert "Nothing was released. Pushed it." in text
     assert "AUC is <low>." in text
+
+
+@pytest.fixture
+def waiting(make_run):
+    """A run whose model waits for approval, and which found that another one had waited too long."""
+    expired = {"kind": "approval_expired", "model_digest": "sha256:0011", "version": "", "reason": "Nobody <b>."}
+    pushed = {"reason": "It waits.", "deadline": "2026-03-09T12:00:00+00:00", "settled": [expired]}
+    return make_run(approved=False, version="", status="pending", model_digest="sha256:abc123", pushed=pushed)
+
+
+def test_outcome_of_a_run_that_waits(waiting):
+    outcome = read_outcome(waiting.stages)
+    assert (outcome.status, outcome.waits_until, outcome.reason) == ("pending", "2026-03-09T12:00:00+00:00", "It waits.")
+    assert outcome.settled == ("Candidate 0011 was not approved in time. Nobody <b>.",)
+
+
+def test_summary_of_a_run_that_waits_says_what_to_type(waiting, project_dir, capsys):
+    text = printed(waiting, project_dir, capsys)
+    assert "Not released yet. It waits." in text
+    assert "Waited before. Candidate 0011 was not approved in time. Nobody <b>." in text
+    assert f"approve {project_dir}@abc123 --serving-dir /srv/parcels --by NAME --reason" in text
+    assert f"push {project_dir} --serving-dir /srv/parcels" in text
+    assert "Nothing was released" not in text
+
+
+def test_index_of_a_run_that_waits_says_so_first(waiting):
+    write_run(waiting)
+    page, record = (waiting.folder / "index.html").read_text(), json.loads((waiting.folder / "run.json").read_text())
+    assert "Not released yet: the model waits for a person&#39;s approval" in page
+    assert "Nobody &lt;b&gt;." in page
+    assert (record["status"], record["waits_until"]) == ("pending", "2026-03-09T12:00:00+00:00")
+
+
+def test_what_had_waited_is_told_even_if_the_run_is_refused(make_run):
+    pushed = {"kind": "pushed", "model_digest": "sha256:0011", "version": "2", "reason": "Ada approved it."}
+    run = make_run(approved=True, version="", exit_code=3, pushed={"settled": [pushed]})
+    assert read_outcome(run.stages).settled == ("Candidate 0011 is version 2. Ada approved it.",)
+
+
+@pytest.mark.parametrize("settled", [[1], [{"kind": "pushed"}], "text"])
+def test_what_another_program_says_of_waiting_is_left_out(make_run, settled):
+    assert read_outcome(make_run(approved=True, version="2", pushed={"settled": settled}).stages).settled == ()
 
 
 @pytest.mark.parametrize(

@@ -69,9 +69,18 @@ def test_defaults_of_the_run_form_come_from_the_project(spec):
 
 
 def test_what_decides_is_fixed_and_the_same_for_every_gate(spec):
-    judges = ("validate-examples", "evaluate-model", "validate-serving", "decide-release")
-    assert len({constant(spec, task, "policy_hash").string_value for task in judges}) == 1
-    assert all(constant(spec, task, "policy").struct_value["fairness"]["protected"][0] == "depot" for task in judges)
+    judges = [task for name, task in spec.root.dag.tasks.items() if "policy" in task.inputs.parameters]
+    assert len(judges) == 4
+    for name in ("policy", "policy_hash", "eval_config"):
+        values = [task.inputs.parameters[name].runtime_value.constant for task in judges]
+        assert values == [values[0]] * 4
+        assert values[0].WhichOneof("kind")
+
+
+def test_every_gate_gets_the_overrides_of_the_run(spec):
+    assert dict(spec.root.input_definitions.parameters["overrides"].default_value.struct_value) == {}
+    judges = [task.inputs.parameters for task in spec.root.dag.tasks.values() if "policy" in task.inputs.parameters]
+    assert {inputs["overrides"].component_input_parameter for inputs in judges} == {"overrides"}
 
 
 @pytest.mark.parametrize(("old", "new"), [("100", "101"), ("value: 0.6", "value: 0.5")])

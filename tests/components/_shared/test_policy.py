@@ -96,3 +96,9 @@ def test_a_bound_without_a_default_may_be_left_out(bound):
 def test_a_bound_without_a_default_is_a_number(bound):
     with pytest.raises(UserError, match=r"serving\.max_cold_start_s is a float or null"):
         read_policy({"serving": {"max_cold_start_s": bound}})
+
+
+@pytest.mark.parametrize("hours", [0, -1, 8761, 1e300])
+def test_nobody_is_waited_for_forever_or_not_at_all(hours):
+    with pytest.raises(UserError, match="from 1 to 8760"):
+        read_policy({"approval": {"required": True, "deadline_hours": hours}})

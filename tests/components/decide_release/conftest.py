@@ -9,6 +9,7 @@ import pytest
 
 from components._shared.digest import digest_model
 from components._shared.gates import Evidence, GateReport, GateResult, Measurement, Verdict
+from components._shared.overrides import tighten
 from components._shared.policy import FairnessGate, Policy, hash_policy, policy_to_json
 
 GATES = {
@@ -18,7 +19,7 @@ GATES = {
 }
 
 
-EVALUATED = {"metrics": {"candidate": {"auc": 0.75}}, "eval_config": {"options": {}}, "baseline_model_digest": "sha256:l"}
+EVALUATED = {"metrics": {"candidate": {"auc": 0.75}}, "baseline_model_digest": "sha256:l"}
 
 
 def write_json(path: Path, document: Any) -> None:
@@ -29,20 +30,22 @@ def write_json(path: Path, document: Any) -> None:
 class Run:
     """The artifacts of one run, and the keyword arguments of the stage."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, *, weights: bytes = b"a model", data_version: str = "sha256:data") -> None:
+        self.root, self.data_version = root, data_version
+        self.overrides: dict[str, Any] = {}
+        self.eval_config: dict[str, Any] = {"options": {}}
         (root / "model" / "Format-Serving").mkdir(parents=True)
-        (root / "model" / "Format-Serving" / "saved_model.pb").write_bytes(b"a model")
+        (root / "model" / "Format-Serving" / "saved_model.pb").write_bytes(weights)
         self.digest = digest_model(root / "model" / "Format-Serving")
         self.policy = policy_to_json(Policy(fairness=FairnessGate(protected=("origin",))))
-        known = {"data_version": "sha256:data", "model_digest": self.digest}
+        known = {"data_version": data_version, "model_digest": self.digest}
         training = {**known, "seed": 17, "epochs_run": 3}
         rows = {"read": 10, "without_label": 1, "duplicates": 0, "kept": 9}
         write_json(root / "model" / "training.json", {**training, "hyperparameters": {"units": 8}, "model_hash": "sha256:m"})
-        write_json(root / "examples" / "manifest.json", {"data_version": "sha256:data", "spans": [1, 2], "rows": rows})
+        write_json(root / "examples" / "manifest.json", {"data_version": data_version, "spans": [1, 2], "rows": rows})
         live = {"version": "3", "model_digest": "sha256:l", "pushed_digest": "sha256:p"}
         write_json(root / "baseline" / "baseline.json", live)
-        write_json(root / "evaluation" / "evaluation.json", {**known, **EVALUATED})
+        self.make_evaluation()
         for artifact, (stage, names) in GATES.items():
             evidence = self.evidence if artifact != "anomalies" else {**self.evidence, "model_digest": ""}
             gates = tuple(
@@ -58,16 +61,41 @@ class Run:
 
     @property
     def evidence(self) -> dict[str, str]:
-        known = {"data_version": "sha256:data", "policy_hash": self.policy_hash, "baseline_version": "3"}
+        known = {"data_version": self.data_version, "policy_hash": self.policy_hash, "baseline_version": "3"}
         return {"model_digest": self.digest, **known}
 
     @property
     def policy_hash(self) -> str:
-        return hash_policy(self.policy, EVALUATED["eval_config"])
+        """Hash of the bounds that the reports are made under."""
+        return tighten(self.policy, self.eval_config, self.overrides).policy_hash
+
+    @property
+    def compiled_hash(self) -> str:
+        """Hash of the policy before the overrides."""
+        return hash_policy(self.policy, self.eval_config)
+
+    def make_evaluation(self) -> None:
+        """Writes the evaluation's summary under the bounds of the run."""
+        config = tighten(self.policy, self.eval_config, self.overrides).eval_config
+        known = {"data_version": self.data_version, "model_digest": self.digest, "eval_config": config}
+        write_json(self.root / "evaluation" / "evaluation.json", {**known, **EVALUATED})
+
+    def tighten(self, overrides: dict[str, Any]) -> None:
+        """Runs everything again with overrides, with the same verdicts."""
+        self.overrides = overrides
+        self.make_evaluation()
+        self._renew_reports()
 
     def switch_off(self, gate: str, reason: str) -> None:
-        """Switches a gate off as the project's author would: every report is made under the new policy."""
-        self.policy[gate]["off"] = reason
+        """Switches a gate off as the project's author would."""
+        self.change_policy(gate, off=reason)
+
+    def change_policy(self, gate: str, **settings: Any) -> None:
+        """Changes a gate's settings as the project's author would: every report is made under the new policy."""
+        self.policy[gate].update(settings)
+        self._renew_reports()
+
+    def _renew_reports(self) -> None:
         for artifact in GATES:
             if (self.root / artifact / "gates.json").exists():
                 self.change(
@@ -77,7 +105,13 @@ class Run:
     @property
     def arguments(self) -> dict[str, Any]:
         names = ("model", "baseline", "examples", *GATES, "decision", "report", "summary")
-        return {**{name: str(self.root / name) for name in names}, "policy": self.policy, "policy_hash": self.policy_hash}
+        config = {"eval_config": self.eval_config, "policy": self.policy}
+        return {
+            **{name: str(self.root / name) for name in names},
+            **config,
+            "policy_hash": self.compiled_hash,
+            "overrides": self.overrides,
+        }
 
     def change(self, file: str, edit: Callable[[Any], None]) -> None:
         """Edits one JSON file of the run."""
@@ -97,3 +131,19 @@ class Run:
 @pytest.fixture
 def run(tmp_path) -> Run:
     return Run(tmp_path)
+
+
+@pytest.fixture
+def make_run(tmp_path) -> Callable[[str, str], Run]:
+    """Makes another run that differs in one thing: its model, data, policy or overrides."""
+
+    def make(name: str, change: str) -> Run:
+        options = {"model": {"weights": b"another model"}, "data": {"data_version": "sha256:other"}}.get(change, {})
+        run = Run(tmp_path / name, **options)
+        if change == "policy":
+            run.switch_off("parity", "not served yet")
+        if change == "overrides":
+            run.tighten({"parity": {"tolerance": 1e-6}})
+        return run
+
+    return make

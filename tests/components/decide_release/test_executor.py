@@ -1,8 +1,12 @@
 import json
+import shutil
 
 import pytest
 
+from components._shared.digest import digest_file
+from components._shared.errors import UserError
 from components._shared.gates import Verdict
+from components._shared.policy import hash_policy
 from components.decide_release.executor import decide_release
 
 LIVE_REPORTS = ("anomalies", "evaluation", "serving_report")
@@ -38,11 +42,19 @@ def refused(run, gate, words):
     assert words in gates[gate][1]
 
 
+def failures(run, words):
+    """Returns the gates that say no with these words; the run is refused if there is one."""
+    decision, gates = decide(run)
+    failed = {name for name, (verdict, reason) in gates.items() if verdict == "failed" and words in reason}
+    assert decision["approved"] is not bool(failed)
+    return failed
+
+
 def test_a_clean_run_is_approved(run):
     decision, gates = decide(run)
 
     assert decision["approved"]
-    assert list(gates) == [*GATES, "evidence"]
+    assert list(gates) == [*GATES, "evidence", "approval"]
     assert decision["model_digest"] == run.digest
 
 
@@ -54,7 +66,19 @@ def test_the_decision_carries_what_a_push_needs(run):
     assert decision["lineage"]["metrics"] == {"auc": 0.75}
     assert decision["lineage"]["spans"] == [1, 2]
     assert decision["lineage"]["seed"] == 17
-    assert decision["gates"][0]["evidence_file"] == "anomalies/gates.json"
+    assert decision["policy"] == run.policy
+    assert decision["policy_hash"] == run.policy_hash
+    assert decision["overrides"] == []
+
+
+def test_every_gate_names_its_evidence_with_digest_numbers_and_bounds(run):
+    for gate in decide(run)[0]["gates"]:
+        if gate["gate"] not in ARTIFACT:  # the decision's own: evidence and approval
+            continue
+        assert gate["evidence_file"] == f"{ARTIFACT[gate['gate']]}/gates.json"
+        assert gate["evidence_digest"] == digest_file(run.root / gate["evidence_file"])
+        (measurement,) = gate["measurements"]
+        assert (measurement["value"], measurement["lower_bound"]) == (0.5, 0.1)
 
 
 @pytest.mark.parametrize("gate", GATES)
@@ -96,6 +120,92 @@ def test_a_report_that_cannot_be_read_refuses(run, artifact, content, words):
     failed = {name for name, (verdict, reason) in gates.items() if verdict == "failed" and words in reason}
     assert failed == {gate for gate in GATES if ARTIFACT[gate] == artifact}
     assert not decision["approved"]
+
+
+@pytest.mark.parametrize("artifact", LIVE_REPORTS)
+def test_a_report_that_was_cut_short_refuses(run, artifact):
+    file = run.root / artifact / "gates.json"
+    file.write_bytes(file.read_bytes()[:-100])
+
+    assert failures(run, "cannot be read") == {gate for gate in GATES if ARTIFACT[gate] == artifact}
+
+
+@pytest.mark.parametrize("artifact", LIVE_REPORTS)
+@pytest.mark.parametrize("other", LIVE_REPORTS)
+def test_a_report_in_the_place_of_another_refuses(run, artifact, other):
+    report = (run.root / other / "gates.json").read_bytes()
+    (run.root / artifact / "gates.json").write_bytes(report)
+
+    expected = {gate for gate in GATES if ARTIFACT[gate] == artifact} if artifact != other else set()
+    assert failures(run, "was written by") == expected
+
+
+@pytest.mark.parametrize("artifact", LIVE_REPORTS)
+@pytest.mark.parametrize("change", ["model", "data", "policy", "overrides"])
+def test_a_report_of_an_earlier_run_refuses(run, make_run, artifact, change):
+    shutil.copyfile(make_run("earlier", change).root / artifact / "gates.json", run.root / artifact / "gates.json")
+
+    expected = {gate for gate in GATES if ARTIFACT[gate] == artifact}
+    knows_no_model = artifact == "anomalies" and change == "model"
+    assert failures(run, "is about another") == (set() if knows_no_model else expected)
+
+
+@pytest.mark.parametrize("artifact", LIVE_REPORTS)
+def test_reports_made_without_the_overrides_of_this_run_refuse(run, artifact):
+    run.tighten({"parity": {"tolerance": 1e-6}})
+    assert decide(run)[0]["approved"]
+    run.change(f"{artifact}/gates.json", lambda document: document["evidence"].update(policy_hash=run.compiled_hash))
+
+    assert failures(run, "is about another policy") == {gate for gate in GATES if ARTIFACT[gate] == artifact}
+
+
+def test_the_decision_names_what_a_run_tightened(run):
+    run.tighten({"parity": {"tolerance": 1e-6}, "serving": {"max_p99_ms": {"<b>": 7}}})
+
+    decision, _ = decide(run)
+
+    assert decision["approved"]
+    assert decision["overrides"] == [
+        {"key": "parity.tolerance", "from": 1e-5, "to": 1e-6},
+        {"key": "serving.max_p99_ms.<b>", "from": None, "to": 7},
+    ]
+    assert decision["policy"]["parity"]["tolerance"] == 1e-6
+    evaluation = json.loads((run.root / "evaluation" / "evaluation.json").read_text())
+    assert decision["policy_hash"] == hash_policy(decision["policy"], evaluation["eval_config"]) != run.compiled_hash
+    page = (run.root / "report").read_text()
+    assert "Bounds that this run tightened" in page
+    assert "serving.max_p99_ms.&lt;b&gt;" in page
+    assert "- tightened by this run: parity.tolerance from 1e-05 to 1e-06\n" in (run.root / "summary").read_text()
+
+
+def test_a_gate_that_a_run_switches_on_needs_its_report(run):
+    run.switch_off("fairness", "no protected group in this data")
+    run.change_gate("evaluation", "fairness", verdict="failed", reason="too far apart")
+    assert decide(run)[0]["approved"]
+    run.tighten({"fairness": {"off": ""}})
+
+    refused(run, "fairness", "too far apart")
+
+
+def test_an_override_that_loosens_leaves_no_decision(run):
+    assert decide(run)[0]["approved"]
+    with pytest.raises(UserError, match=r"parity\.tolerance may only be lowered"):
+        decide_release(**{**run.arguments, "overrides": {"parity": {"tolerance": 1.0}}})
+    assert not (run.root / "decision" / "BLESSED").exists()
+
+
+def test_an_evaluation_without_the_overrides_of_this_run_refuses(run):
+    run.eval_config["metrics_specs"] = [metrics(0.62)]
+    run.make_evaluation()
+    run.tighten({"evaluation": {"AUC": {"lower_bound": 0.7}}})
+    assert decide(run)[0]["approved"]
+    run.change("evaluation/evaluation.json", lambda document: document["eval_config"].update(metrics_specs=[metrics(0.62)]))
+
+    refused(run, "evidence", "not those that the policy's hash stands for")
+
+
+def metrics(bound):
+    return {"metrics": [{"class_name": "AUC", "threshold": {"value_threshold": {"lower_bound": bound}}}]}
 
 
 def test_a_report_that_is_a_folder_refuses(run):
@@ -274,7 +384,8 @@ def test_another_policy_under_the_same_hash_refuses(run):
     decision = decide_release(**arguments)
 
     assert not decision["approved"]
-    assert "not those that the policy's hash stands for" in decision["reason"]
+    (reason,) = (gate["reason"] for gate in decision["gates"] if gate["gate"] == "evidence")
+    assert "not those that the policy's hash stands for" in reason
 
 
 def test_an_evaluation_under_another_configuration_refuses(run):

@@ -99,6 +99,7 @@ class World:
     saved_models: Path
     eval_config: dict[str, Any]
     policy: dict[str, Any]
+    overrides: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def spoil(self, name: str, values: Any) -> None:
         """Writes the examples with another column of that name."""
@@ -133,7 +134,7 @@ class World:
 
     def arguments(self) -> dict[str, Any]:
         folders = {name: self.root / name for name in ("model", "baseline", "examples", "evaluation", "report")}
-        config = {"eval_config": self.eval_config, "policy": self.policy}
+        config = {"eval_config": self.eval_config, "policy": self.policy, "overrides": self.overrides}
         known = {"schema": self.root / "schema.pbtxt", "policy_hash": hash_policy(self.policy, self.eval_config)}
         return {**folders, **known, **config}
 

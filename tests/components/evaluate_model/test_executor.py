@@ -389,3 +389,18 @@ def test_reason_begins_with_all_rows(world):
     auc(world)["threshold"] = threshold
     auc(world)["per_slice_thresholds"] = [{"slicing_specs": [{"feature_keys": ["origin"]}], "threshold": threshold}]
     assert world.gate("performance").reason.startswith("The auc of all rows is")
+
+
+def test_a_run_may_tighten_bounds_of_gates_and_metrics(world):
+    world.run()
+    before = read_gate_report(world.root / "evaluation").evidence.policy_hash
+    world.overrides = {"evaluation": {"AUC": {"lower_bound": 0.999}}, "fairness": {"max_equal_opportunity_difference": 0}}
+
+    report = world.run().report
+
+    assert {gate.gate: gate.verdict for gate in report.gates if gate.verdict is Verdict.FAILED}.keys() == {
+        "performance",
+        "fairness",
+    }
+    assert report.evidence.policy_hash != before
+    assert json.loads((world.root / "evaluation" / "evaluation.json").read_text())["policy_hash"] == report.evidence.policy_hash

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from components._shared.digest import digest_file, digest_model
-from components._shared.gates import EVIDENCE_GATE
+from components._shared.gates import APPROVAL_GATE, EVIDENCE_GATE
 from components._shared.policy import Policy
 
 REPOSITORY = Path(__file__).parents[3]
+DEADLINE = "2026-03-09T12:00:00+00:00"
 GATES = (*(field.name for field in dataclasses.fields(Policy)), EVIDENCE_GATE)
 
 
@@ -36,13 +37,20 @@ def write_artifacts(root, weights="w1", baseline=("", ""), **changes):
     statistics = {"Split-train/FeatureStats.pb": "train", "Split-eval/FeatureStats.pb": "eval"}
     write_files(root / "statistics", {**statistics, "statistics.json": {"data_version": "sha256:data"}})
     write_files(root / "evaluation", {"evaluation.json": {**facts, "rows": 100, "metrics": {"candidate": {"auc": 0.75}}}})
-    gates = [{"stage": "s", "gate": name, "verdict": "passed", "reason": f"{name} is fine"} for name in GATES]
+    status = changes.get("status", "approved" if changes.get("approved", True) else "refused")
+    verdicts = {APPROVAL_GATE: "pending" if status == "pending" else "not_applicable"}
+    gates = [
+        {"stage": "s", "gate": name, "verdict": verdicts.get(name, "passed"), "reason": f"{name} is fine"} for name in GATES
+    ]
     decision = {
         "format": "sluice/decision/1",
-        "approved": True,
+        "approved": status == "approved",
+        "status": status,
+        "deadline": DEADLINE if status == "pending" else "",
         "reason": "All gates passed.",
         **facts,
         "policy_hash": "sha256:policy",
+        "overrides": [],
         "baseline_version": baseline[0],
         "baseline_pushed_digest": baseline[1],
         "gates": gates,

@@ -18,6 +18,7 @@ from pathlib import Path
 from components._release.ledger import read_ledger
 from components._release.releases import live_version, verify_ledger
 from components._release.store import version_folders
+from components._release.waiting import list_requests
 from components._shared.digest import digest_tree
 from components._shared.errors import UserError
 from components.push_model.executor import push_model
@@ -72,6 +73,8 @@ def describe(base):
         "live": live_version(base),
         "versions": {name: digest_tree(base / name) for name in version_folders(base)},
         "pushed": [entry.payload["version"] for entry in entries if entry.kind == "pushed"],
+        "requests": [request.state for request in list_requests(base)],
+        "copies": [path.name for path in base.glob(".candidates/*")],
         "leftovers": [path.name for path in base.rglob("*") if ".staging-" in path.name or path.suffix == ".tmp"],
     }
 

@@ -61,6 +61,17 @@ def test_ledger_tells_where_the_version_came_from(make_artifacts, tmp_path):
     assert (entry.kind, entry.hash, entry.payload["pushed_digest"]) == ("pushed", result.ledger_head, result.pushed_digest)
 
 
+def test_ledger_and_model_card_tell_what_the_run_tightened(make_artifacts, tmp_path):
+    overrides = [
+        {"key": "regression.margin", "from": 0.01, "to": 0.005},
+        {"key": "serving.max_p99_ms.|", "from": None, "to": 9},
+    ]
+    push_model(**make_artifacts(overrides=overrides))
+    assert read_ledger(tmp_path / "serving")[-1].payload["overrides"] == overrides
+    card = (tmp_path / "serving/1/assets.extra/sluice/model_card.md").read_text()
+    assert "regression.margin from 0.01 to 0.005, serving.max_p99_ms.\\| from nothing to 9 |" in card
+
+
 def test_pushed_json_says_what_happened(make_artifacts, tmp_path):
     push_model(**make_artifacts())
     pushed = json.loads((tmp_path / "run/pushed/pushed.json").read_text())
@@ -123,6 +134,7 @@ UNTRUSTED = {
     "foreign format": (lambda run: _edit(run / "decision/decision.json", format="other/1"), "format"),
     "approved as text": (lambda run: _edit(run / "decision/decision.json", approved="true"), "lacks approved"),
     "no baseline": (lambda run: _remove_key(run / "decision/decision.json", "baseline_version"), "lacks baseline_version"),
+    "no overrides": (lambda run: _remove_key(run / "decision/decision.json", "overrides"), "lacks overrides"),
     "no blessing": (lambda run: (run / "decision/BLESSED").unlink(), "disagree"),
     "both blessings": (lambda run: (run / "decision/NOT_BLESSED").touch(), "disagree"),
     "a failed gate": (lambda run: _edit(run / "decision/decision.json", gates=FAILED_GATE), "did not pass: parity"),

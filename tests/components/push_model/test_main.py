@@ -36,7 +36,7 @@ def test_push_writes_version_and_metadata(make_args, tmp_path):
     _run(make_args())
     assert (tmp_path / "version").read_text() == "1"
     expected = {"pushed": 1, "pushed_destination": str(tmp_path / "serving/1"), "pushed_version": "1"}
-    assert _metadata(tmp_path) == {**expected, "reason": "All gates passed."}
+    assert _metadata(tmp_path) == {**expected, "reason": "All gates passed.", "waits_until": ""}
 
 
 def test_no_writes_an_empty_version(make_args, tmp_path):

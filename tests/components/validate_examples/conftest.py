@@ -8,6 +8,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components._data.examples import write_manifest
 from components._data.statistics import write_origin, write_statistics
+from components._shared.policy import hash_policy
 from components.generate_statistics.executor import compute_statistics
 from components.validate_examples.executor import validate_examples
 
@@ -81,8 +82,9 @@ class Case:
             self.set_split("train", rows, "baseline/model/assets.extra/sluice/statistics")
             self.write("baseline/model/assets.extra/sluice/schema.pbtxt", schema)
 
-    def run(self):
-        return validate_examples(policy=self.policy, policy_hash="sha256:p1", **self.paths)
+    def run(self, **changes):
+        known = {"eval_config": {}, "policy": self.policy, "policy_hash": hash_policy(self.policy, {})}
+        return validate_examples(**{**self.paths, **known, **changes})
 
     def page(self):
         return (self.folder / "report").read_text(encoding="utf-8")

@@ -8,6 +8,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 from components._data.statistics import write_origin
 from components._shared.errors import UserError
 from components._shared.gates import Verdict, read_gate_report
+from components._shared.policy import hash_policy
 
 SPLITS = ("train", "eval", "test")
 
@@ -41,7 +42,7 @@ def test_the_evidence_is_bound_to_data_policy_and_baseline(case, table):
     case.run()
     report = read_gate_report(case.paths["anomalies"])
     assert report.stage == "validate_examples"
-    assert (report.evidence.data_version, report.evidence.policy_hash) == ("sha256:d1", "sha256:p1")
+    assert (report.evidence.data_version, report.evidence.policy_hash) == ("sha256:d1", hash_policy({}, {}))
     assert (report.evidence.baseline_version, report.evidence.model_digest) == ("7", "")
 
 
@@ -331,3 +332,18 @@ def test_a_bound_for_an_unknown_split_is_refused(case):
     case.policy = {"data": {"min_rows": {"trian": 5}}}
     with pytest.raises(UserError, match="trian"):
         case.run()
+
+
+def test_another_policy_under_the_same_hash_is_refused(case):
+    known = {"policy": {}, "eval_config": {}, "policy_hash": hash_policy({}, {})}
+    for changes in ({"policy": {"data": {"min_rows": {"train": 1}}}}, {"eval_config": {"options": {}}}):
+        with pytest.raises(UserError, match="that the pipeline was compiled with"):
+            case.run(**{**known, **changes})
+
+
+def test_a_run_may_tighten_a_bound(case):
+    case.policy = {"data": {"min_rows": {"train": 100}}}
+    assert case.run().verdict is Verdict.PASSED
+    assert case.run(overrides={"data": {"min_rows": {"train": 121}}}).verdict is Verdict.FAILED
+    with pytest.raises(UserError, match=r"data\.min_rows\.train may only be raised\. The policy has 100\. Received: 99\."):
+        case.run(overrides={"data": {"min_rows": {"train": 99}}})

@@ -4,11 +4,12 @@ import sys
 
 import pytest
 
+from components._shared.policy import hash_policy
 from components.validate_examples.__main__ import build_parser, main
 
 
 def flags_of(case, **more):
-    values = {**case.paths, "policy": "{}", "policy_hash": "sha256:p1", **more}
+    values = {**case.paths, "eval_config": "{}", "policy": "{}", "policy_hash": hash_policy({}, {}), "overrides": "{}", **more}
     return [part for name, value in values.items() for part in (f"--{name}", value)]
 
 

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -10,7 +11,8 @@ import tensorflow as tf
 from components._data.examples import write_split
 from components._shared.errors import UserError
 from components._shared.gates import Verdict, read_gate_report
-from components._shared.policy import ParityGate
+from components._shared.overrides import tighten
+from components._shared.policy import ParityGate, hash_policy
 from components.validate_serving.executor import validate_serving
 
 RISES = {"column": "hour", "direction": "increasing", "over": [0, 23]}
@@ -35,9 +37,30 @@ main()
 
 
 def run(project, policy, **more):
-    found = validate_serving(**project, policy=policy, policy_hash="sha256:policy", **more)
+    """Runs the stage on an evaluation under the same bounds."""
+    file = Path(project["evaluation"], "gates.json")
+    document = json.loads(file.read_text())
+    with contextlib.suppress(UserError):  # the stage meets the same error
+        document["evidence"]["policy_hash"] = tighten(policy, {}, more.get("overrides")).policy_hash
+    file.write_text(json.dumps(document))
+    found = validate_serving(**project, eval_config={}, policy=policy, policy_hash=hash_policy(policy, {}), **more)
     assert read_gate_report(project["serving_report"]) == found
     return {gate.gate: gate for gate in found.gates}
+
+
+def test_another_policy_under_the_same_hash_is_refused(kit, project):
+    known = {"eval_config": {}, "policy_hash": hash_policy(kit.policy(), {})}
+    with pytest.raises(UserError, match="that the pipeline was compiled with"):
+        validate_serving(**project, **known, policy=kit.policy(max_size_mb=900.0))
+    with pytest.raises(UserError, match="that the pipeline was compiled with"):
+        validate_serving(**project, **{**known, "eval_config": {"options": {}}}, policy=kit.policy())
+
+
+def test_a_run_may_tighten_a_bound(kit, project):
+    gates = run(project, kit.policy(), overrides={"serving": {"max_size_mb": 0.000001}})
+
+    assert [gates[name].verdict for name in ("serving", "parity")] == [Verdict.FAILED, Verdict.PASSED]
+    assert read_gate_report(project["serving_report"]).evidence.policy_hash != hash_policy(kit.policy(), {})
 
 
 def test_a_sound_model_passes_every_gate(kit, project, monkeypatch):

@@ -5,11 +5,18 @@ import sys
 
 import pytest
 
+from components._shared.policy import hash_policy
 from components.validate_serving.__main__ import build_parser
 
 
 def flags(project, policy):
-    given = {**project, "policy": json.dumps(policy), "policy_hash": "sha256:policy"}
+    given = {
+        **project,
+        "eval_config": "{}",
+        "policy": json.dumps(policy),
+        "policy_hash": hash_policy(policy, {}),
+        "overrides": "{}",
+    }
     return [text for name, value in given.items() for text in (f"--{name}", value)]
 
 

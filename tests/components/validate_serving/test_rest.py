@@ -47,5 +47,5 @@ def test_answers_survive_the_way_back():
 
 @pytest.mark.parametrize("body", [b"{}", b'{"predictions": []}', b'{"outputs": [1]}', b"no JSON"])
 def test_an_answer_without_predictions_is_an_error(body):
-    with pytest.raises(ValueError, match="no predictions|Expecting value"):
+    with pytest.raises(ValueError, match=r"no predictions|Expecting value"):
         decode_answer(body)

@@ -1,0 +1,286 @@
+"""Candidates that wait for a person's approval, in `<base>/.candidates/<model digest>/`; TF Serving skips names like these.
+
+A candidate's folder is the later version, whole: the model and all that its release carries. Under the lock of the serving
+directory:
+
+- A request copies the candidate as a push does (staged, synced, renamed), then appends `approval_requested`. So every
+  request of the ledger has its copy; a copy without a request is a leftover, and the next push removes it.
+- An end (rejected, expired, withdrawn) is appended first, and the copy removed after.
+- An approved candidate is pushed by the push protocol; its commit renames this very folder to the version's number. A claim
+  that is interrupted before that leaves the approval standing, and the next push claims another number.
+"""
+
+import dataclasses
+import datetime
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from components._release.approvals import Request, State, requests_of
+from components._release.durable import ensure_folder, sync_folder
+from components._release.ledger import (
+    ABANDONED,
+    APPROVAL_EXPIRED,
+    APPROVAL_REQUESTED,
+    APPROVAL_WITHDRAWN,
+    PUSHED,
+    Entry,
+    append_entry,
+    read_ledger,
+)
+from components._release.lock import LOCK_SECONDS, hold_lock
+from components._release.push import Candidate, Outcome, commit, recover, why_stale
+from components._release.releases import list_releases, live_version
+from components._release.store import (
+    CANDIDATES_DIR,
+    candidate_folder,
+    explain_write_errors,
+    has_copy,
+    move_into_place,
+    next_version,
+    stage_version,
+)
+from components._shared.digest import digest_model, digest_tree
+from components._shared.errors import UserError
+from components._shared.times import from_text, to_people, to_text
+
+logger = logging.getLogger(__name__)
+
+_NEWER = "A newer decision about the same model takes its place."
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settled:
+    """What became of a candidate that had waited.
+
+    Attributes:
+        kind: `pushed`, `abandoned`, `approval_expired` or `approval_withdrawn`, as in the ledger.
+        model_digest: Digest of the model as trained.
+        version: The version that it became; empty if it did not.
+        reason: Why, in a sentence.
+    """
+
+    kind: str
+    model_digest: str
+    version: str = ""
+    reason: str
+
+
+def list_requests(base: str | Path) -> list[Request]:
+    """Returns every candidate that a person was ever asked about, oldest first.
+
+    Raises:
+        UserError: If the ledger is broken or tells something that this program does not know.
+    """
+    pushed = [(item.version, item.record) for item in list_releases(base) if item.state == PUSHED]
+    return requests_of(read_ledger(base), pushed)
+
+
+def request_approval(
+    base: Path, candidate: Candidate, deadline: str, *, now: datetime.datetime, lock_seconds: float = LOCK_SECONDS
+) -> Outcome:
+    """Keeps a candidate until a person has said yes or no, or answers with what was said before.
+
+    The same model under the same policy, compared with the same live version, is one request however often it is made.
+
+    Args:
+        base: The serving directory; it is made if it is not there.
+        candidate: The model; its decision lets it through but for the approval.
+        deadline: Until when it may be approved, in ISO 8601.
+        now: The time.
+        lock_seconds: How long to wait for another push.
+
+    Raises:
+        UserError: As `push`.
+    """
+    with explain_write_errors(base):
+        ensure_folder(base)
+        with hold_lock(base, lock_seconds):
+            recover(base)
+            remove_leftover_copies(base)
+            found = _find_answer(base, candidate, from_text(deadline), now)
+            return found or _keep(base, candidate, deadline)
+
+
+def settle_waiting(base: Path, *, now: datetime.datetime, lock_seconds: float = LOCK_SECONDS) -> list[Settled]:
+    """Pushes what was approved, in the order of the approvals, and ends what expired or cannot be pushed any more.
+
+    Args:
+        base: The serving directory; it need not exist.
+        now: The time.
+        lock_seconds: How long to wait for another push.
+
+    Raises:
+        UserError: As `push`.
+    """
+    asked = any(entry.kind == APPROVAL_REQUESTED for entry in read_ledger(base))
+    if not asked and not (base / CANDIDATES_DIR).is_dir():
+        return []
+    with explain_write_errors(base), hold_lock(base, lock_seconds):
+        recover(base)
+        requests = list_requests(base)
+        approved = sorted((item for item in requests if item.state is State.APPROVED), key=lambda item: item.answer)
+        settled = [_take_up(base, request) for request in approved]
+        ends = [_end_if_due(base, request, now) for request in requests if request.state is State.WAITING]
+        remove_leftover_copies(base)
+    settled += [end for end in ends if end]
+    for item in settled:
+        logger.info("%s: %s", describe(item), item.reason)
+    return settled
+
+
+def describe(settled: Settled) -> str:
+    """Returns in a few words what became of a candidate."""
+    model = f"Candidate {settled.model_digest.removeprefix('sha256:')[:12]}"
+    if settled.kind == PUSHED:
+        return f"{model} is version {settled.version}"
+    words = {ABANDONED: "was approved and cannot be pushed any more", APPROVAL_EXPIRED: "was not approved in time"}
+    return f"{model} {words.get(settled.kind, 'does not wait any more')}"
+
+
+def _find_answer(base: Path, candidate: Candidate, deadline: datetime.datetime, now: datetime.datetime) -> Outcome | None:
+    """Returns what follows from the ledger without asking anybody; None if a person has to be asked."""
+    entries, requests = read_ledger(base), list_requests(base)
+    policy_hash = candidate.record["policy_hash"]
+    key = (candidate.model_digest, policy_hash, candidate.baseline_version, candidate.baseline_digest)
+    for request in reversed(requests):
+        same_model = (request.model_digest, request.record["policy_hash"]) == key[:2]
+        if same_model and request.version and (request.key == key or request.version == candidate.baseline_version):
+            return _pushed_before(base, request, entries)
+        if request.key == key and (outcome := _outcome_of(base, request, candidate, entries)):
+            return outcome
+    if stale := why_stale(base, candidate.baseline_version, candidate.baseline_digest, entries):
+        return _no(stale)
+    if now >= deadline:
+        return _no(f"Nobody was asked before the decision's deadline, {to_people(deadline)}. Run the pipeline again.")
+    for request in requests:
+        if request.open and request.model_digest == candidate.model_digest:
+            append_end(base, APPROVAL_WITHDRAWN, request, reason=_NEWER)
+            remove_leftover_copies(base)
+    return None
+
+
+def _outcome_of(base: Path, request: Request, candidate: Candidate, entries: Sequence[Entry]) -> Outcome | None:
+    """Returns what an earlier request for the same approval came to; None if it does not keep anybody from asking again."""
+    head = next(entry.hash for entry in entries if entry.sequence == (request.answer or request.sequence))
+    if request.state is State.WAITING and has_copy(base, request.model_digest, request.copy_digest):
+        return _waits(request.model_digest, request.record["deadline"], head)
+    if request.state is State.APPROVED and has_copy(base, request.model_digest, request.copy_digest):
+        return _push_copy(base, request)
+    if request.state is State.REJECTED:
+        return _no(f"{request.by} rejected it: {request.reason}", head)
+    if request.state is State.EXPIRED and request.record["decision_digest"] == candidate.decision_digest:
+        return _no(request.reason, head)
+    return None
+
+
+def _pushed_before(base: Path, request: Request, entries: Sequence[Entry]) -> Outcome:
+    told = [entry for entry in entries if entry.payload.get("version") == int(request.version)][-1]
+    state = "is live" if live_version(base) == request.version else "is not live any more"
+    reason = f"The model is version {request.version} and {state}. {request.by} approved it: {request.reason}"
+    return Outcome(
+        pushed=True, version=request.version, pushed_digest=told.payload["pushed_digest"], reason=reason, head=told.hash
+    )
+
+
+def _no(reason: str, head: str = "") -> Outcome:
+    return Outcome(pushed=False, version="", pushed_digest="", reason=reason, head=head)
+
+
+def _waits(model_digest: str, deadline: str, head: str) -> Outcome:
+    release = f"PROJECT@{model_digest.removeprefix('sha256:')[:12]}"
+    reason = (
+        f"It waits for a person's approval until {to_people(from_text(deadline))}. `sluice approve {release}` or "
+        f"`sluice reject {release}` answers, and `sluice push` or the next run pushes what was approved."
+    )
+    return Outcome(pushed=False, version="", pushed_digest="", reason=reason, head=head, deadline=deadline)
+
+
+def _keep(base: Path, candidate: Candidate, deadline: str) -> Outcome:
+    folder = candidate_folder(base, candidate.model_digest)
+    with stage_version(base, next_version(base, []), candidate.model, candidate.attachments) as staging:
+        if (digest := digest_model(staging)) != candidate.model_digest:
+            raise UserError("The model does not change while it is copied.", received=digest, remedy="Push again.")
+        copy_digest = digest_tree(staging)
+        ensure_folder(folder.parent)
+        move_into_place(staging, folder)
+    sync_folder(folder.parent)
+    payload = {
+        **candidate.record,
+        "model_digest": candidate.model_digest,
+        "copy_digest": copy_digest,
+        "decision_digest": candidate.decision_digest,
+        "expects_live": candidate.baseline_version,
+        "baseline_digest": candidate.baseline_digest,
+        "deadline": to_text(from_text(deadline)),
+    }
+    entry = append_entry(base, APPROVAL_REQUESTED, lambda _: payload)
+    return _waits(candidate.model_digest, payload["deadline"], entry.hash)
+
+
+def _take_up(base: Path, request: Request) -> Settled:
+    """Pushes an approved candidate, unless its copy is not what was approved or its baseline is not live any more."""
+    if damage := _damage(base, request):
+        return _end(base, APPROVAL_WITHDRAWN, request, damage)
+    outcome = _push_copy(base, request)
+    kind = PUSHED if outcome.pushed else ABANDONED
+    return Settled(kind=kind, model_digest=request.model_digest, version=outcome.version, reason=outcome.reason)
+
+
+def _push_copy(base: Path, request: Request) -> Outcome:
+    folder = candidate_folder(base, request.model_digest)
+    candidate = Candidate(
+        model=folder,
+        model_digest=request.model_digest,
+        decision_digest=request.record["decision_digest"],
+        baseline_version=request.record["expects_live"],
+        baseline_digest=request.record["baseline_digest"],
+        attachments={},
+        record=request.push_record,
+    )
+    outcome = commit(base, candidate, folder, request.copy_digest)
+    sync_folder(folder.parent)
+    return outcome
+
+
+def _end_if_due(base: Path, request: Request, now: datetime.datetime) -> Settled | None:
+    if now >= request.deadline:
+        reason = f"Nobody approved it before {to_people(request.deadline)}. Run the pipeline again."
+        return _end(base, APPROVAL_EXPIRED, request, reason)
+    reason = why_pointless(base, request)
+    return _end(base, APPROVAL_WITHDRAWN, request, reason) if reason else None
+
+
+def why_pointless(base: Path, request: Request) -> str:
+    """Returns why a candidate cannot be pushed even with an approval, as a sentence; empty if it can."""
+    stale = why_stale(base, request.record["expects_live"], request.record["baseline_digest"], read_ledger(base))
+    return stale or _damage(base, request)
+
+
+def _damage(base: Path, request: Request) -> str:
+    if has_copy(base, request.model_digest, request.copy_digest):
+        return ""
+    return "The copy that waited is missing, or is not what was asked about. Run the pipeline again."
+
+
+def _end(base: Path, kind: str, request: Request, reason: str) -> Settled:
+    append_end(base, kind, request, reason=reason)
+    return Settled(kind=kind, model_digest=request.model_digest, reason=reason)
+
+
+def append_end(base: Path, kind: str, request: Request, **details: str) -> Entry:
+    """Appends an answer to a request, or its end; call it under the lock."""
+    about = {name: request.record[name] for name in ("model_digest", "decision_digest")}
+    return append_entry(base, kind, lambda _: {"request": request.sequence, **about, **details})
+
+
+def remove_leftover_copies(base: Path) -> None:
+    """Removes copies that no open request speaks of; call it under the lock."""
+    folder = base / CANDIDATES_DIR
+    wanted = {candidate_folder(base, item.model_digest).name for item in list_requests(base) if item.open}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.name not in wanted:
+            shutil.rmtree(path, ignore_errors=True)
+            if path.exists():
+                logger.warning("Could not remove the leftover %s; it does no harm but takes room", path)
