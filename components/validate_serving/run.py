@@ -4,6 +4,7 @@ import contextlib
 import logging
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -36,7 +37,7 @@ def run_job(task: Job, samples: Samples) -> Outcome:
     name = describe(binary)
     logger.info("The model is asked in %s.", name)
     if binary:
-        import tensorflow  # noqa: F401, PLC0415  # its start is timed from here, with nothing running beside it
+        _client_side()  # its start is timed from here, with nothing running beside it
     started = time.perf_counter()
     try:
         with start_server(binary, Path(task.model), task.timeout_seconds) as server:
@@ -49,10 +50,7 @@ def run_job(task: Job, samples: Samples) -> Outcome:
 
 
 def _ask(server: Server, task: Job, samples: Samples) -> tuple[Measured, dict[str, np.ndarray], pa.Table | None]:
-    # TensorFlow: the local server imports it in the meantime too.
-    from components.validate_serving import probes  # noqa: PLC0415
-    from components.validate_serving.client import Client  # noqa: PLC0415
-
+    client_module, probes = _client_side()
     seen = Measured()
     try:
         seen.seconds |= wait_until_available(server)
@@ -61,7 +59,14 @@ def _ask(server: Server, task: Job, samples: Samples) -> tuple[Measured, dict[st
         seen.problems["loads"] = [str(error)[:_LONGEST_MESSAGE]]
         return seen, {}, None
     logger.info("AVAILABLE after a cold start of %.1f s.", seen.seconds["cold_start"])
-    client = Client(server.port, server.rest_port, deadline=server.deadline, ending=server.ending)
+    client = client_module.Client(server.port, server.rest_port, deadline=server.deadline, ending=server.ending)
     with contextlib.closing(client):
         answers, transformed = probes.ask_everything(client, task, samples, seen, server.peak_mb)
     return seen, answers, transformed
+
+
+def _client_side() -> tuple[Any, Any]:
+    """Imports TensorFlow with the modules `client` and `probes`; the local server imports it in the meantime too."""
+    from components.validate_serving import client, probes  # noqa: PLC0415
+
+    return client, probes

@@ -188,7 +188,7 @@ def _state(rest_port: int) -> tuple[str, str]:
         connection.request("GET", f"/v1/models/{MODEL_NAME}/versions/1")
         (status,) = json.loads(connection.getresponse().read())["model_version_status"]
         return status["state"], status["status"].get("error_message", "")
-    except (OSError, http.client.HTTPException, ValueError, KeyError):
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         return "", ""
     finally:
         connection.close()
