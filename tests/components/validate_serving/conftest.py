@@ -194,7 +194,7 @@ def served(model: Path):
     server = Server(parse_flags([*flags, "--file_system_poll_wait_seconds=0", f"--model_base_path={base}"]))
     try:
         server.start()
-        client = Client(server.port, server.rest_port, deadline=time.monotonic() + 60, ending=str)
+        client = Client(server.port, server.rest_port, deadline=time.monotonic() + 60, ending=lambda: "")
         with contextlib.closing(client):
             yield client
     finally:

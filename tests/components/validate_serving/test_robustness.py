@@ -1,5 +1,6 @@
 """Each probe says no to a model that breaks exactly there, asked by the stage's own code of a server in this process."""
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import tensorflow as tf
@@ -9,7 +10,7 @@ from components._shared.gates import Verdict
 from components._shared.policy import RobustnessGate
 from components.validate_serving.job import Job, Measured, Outcome
 from components.validate_serving.perturbations import perturb, plan_probes
-from components.validate_serving.robustness import judge_robustness
+from components.validate_serving.robustness import UNCHANGED, judge_robustness, probe_key
 from components.validate_serving.stress import ask_probes
 
 NAN, INFINITY = float("nan"), float("inf")
@@ -240,3 +241,18 @@ def test_a_number_moves_in_standard_deviations_of_the_predictions(kit, judge):
 
 def test_a_constant_number_is_stable(kit, judge):
     assert judge(lambda raw: tf.fill(tf.shape(raw["hour"]), 7.0), label=kit.PRICE).result.verdict is Verdict.PASSED
+
+
+def test_a_probe_that_ends_the_server_says_no_even_where_its_answer_would_not_be_judged(kit, tmp_path):
+    (tmp_path / "schema.pbtxt").write_text("feature { name: 'x' type: FLOAT presence { min_fraction: 1.0 } shape {} }")
+    schema, table = read_schema(tmp_path / "schema.pbtxt"), pa.table({"x": pa.array([1.0, 2.0], pa.float32())})
+    probes = plan_probes(schema, RobustnessGate())
+    ends = next(index for index, probe in enumerate(probes) if probe.kind == "NaN")
+    answers = {UNCHANGED: np.array([0.5, 0.5]), **{probe_key(i): np.array([0.5, 0.5]) for i in range(len(probes)) if i != ends}}
+    lost = "The server was ended by signal 8."
+    seen = Measured(lost=lost, unanswered={probe_key(ends): lost})
+
+    found = judge_robustness(RobustnessGate(), kit.LATE, Outcome(measured=seen, answers=answers), table, schema)
+
+    assert not probes[ends].judged
+    assert found.result.reason == f"x, NaN: {lost}"
