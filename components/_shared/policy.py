@@ -81,7 +81,7 @@ class FairnessGate(_Gate):
     min_equal_opportunity_ratio: float | None = None
     max_equalized_odds_difference: float | None = None
     min_equalized_odds_ratio: float | None = None
-    min_group_size: int = 100
+    min_group_size: int = 50
     confidence: float = 0.95
 
     @property
