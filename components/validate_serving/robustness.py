@@ -19,6 +19,7 @@ UNCHANGED = "robustness"
 """Name of the array with the predictions of the unchanged sample."""
 
 _LONGEST_VALUE = 60
+_UNMOVED = "not asked: so little noise moves no whole number of this feature"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,6 +67,9 @@ def judge_robustness(bounds: RobustnessGate, label: LabelSpec, outcome: Outcome,
         if after is not None and after.shape != before.shape:
             after = None
         unanswered = seen.unanswered.get(probe_key(index), "not answered")
+        if probe.change == NOISE and after is not None and perturb(table, probe, schema, bounds).equals(table):
+            measurements.append(Measurement(name=probe_name(probe), value=None, rows=len(before), note=_UNMOVED))
+            continue
         found = _measure(probe, bounds, label, before, after, unanswered, judged=probe.judged or unanswered == seen.lost)
         measurements += found
         if any(item.passed is False for item in found):
