@@ -93,9 +93,8 @@ def validate_serving(
     found = GateReport(stage="validate_serving", evidence=evidence, gates=gates)
     rows_shown = {"worst_rows": parity.worst, "differing_features": parity.differing}
     rows_shown |= {"broken_probes": robustness.broken, "broken_rules": rules.broken}
-    write_page(
-        report, found=found, bounds=bounds, task=task, outcome=outcome, latencies=latencies, size_mb=size_mb, **rows_shown
-    )
+    shown = {"outcome": outcome, "latencies": latencies, "size_mb": size_mb, **rows_shown}
+    write_page(report, serving_report, found=found, bounds=bounds, task=task, **shown)
     write_report(serving_report, found, outcome, latencies, rows_shown)
     for gate in gates:
         logger.info("Gate %s: %s. %s", gate.gate, gate.verdict.value, gate.reason)
