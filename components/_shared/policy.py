@@ -6,6 +6,7 @@ them back with `read_policy`. There is one definition of every bound.
 
 import dataclasses
 import json
+import re
 import types
 import typing
 from typing import Any, Literal
@@ -81,7 +82,7 @@ class FairnessGate(_Gate):
     min_equal_opportunity_ratio: float | None = None
     max_equalized_odds_difference: float | None = None
     min_equalized_odds_ratio: float | None = None
-    min_group_size: int = 100
+    min_group_size: int = 50
     confidence: float = 0.95
 
     @property
@@ -160,8 +161,8 @@ class ServingGate(_Gate):
         max_p99_ms: Greatest 99th percentile of the latency in milliseconds, by batch size (as text, for JSON); the upper end
             of its confidence interval is judged.
         max_size_mb: Greatest size of the SavedModel on disk in megabytes (10^6 bytes).
-        max_cold_start_s: Greatest time in seconds from loading to the first answer; None to report it only.
-        max_memory_mb: Greatest memory in megabytes (10^6 bytes) that the model adds to the runtime; None to report it only.
+        max_cold_start_s: Greatest time in seconds from the server's start to AVAILABLE; None to report it only.
+        max_memory_mb: Greatest memory in megabytes (10^6 bytes) of the server's process; None to report it only.
         requests: Timed requests per batch size, at least `LEAST_REQUESTS`.
     """
 
@@ -193,7 +194,7 @@ class RobustnessGate(_Gate):
     Attributes:
         rows: Number of sampled test rows that are changed and sent.
         seed: Seed of the sample and of the noise.
-        noise: Greatest relative change of a number; predictions must stay stable under it.
+        noise: Greatest change of a number in standard deviations of its feature; predictions must stay stable under it.
         max_mean_change: Greatest mean absolute change of the prediction under noise, in [0, 1]; of a numeric label in
             standard deviations of the sample's predictions.
         max_p99_change: Greatest 99th percentile of the absolute change of the prediction under noise, as above.
@@ -202,9 +203,9 @@ class RobustnessGate(_Gate):
 
     rows: int = 500
     seed: int = 0
-    noise: float = 0.01
-    max_mean_change: float = 0.1
-    max_p99_change: float = 0.4
+    noise: float = 0.05
+    max_mean_change: float = 0.05
+    max_p99_change: float = 0.2
     required_nan_must_be_finite: bool = False
 
 
@@ -286,12 +287,20 @@ def _read_gate(name: str, kind: type, document: Any) -> Any:
         if not _suits(value, hints[key]):
             rule = f"{name}.{key} is a {_describe(hints[key])}, as its default {defaults[key]!r} is."
             raise UserError(rule, received=repr(value))
+    if wrong := [size for size in values.get("max_p99_ms", {}) if not is_batch_size(size)]:
+        # "01" would be a second bound for batches of 1.
+        raise UserError(f"{name}.max_p99_ms names batch sizes as whole numbers above 0, such as '16'.", received=wrong)
     if values.get("off") and not values["off"].strip():
         raise UserError(f"A gate is switched off with a reason, in {name}.off.", received=repr(values["off"]))
     least, most = DEADLINE_HOURS
     if not least <= values.get("deadline_hours", least) <= most:
         raise UserError(f"{name}.deadline_hours is from {least} to {most}.", received=values["deadline_hours"])
     return kind(**values)
+
+
+def is_batch_size(text: str) -> bool:
+    """Returns whether a text is a whole number above 0 in the one way to write it."""
+    return re.fullmatch("[1-9][0-9]{0,8}", text) is not None
 
 
 def _read_value(value: Any) -> Any:
