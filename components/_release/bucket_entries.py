@@ -1,6 +1,6 @@
 """The ledger's entries as objects of a bucket: an upload that demands that there is no such object yet."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 from components._release import gcs
 from components._release.base import BucketPath
@@ -11,16 +11,15 @@ def list_names(folder: BucketPath) -> list[str]:
     return gcs.list_names(folder)
 
 
-def read_all(folder: BucketPath, names: Sequence[str]) -> list[bytes | OSError]:
-    """Returns the content of each object, or why it cannot be read."""
-    generations = {found.name: found.generation for found in gcs.list_objects(folder)}
+def read_all(folder: BucketPath, is_wanted: Callable[[str], bool]) -> dict[str, bytes | OSError]:
+    """Lists the folder, and returns the content of each object that is wanted, or why it cannot be read."""
 
-    def read(name: str) -> bytes | OSError:
-        if name not in generations:
-            return FileNotFoundError(f"{folder / name} is no object")
-        return gcs.read_generation(folder / name, generations[name])
+    def read(found: gcs.StoredObject) -> bytes | OSError:
+        content = gcs.read_generation(folder / found.name, found.generation)
+        return FileNotFoundError(f"{folder / found.name} was removed meanwhile") if content is None else content
 
-    return gcs.in_parallel(read, names)
+    wanted = [found for found in gcs.list_objects(folder) if is_wanted(found.name)]
+    return dict(zip([found.name for found in wanted], gcs.in_parallel(read, wanted), strict=True))
 
 
 def publish(folder: BucketPath, name: str, data: bytes) -> bool:

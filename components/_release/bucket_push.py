@@ -35,9 +35,9 @@ from components._release.claims import (
     open_intents,
 )
 from components._release.gcs import explain_bucket_errors, remove_objects
-from components._release.ledger import ABANDONED, PUSH_INTENT, PUSHED, Entry, append_entry
+from components._release.ledger import ABANDONED, PUSH_INTENT, PUSHED, Entry, append_entry, read_ledger
 from components._release.model_configuration import Configuration, replace_configuration
-from components._release.releases import list_releases, read_bucket, releases_of, untrusted_versions
+from components._release.releases import Release, read_bucket, releases_of
 from components._release.store import next_version, version_folders
 from components._shared.errors import UserError
 
@@ -86,47 +86,54 @@ def settle(base: BucketPath) -> None:
         elif intent.sequence in configuration.void:
             logger.warning("The push of version %d was interrupted and cannot go on; abandoning it", version)
             _settle(base, intent, ABANDONED, reason=_VOID, stale=intent.payload["expects_live"] != _live(configuration))
-    releases = list_releases(base)
-    given_up = {str(release.version) for release in releases if release.state == ABANDONED}
-    for name in sorted(given_up & version_folders(base).keys()):
-        remove_objects(base / name)
-        logger.info("Removed %s, which an interrupted push had left", base / name)
-    for name in untrusted_versions(base, releases):
-        logger.warning("%s is no version that the ledger knows; it is never taken for the live one", base / name)
+    _clean_up(base)
+
+
+def _clean_up(base: BucketPath) -> None:
+    ends = {
+        str(entry.payload["version"]): entry.kind
+        for entry in read_ledger(base)
+        if entry.kind in (PUSH_INTENT, PUSHED, ABANDONED)
+    }
+    for name in version_folders(base):
+        if name not in ends:
+            logger.warning("%s is no version that the ledger knows; it is never taken for the live one", base / name)
+        elif ends[name] == ABANDONED:
+            remove_objects(base / name)
+            logger.info("Removed %s, which an interrupted push had left", base / name)
 
 
 def _try_push(base: BucketPath, candidate: Candidate, contents: Mapping[str, Content], pushed_digest: str) -> Outcome | None:
     """Returns what came of a push; None if its claim became void and another one may do better."""
     entries, configuration, _ = read_bucket(base)
-    if earlier := find_earlier_push(candidate, releases_of(entries, base, configuration.version), entries):
+    releases = releases_of(entries, base, configuration.version)
+    if earlier := find_earlier_push(candidate, releases, entries):
         return earlier
     claim = _claim(base, candidate, pushed_digest)
     is_whole, damage, own_damage = False, "", ""
+    if not _explain_stale(candidate, releases):
+        damage = upload_version(base / str(claim.payload["version"]), contents)
+        is_whole = not damage
     for _ in range(_ATTEMPTS):
         entries, configuration, generation = read_bucket(base)
-        _record_live(base, entries, configuration, claim)
-        live = next((item for item in releases_of(entries, base, configuration.version) if item.live), None)
-        stale = explain_stale(live, candidate.baseline_version, candidate.baseline_digest)
         end = _end_of(entries, claim)
         if configuration.claim == claim.sequence or (end and end.kind == PUSHED):
-            return _pushed(_settle(base, claim, PUSHED, recovered=False))
+            return _pushed(base, claim)
+        stale = _explain_stale(candidate, releases_of(entries, base, configuration.version))
         if end or claim.sequence in configuration.void:
             return _give_up(base, claim, stale, own_damage)
-        if not (stale or is_whole or damage):
-            damage = upload_version(base / str(claim.payload["version"]), contents)
-            is_whole = not damage
-            continue  # it took its time: look again before the commit
-        new = _next_configuration(configuration, open_intents(entries), claim, goes_live=is_whole and not stale)
-        if replace_configuration(base, new, generation):
+        _record_live(base, entries, configuration)
+        goes_live = is_whole and not stale
+        if replace_configuration(base, _next_configuration(configuration, entries, claim, goes_live), generation):
+            if goes_live:
+                return _pushed(base, claim)
             own_damage = damage
     return None
 
 
-def _next_configuration(
-    configuration: Configuration, intents: Sequence[Entry], claim: Entry, *, goes_live: bool
-) -> Configuration:
+def _next_configuration(configuration: Configuration, entries: Sequence[Entry], claim: Entry, goes_live: bool) -> Configuration:
     """Returns the model configuration that lets a claim go live and no other open one, or that calls this one void."""
-    others = {intent.sequence for intent in intents} - {claim.sequence, configuration.claim}
+    others = {intent.sequence for intent in open_intents(entries)} - {claim.sequence, configuration.claim}
     if goes_live:
         return Configuration(version=claim.payload["version"], claim=claim.sequence, void=tuple(sorted(others)))
     return dataclasses.replace(configuration, void=tuple(sorted({claim.sequence, *(others & {*configuration.void})})))
@@ -163,10 +170,10 @@ def _append_unless_found(base: BucketPath, kind: str, make_payload: Any) -> Entr
         return found.args[0]
 
 
-def _record_live(base: BucketPath, entries: Sequence[Entry], configuration: Configuration, own: Entry) -> None:
+def _record_live(base: BucketPath, entries: Sequence[Entry], configuration: Configuration) -> None:
     """Records the live version as pushed, so that its name can be overwritten."""
     for intent in open_intents(entries):
-        if intent.sequence == configuration.claim and intent.sequence != own.sequence:
+        if intent.sequence == configuration.claim:
             _settle(base, intent, PUSHED, recovered=True)
 
 
@@ -189,11 +196,17 @@ def _end_of(entries: Sequence[Entry], intent: Entry) -> Entry | None:
     return next((item for item in entries if item.kind in (PUSHED, ABANDONED) and item.payload["version"] == version), None)
 
 
-def _pushed(entry: Entry) -> Outcome:
+def _pushed(base: BucketPath, claim: Entry) -> Outcome:
+    entry = _settle(base, claim, PUSHED, recovered=False)
     version, digest = str(entry.payload["version"]), entry.payload["pushed_digest"]
     return Outcome(
         pushed=True, version=version, pushed_digest=digest, reason=str(entry.payload.get("reason", "")), head=entry.hash
     )
+
+
+def _explain_stale(candidate: Candidate, releases: Sequence[Release]) -> str:
+    live = next((release for release in releases if release.live), None)
+    return explain_stale(live, candidate.baseline_version, candidate.baseline_digest)
 
 
 def _live(configuration: Configuration) -> str:

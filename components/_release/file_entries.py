@@ -9,7 +9,7 @@ import errno
 import os
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from components._release.durable import ensure_folder, sync_folder, write_new_file
@@ -28,9 +28,9 @@ def list_names(folder: Path) -> list[str]:
         return []
 
 
-def read_all(folder: Path, names: Sequence[str]) -> list[bytes | OSError]:
-    """Returns the content of each file, or why it cannot be read."""
-    return [_read(folder / name) for name in names]
+def read_all(folder: Path, is_wanted: Callable[[str], bool]) -> dict[str, bytes | OSError]:
+    """Lists the folder, and returns the content of each file that is wanted, or why it cannot be read."""
+    return {name: _read(folder / name) for name in list_names(folder) if is_wanted(name)}
 
 
 def publish(folder: Path, name: str, data: bytes) -> bool:

@@ -28,6 +28,7 @@ LARGE = 8 << 20
 
 _REQUEST_SECONDS = 60.0
 _RETRY_SECONDS = 120.0
+_FIRST_DELAY = 1.0
 _ATTEMPTS = 20
 
 
@@ -73,8 +74,9 @@ def read_object(path: BucketPath) -> tuple[bytes, int]:
         generation = find_generation(path)
         if not generation:
             return b"", 0
-        with contextlib.suppress(_errors().NotFound):  # replaced meanwhile
-            return read_generation(path, generation), generation
+        data = read_generation(path, generation)
+        if data is not None:
+            return data, generation
     raise UserError("An object stays for as long as it takes to read it.", received=str(path), remedy="Try again.")
 
 
@@ -85,9 +87,15 @@ def find_generation(path: BucketPath) -> int:
 
 
 @functools.lru_cache(maxsize=4096)
-def read_generation(path: BucketPath, generation: int) -> bytes:
-    """Returns one generation of an object, which never changes; so what was read once is remembered."""
-    return _bucket(path).blob(path.name, generation=generation).download_as_bytes(**_options())
+def read_generation(path: BucketPath, generation: int) -> bytes | None:
+    """Returns one generation of an object; None if it was removed or replaced.
+
+    A generation never changes, so what was read once is remembered.
+    """
+    try:
+        return _bucket(path).blob(path.name, generation=generation).download_as_bytes(**_options())
+    except _errors().NotFound:
+        return None
 
 
 def write_object(path: BucketPath, data: bytes, *, replaces: int) -> bool:
@@ -193,7 +201,8 @@ def _options() -> dict[str, Any]:
     from google.cloud.storage.retry import DEFAULT_RETRY  # noqa: PLC0415
 
     # Every write carries a precondition, so to repeat it is safe.
-    return {"timeout": _REQUEST_SECONDS, "retry": DEFAULT_RETRY.with_timeout(_RETRY_SECONDS) if _RETRY_SECONDS else None}
+    retry = DEFAULT_RETRY.with_timeout(_RETRY_SECONDS).with_delay(initial=_FIRST_DELAY) if _RETRY_SECONDS else None
+    return {"timeout": _REQUEST_SECONDS, "retry": retry}
 
 
 def _errors() -> Any:

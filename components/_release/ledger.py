@@ -14,7 +14,7 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -66,8 +66,8 @@ class _Entries(Protocol):
     def list_names(self, folder: Any) -> list[str]:
         """Returns all names in the ledger's folder; none if it is not there."""
 
-    def read_all(self, folder: Any, names: Sequence[str]) -> list[bytes | OSError]:
-        """Returns the content behind each name, or why it cannot be read."""
+    def read_all(self, folder: Any, is_wanted: Callable[[str], bool]) -> dict[str, bytes | OSError]:
+        """Lists the folder anew, and returns the content behind each name that is wanted, or why it cannot be read."""
 
     def publish(self, folder: Any, name: str, data: bytes) -> bool:
         """Makes an entry durable in one step, unless the name is taken; returns whether it did."""
@@ -96,8 +96,7 @@ def read_chain(base: str | Base) -> tuple[list[Entry], list[str]]:
     problems: list[str] = []
     expected: int = 1
     previous: str | None = ""  # None: the entry before cannot be read, so there is nothing to compare with
-    numbers = _entry_numbers(folder)
-    for number, data in zip(numbers, _entries(folder).read_all(folder, [_entry_name(item) for item in numbers]), strict=True):
+    for number, data in _read_entries(folder):
         if number != expected:
             missing = f"Entry {expected} is" if number == expected + 1 else f"Entries {expected} to {number - 1} are"
             problems.append(f"{missing} missing.")
@@ -169,15 +168,18 @@ def _entries(folder: Base) -> _Entries:
     return bucket_entries if isinstance(folder, BucketPath) else file_entries
 
 
-def _entry_numbers(folder: Base) -> list[int]:
+def _read_entries(folder: Base) -> list[tuple[int, bytes | OSError]]:
     # A listing that races with appends can show an entry and miss an earlier one. Every entry up to the highest one of a
     # first listing was there before the second one begins, so the second one shows them all.
-    highest = max(_list_numbers(folder), default=0)
-    return sorted(number for number in _list_numbers(folder) if number <= highest)
+    highest = max(map(_number_of, _entries(folder).list_names(folder)), default=0)
+    found = _entries(folder).read_all(folder, lambda name: 0 < _number_of(name) <= highest)
+    return sorted((_number_of(name), data) for name, data in found.items())
 
 
-def _list_numbers(folder: Base) -> list[int]:
-    return [int(match[1]) for name in _entries(folder).list_names(folder) if (match := _ENTRY_NAME.fullmatch(name))]
+def _number_of(name: str) -> int:
+    """Returns the number of an entry; 0 if it is none."""
+    match = _ENTRY_NAME.fullmatch(name)
+    return int(match[1]) if match else 0
 
 
 def _entry_name(number: int) -> str:
