@@ -81,7 +81,7 @@ class FairnessGate(_Gate):
     min_equal_opportunity_ratio: float | None = None
     max_equalized_odds_difference: float | None = None
     min_equalized_odds_ratio: float | None = None
-    min_group_size: int = 100
+    min_group_size: int = 50
     confidence: float = 0.95
 
     @property
@@ -193,7 +193,7 @@ class RobustnessGate(_Gate):
     Attributes:
         rows: Number of sampled test rows that are changed and sent.
         seed: Seed of the sample and of the noise.
-        noise: Greatest relative change of a number; predictions must stay stable under it.
+        noise: Greatest change of a number in standard deviations of its feature; predictions must stay stable under it.
         max_mean_change: Greatest mean absolute change of the prediction under noise, in [0, 1]; of a numeric label in
             standard deviations of the sample's predictions.
         max_p99_change: Greatest 99th percentile of the absolute change of the prediction under noise, as above.
@@ -202,9 +202,9 @@ class RobustnessGate(_Gate):
 
     rows: int = 500
     seed: int = 0
-    noise: float = 0.01
-    max_mean_change: float = 0.1
-    max_p99_change: float = 0.4
+    noise: float = 0.05
+    max_mean_change: float = 0.05
+    max_p99_change: float = 0.2
     required_nan_must_be_finite: bool = False
 
 

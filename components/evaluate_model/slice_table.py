@@ -25,6 +25,8 @@ USUAL = {
     LabelKind.NUMERIC: Ranking("mean_absolute_error", higher=False),
 }
 """What sorts the slices where no metric has a bound."""
+_OF_BOTH_CLASSES = {"auc", "auc_precision_recall"}
+"""Metrics that mean nothing where all labels are equal, though TFMA gives 0 for them."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -98,6 +100,8 @@ def _row(
 
 
 def _value(result: SliceResult, ranking: Ranking) -> float:
+    if result.one_class and ranking.metric in _OF_BOTH_CLASSES:
+        return math.nan
     return result.metrics(CANDIDATE).get(ranking.metric, math.nan)
 
 

@@ -74,10 +74,10 @@ def plan_probes(schema: schema_pb2.Schema, bounds: RobustnessGate) -> list[Probe
             probes.append(Probe(feature=feature.name, kind=kind, value=value, judged=judged))
         if feature.type != schema_pb2.BYTES:
             probes.append(Probe(feature=feature.name, kind="negative", change=NEGATIVE))
-            probes.append(Probe(feature=feature.name, kind=f"noise of {bounds.noise:.2%}", change=NOISE))
+            probes.append(Probe(feature=feature.name, kind=f"noise of {bounds.noise:g} standard deviations", change=NOISE))
         probes.append(Probe(feature=feature.name, kind="permuted among rows", change=PERMUTED))
     if sum(feature.type != schema_pb2.BYTES for feature in features) > 1:
-        probes.append(Probe(feature=ALL_NUMBERS, kind=f"noise of {bounds.noise:.2%}", change=NOISE))
+        probes.append(Probe(feature=ALL_NUMBERS, kind=f"noise of {bounds.noise:g} standard deviations", change=NOISE))
     return probes
 
 
@@ -133,22 +133,22 @@ def _column(column: pa.ChunkedArray, probe: Probe, feature: schema_pb2.Feature, 
     if probe.change == NEGATIVE:
         changed = np.where(values == 0, -1, -np.abs(values))
     else:
-        changed = _with_noise(values, feature, bounds.noise, generator)
+        known = values[~missing & np.isfinite(values)].astype(np.float64)
+        largest = bounds.noise * float(known.std()) if len(known) else 0.0
+        changed = _with_noise(values, feature, largest, generator)
     return pa.array(changed.astype(values.dtype), mask=missing).cast(kind)
 
 
-def _with_noise(values: np.ndarray, feature: schema_pb2.Feature, noise: float, generator: np.random.Generator) -> np.ndarray:
-    """Returns values times (1 + u), u uniform in [-noise, noise]; an integer too small to move so goes one up or down.
+def _with_noise(values: np.ndarray, feature: schema_pb2.Feature, largest: float, generator: np.random.Generator) -> np.ndarray:
+    """Returns each value with a change that is uniform in [-largest, largest]; whole numbers stay whole.
 
     What was within the schema's domain stays there.
     """
-    relative = generator.uniform(-noise, noise, len(values))
-    steps = generator.choice(np.array([-1, 1]), len(values))
+    change = generator.uniform(-largest, largest, len(values))
     if np.issubdtype(values.dtype, np.integer):
-        changed = values + np.where(np.abs(values) * noise < 1, steps, np.rint(values * relative).astype(np.int64))
-        changed = changed if noise else values
+        changed = values + np.rint(change).astype(np.int64)
     else:
-        changed = (values * (1 + relative)).astype(values.dtype)
+        changed = (values + change).astype(values.dtype)
     least, greatest = domain(feature)
     if least is not None:
         changed = np.maximum(changed, np.minimum(values, values.dtype.type(least)))

@@ -19,6 +19,7 @@ UNCHANGED = "robustness"
 """Name of the array with the predictions of the unchanged sample."""
 
 _LONGEST_VALUE = 60
+_UNMOVED = "not asked: so little noise moves no whole number of this feature"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,9 @@ def judge_robustness(bounds: RobustnessGate, label: LabelSpec, outcome: Outcome,
         if after is not None and after.shape != before.shape:
             after = None
         unanswered = outcome.measured.unanswered.get(probe_key(index), "not answered") if outcome.measured else ""
+        if probe.change == NOISE and after is not None and perturb(table, probe, schema, bounds).equals(table):
+            measurements.append(Measurement(name=_name(probe), value=None, rows=len(before), note=_UNMOVED))
+            continue
         found = _measure(probe, bounds, label, before, after, unanswered)
         measurements += found
         if any(item.passed is False for item in found):

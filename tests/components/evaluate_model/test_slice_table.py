@@ -8,10 +8,12 @@ from components.evaluate_model.results import SliceResult
 from components.evaluate_model.slice_table import Ranking, place_overall, sort_slices
 
 
-def make_slice(name, value, rows=100):
+def make_slice(name, value, rows=100, one_class=False):
     key = (("depot", name),) if name else ()
     values = {metric_types.MetricKey("auc"): value}
-    return SliceResult(key=key, name=f"depot={name}" if name else "", rows=rows, values=values, confusion={}, one_class=False)
+    return SliceResult(
+        key=key, name=f"depot={name}" if name else "", rows=rows, values=values, confusion={}, one_class=one_class
+    )
 
 
 RESULTS = [make_slice("", 0.7), make_slice("a", 0.8), make_slice("b", 0.6, rows=5), make_slice("c", math.nan)]
@@ -38,3 +40,8 @@ def test_without_intervals_there_are_points_and_without_a_metric_nothing():
     assert [(row.point, row.width) for row in rows[:2]] == [(0, 0), (100, 0)]
     assert place_overall(RESULTS, Ranking("f1", higher=True), {}) is None
     assert all(row.value is None for row in sort_slices(RESULTS, Ranking("f1", higher=True), {}, 10))
+
+
+def test_a_ranking_of_one_class_is_not_defined_whatever_tfma_says():
+    rows = sort_slices([*RESULTS, make_slice("d", 0.0, rows=1, one_class=True)], Ranking("auc", higher=True), {}, 10)
+    assert [(row.name, row.value) for row in rows[2:]] == [("depot=c", None), ("depot=d", None)]
