@@ -34,7 +34,7 @@ from components._release.claims import (
     find_earlier_push,
     open_intents,
 )
-from components._release.gcs import explain_bucket_errors, remove_objects
+from components._release.gcs import remove_objects
 from components._release.ledger import ABANDONED, PUSH_INTENT, PUSHED, Entry, append_entry, read_ledger
 from components._release.model_configuration import Configuration, replace_configuration
 from components._release.releases import Release, read_bucket, releases_of
@@ -67,11 +67,10 @@ def push_to_bucket(base: BucketPath, candidate: Candidate) -> Outcome:
     pushed_digest, model_digest = digests_of(contents)
     if model_digest != candidate.model_digest:
         raise UserError("The model does not change while it is pushed.", received=model_digest, remedy="Push again.")
-    with explain_bucket_errors(base):
-        settle(base)
-        for _ in range(_ATTEMPTS):
-            if outcome := _try_push(base, candidate, contents, pushed_digest):
-                return outcome
+    settle(base)
+    for _ in range(_ATTEMPTS):
+        if outcome := _try_push(base, candidate, contents, pushed_digest):
+            return outcome
     raise UserError("A push comes to its turn.", received=f"{_ATTEMPTS} others into {base} were faster", remedy="Push again.")
 
 

@@ -9,6 +9,7 @@ The client is imported when the first object is asked for, so nobody else pays f
 import contextlib
 import dataclasses
 import functools
+import io
 import logging
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -53,7 +54,8 @@ def list_objects(folder: BucketPath) -> list[StoredObject]:
     """Returns all objects below a place, however deep, by name."""
     prefix = f"{folder.name}/"
     fields = "items(name,size,md5Hash,generation),nextPageToken"
-    blobs = _client().list_blobs(folder.bucket, prefix=prefix, fields=fields, **_options())
+    with _explained(folder):
+        blobs = list(_client().list_blobs(folder.bucket, prefix=prefix, fields=fields, **_options()))
     found = [(blob.name.removeprefix(prefix), blob.size, blob.md5_hash or "", blob.generation) for blob in blobs]
     return [StoredObject(*fields) for fields in sorted(found) if fields[0]]
 
@@ -61,10 +63,10 @@ def list_objects(folder: BucketPath) -> list[StoredObject]:
 def list_names(folder: BucketPath) -> list[str]:
     """Returns the names directly below a place, of objects and of what looks like folders."""
     prefix = f"{folder.name}/"
-    found = _client().list_blobs(
-        folder.bucket, prefix=prefix, delimiter="/", fields="items(name),prefixes,nextPageToken", **_options()
-    )
-    names = [blob.name for blob in found]  # the client collects the prefixes on the way
+    fields = "items(name),prefixes,nextPageToken"
+    with _explained(folder):
+        found = _client().list_blobs(folder.bucket, prefix=prefix, delimiter="/", fields=fields, **_options())
+        names = [blob.name for blob in found]  # the client collects the prefixes on the way
     return sorted({name.removeprefix(prefix).rstrip("/") for name in (*names, *found.prefixes)} - {""})
 
 
@@ -82,7 +84,8 @@ def read_object(path: BucketPath) -> tuple[bytes, int]:
 
 def find_generation(path: BucketPath) -> int:
     """Returns the generation of an object; 0 if there is none."""
-    blob = _bucket(path).get_blob(path.name, **_options())
+    with _explained(path):
+        blob = _bucket(path).get_blob(path.name, **_options())
     return int(blob.generation) if blob else 0
 
 
@@ -92,10 +95,11 @@ def read_generation(path: BucketPath, generation: int) -> bytes | None:
 
     A generation never changes, so what was read once is remembered.
     """
-    try:
-        return _bucket(path).blob(path.name, generation=generation).download_as_bytes(**_options())
-    except _errors().NotFound:
-        return None
+    with _explained(path):
+        try:
+            return _bucket(path).blob(path.name, generation=generation).download_as_bytes(**_options())
+        except _errors().NotFound:
+            return None
 
 
 def write_object(path: BucketPath, data: bytes, *, replaces: int) -> bool:
@@ -105,33 +109,30 @@ def write_object(path: BucketPath, data: bytes, *, replaces: int) -> bool:
         Whether it holds the data now. An answer that got lost makes the client try again, and the store refuses what it has
         already; the data itself tells that from somebody else's write.
     """
-    try:
-        _bucket(path).blob(path.name).upload_from_string(
-            data, if_generation_match=replaces, checksum="md5", content_type=_content_type(path), **_options()
-        )
-    except _errors().PreconditionFailed:
-        return read_object(path)[0] == data
+    options = {"if_generation_match": replaces, "checksum": "md5", "content_type": _content_type(path), **_options()}
+    with _explained(path):
+        try:
+            _bucket(path).blob(path.name).upload_from_string(data, **options)
+        except _errors().PreconditionFailed:
+            return read_object(path)[0] == data
     return True
 
 
 def create_object(path: BucketPath, source: Path | bytes, size: int) -> bool:
     """Uploads a file or bytes as a new object, in pieces if it is large; returns False if there is one of that name."""
-    blob = _bucket(path).blob(path.name)
     options = {"if_generation_match": 0, "checksum": "md5", "content_type": _content_type(path), **_options()}
-    try:
-        if isinstance(source, bytes):
-            blob.upload_from_string(source, **options)
-        else:
-            with source.open("rb") as file:
-                blob.upload_from_file(file, size=size, **options)
-    except _errors().PreconditionFailed:
-        return False
+    with _explained(path), io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        try:
+            _bucket(path).blob(path.name).upload_from_file(file, size=size, **options)
+        except _errors().PreconditionFailed:
+            return False
     return True
 
 
 def download_object(path: BucketPath, generation: int, target: IO[bytes]) -> None:
     """Writes one generation of an object into a file, piece by piece."""
-    _bucket(path).blob(path.name, generation=generation).download_to_file(target, checksum="md5", **_options())
+    with _explained(path):
+        _bucket(path).blob(path.name, generation=generation).download_to_file(target, checksum="md5", **_options())
 
 
 def remove_objects(folder: BucketPath) -> None:
@@ -139,12 +140,13 @@ def remove_objects(folder: BucketPath) -> None:
 
     def remove(found: StoredObject) -> None:
         path = folder / found.name
-        try:
-            _bucket(path).blob(path.name).delete(if_generation_match=found.generation, **_options())
-        except (_errors().NotFound, _errors().PreconditionFailed):
-            logger.info("Somebody else removed or replaced %s", path)
-        except _errors().Forbidden as error:
-            logger.warning("Could not remove the leftover %s; it does no harm but takes room: %s", path, error)
+        with _explained(path):
+            try:
+                _bucket(path).blob(path.name).delete(if_generation_match=found.generation, **_options())
+            except (_errors().NotFound, _errors().PreconditionFailed):
+                logger.info("Somebody else removed or replaced %s", path)
+            except _errors().Forbidden as error:
+                logger.warning("Could not remove the leftover %s; it does no harm but takes room: %s", path, error)
 
     in_parallel(remove, list_objects(folder))
 
@@ -164,11 +166,8 @@ def in_parallel(do: Any, items: Iterable[Any]) -> list[Any]:
 
 
 @contextlib.contextmanager
-def explain_bucket_errors(base: object) -> Iterator[None]:
+def _explained(path: BucketPath) -> Iterator[None]:
     """Turns missing rights, a missing bucket and a store that does not answer into an error for the user."""
-    if not isinstance(base, BucketPath):
-        yield
-        return
     from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
     from requests.exceptions import RequestException  # noqa: PLC0415
 
@@ -176,8 +175,8 @@ def explain_bucket_errors(base: object) -> Iterator[None]:
         yield
     except (_errors().GoogleAPICallError, _errors().RetryError, GoogleAuthError, RequestException) as error:
         raise UserError(
-            f"The serving directory {base} can be reached, listed, read and written.",
-            received=error,
+            f"The bucket {path.bucket} can be reached, listed, read and written.",
+            received=f"{path}: {error}",
             remedy="The live version is untouched. Check bucket, network and rights (docs/object-stores.md) and try again.",
         ) from error
 

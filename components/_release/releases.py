@@ -11,7 +11,6 @@ from typing import Any
 from components._release.approvals import APPROVAL_KINDS, check_approvals, requests_of
 from components._release.base import Base, BucketPath, to_base
 from components._release.bucket_versions import digest_version
-from components._release.gcs import explain_bucket_errors
 from components._release.ledger import ABANDONED, PUSH_INTENT, PUSHED, Entry, foreign_files, read_chain, read_ledger
 from components._release.model_configuration import Configuration, check_configuration, read_with_configuration
 from components._release.store import has_copy, has_digest, version_folders
@@ -93,8 +92,7 @@ def list_releases(base: str | Base) -> list[Release]:
     """
     base = to_base(base)
     if isinstance(base, BucketPath):
-        with explain_bucket_errors(base):
-            entries, configuration, _ = read_bucket(base)
+        entries, configuration, _ = read_bucket(base)
         return releases_of(entries, base, configuration.version)
     return releases_of(_checked(base, read_ledger(base)), base)
 
@@ -201,27 +199,26 @@ def verify_ledger(base: str | Base, head: str = "") -> list[str]:
         head: Hash of an entry that is known to have been the last one once; empty for none.
     """
     base = to_base(base)
-    with explain_bucket_errors(base):
-        entries, problems, configuration = _read_all(base)
-        if head and head not in {entry.hash for entry in entries}:
-            problems.append(f"No entry has the hash {head}: the ledger was cut off or written anew since that was its head.")
-        problems += [f"The file {name} does not belong in the ledger's folder." for name in foreign_files(base)]
-        if history := check_history(entries):
-            return problems + history
-        if configuration:
-            problems += check_configuration(configuration, entries)
-        releases = releases_of(entries, base, configuration.version if configuration else None)
-        for release in releases:
-            if release.state == PUSHED:
-                problems += _check_version(base, release)
-        return (
-            problems
-            + _check_copies(base, entries, releases)
-            + [
-                f"{base / name} looks like a version to TF Serving, and the ledger does not say that it was pushed."
-                for name in untrusted_versions(base, releases)
-            ]
-        )
+    entries, problems, configuration = _read_all(base)
+    if head and head not in {entry.hash for entry in entries}:
+        problems.append(f"No entry has the hash {head}: the ledger was cut off or written anew since that was its head.")
+    problems += [f"The file {name} does not belong in the ledger's folder." for name in foreign_files(base)]
+    if history := check_history(entries):
+        return problems + history
+    if configuration:
+        problems += check_configuration(configuration, entries)
+    releases = releases_of(entries, base, configuration.version if configuration else None)
+    for release in releases:
+        if release.state == PUSHED:
+            problems += _check_version(base, release)
+    return (
+        problems
+        + _check_copies(base, entries, releases)
+        + [
+            f"{base / name} looks like a version to TF Serving, and the ledger does not say that it was pushed."
+            for name in untrusted_versions(base, releases)
+        ]
+    )
 
 
 def _read_all(base: Base) -> tuple[list[Entry], list[str], Configuration | None]:

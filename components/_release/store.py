@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from components._release import gcs
-from components._release.base import Base, BucketPath, is_url, to_base
+from components._release.base import SCHEME, Base, BucketPath, to_base
 from components._release.durable import copy_tree, ensure_folder, make_folder, sync_tree, write_new_file
 from components._shared.artifacts import ASSETS_EXTRA_DIR, RELEASE_DIR
 from components._shared.digest import digest_tree
@@ -40,9 +40,9 @@ def serving_base(serving_dir: str) -> Base:
     Raises:
         UserError: If it is empty, another URL, or a file.
     """
-    if is_url(serving_dir):
+    if serving_dir.startswith(SCHEME):
         return to_base(serving_dir)
-    if not serving_dir or (Path(serving_dir).exists() and not Path(serving_dir).is_dir()):
+    if not serving_dir or "://" in serving_dir or (Path(serving_dir).exists() and not Path(serving_dir).is_dir()):
         raise UserError(
             "The serving directory is a folder on a file system, or a gs:// URL.",
             received=repr(serving_dir),
@@ -85,6 +85,21 @@ def has_digest(base: Path, version: int, pushed_digest: str) -> bool:
     """Returns whether a version is in its place, whole and unchanged."""
     folder = base / str(version)
     return folder.is_dir() and not folder.is_symlink() and digest_tree(folder) == pushed_digest
+
+
+def waiting_folder(base: Base) -> Path:
+    """Returns a serving directory in which a candidate can wait for approval.
+
+    Raises:
+        UserError: If it is a bucket: what waits there would change without a lock.
+    """
+    if isinstance(base, BucketPath):
+        raise UserError(
+            "A candidate waits for approval in a serving directory on a file system.",
+            received=str(base),
+            remedy="Set serving.directory to a folder, or leave gates.approval out.",
+        )
+    return base
 
 
 def candidate_folder(base: Path, model_digest: str) -> Path:
