@@ -107,14 +107,18 @@ def write_object(path: BucketPath, data: bytes, *, replaces: int) -> bool:
 
     Returns:
         Whether it holds the data now. An answer that got lost makes the client try again, and the store refuses what it has
-        already; the data itself tells that from somebody else's write.
+        already; the data itself tells that from somebody else's write. Who may create but not replace objects gets the same
+        answer for an object that is there as for one that may not be written.
     """
     options = {"if_generation_match": replaces, "checksum": "md5", "content_type": _content_type(path), **_options()}
     with _explained(path):
         try:
             _bucket(path).blob(path.name).upload_from_string(data, **options)
-        except _errors().PreconditionFailed:
-            return read_object(path)[0] == data
+        except (_errors().PreconditionFailed, _errors().Forbidden):
+            found, generation = read_object(path)
+            if generation in (0, replaces):
+                raise  # nobody was faster, so it is forbidden indeed
+            return found == data
     return True
 
 
@@ -124,7 +128,9 @@ def create_object(path: BucketPath, source: Path | bytes, size: int) -> bool:
     with _explained(path), io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
         try:
             _bucket(path).blob(path.name).upload_from_file(file, size=size, **options)
-        except _errors().PreconditionFailed:
+        except (_errors().PreconditionFailed, _errors().Forbidden):
+            if not find_generation(path):
+                raise
             return False
     return True
 

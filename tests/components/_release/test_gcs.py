@@ -71,6 +71,19 @@ def test_write_whose_answer_is_lost_counts_once(bucket, object_server, monkeypat
     assert not gcs.write_object(bucket / "entry.json", b"2", replaces=0)
 
 
+def test_who_may_only_create_is_told_that_somebody_was_faster(bucket, object_server):
+    object_server.put(bucket.bucket, f"{bucket.name}/entry.json", b"1")
+    object_server.interrupt = lambda method, path: 403 if method == "POST" else None
+    assert [gcs.write_object(bucket / "entry.json", data, replaces=0) for data in (b"1", b"2")] == [True, False]
+    assert not gcs.create_object(bucket / "entry.json", b"2", 1)
+    for do in (gcs.write_object, gcs.create_object):
+        with pytest.raises(UserError, match="403"):
+            do(bucket / "other.json", b"1", **({"replaces": 0} if do is gcs.write_object else {"size": 1}))
+    generation = gcs.find_generation(bucket / "entry.json")
+    with pytest.raises(UserError, match="403"):
+        gcs.write_object(bucket / "entry.json", b"2", replaces=generation)
+
+
 @pytest.mark.parametrize("size", [0, 5, gcs.LARGE + 1])
 def test_file_is_uploaded_once_and_comes_back(bucket, tmp_path, size):
     file, target = tmp_path / "file", io.BytesIO()
