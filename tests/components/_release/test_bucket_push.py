@@ -5,6 +5,7 @@ import pytest
 
 from components._release import bucket_push, gcs
 from components._release.ledger import read_ledger
+from components._release.model_configuration import Configuration, render, replace_configuration
 from components._release.push import push
 from components._release.releases import list_releases, live_version, verify_ledger
 from components._shared.errors import UserError
@@ -139,6 +140,76 @@ def test_configuration_of_an_earlier_push_stops_everything(bucket, make_candidat
     object_server.put(bucket.bucket, f"{bucket.name}/models.config", earlier)
     with pytest.raises(UserError, match="version 2 was pushed last"):
         live_version(bucket)
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Returns a function that lets something happen right before a step of the next push."""
+
+    def arrange(step, happen):
+        real = getattr(bucket_push, step)
+
+        def late(*arguments):
+            monkeypatch.setattr(bucket_push, step, real)
+            happen()
+            return real(*arguments)
+
+        monkeypatch.setattr(bucket_push, step, late)
+
+    return arrange
+
+
+def test_commit_gives_way_to_a_faster_one(bucket, make_candidate, meanwhile):
+    one, two = make_candidate("one"), make_candidate("two")
+    meanwhile("replace_configuration", lambda: push(bucket, two))
+    assert push(bucket, one).reason.startswith("Stale baseline:")
+    assert [(item.version, item.state, item.live) for item in list_releases(bucket)] == [
+        (1, "abandoned", False),
+        (2, "pushed", True),
+    ]
+    assert (verify_ledger(bucket), gcs.list_objects(bucket / "1")) == ([], [])
+
+
+def test_same_push_that_was_faster_shares_its_version(bucket, make_candidate, meanwhile):
+    meanwhile("replace_configuration", lambda: push(bucket, make_candidate()))
+    assert (push(bucket, make_candidate()).version, _kinds(bucket)) == ("1", ["push_intent", "pushed"])
+
+
+def test_upload_that_others_gave_up_and_removed_ends_as_stale(bucket, make_candidate, meanwhile):
+    def push_two_more():
+        push(bucket, make_candidate("two"))
+        push(bucket, make_candidate("three", "2"))
+
+    meanwhile("upload_version", push_two_more)
+    outcome = push(bucket, make_candidate("one"))
+    assert (outcome.pushed, outcome.reason[:15]) == (False, "Stale baseline:")
+    assert [item.state for item in list_releases(bucket)] == ["abandoned", "pushed", "pushed"]
+    assert (verify_ledger(bucket), gcs.list_objects(bucket / "1")) == ([], [])
+
+
+def test_void_claim_never_goes_live_again(bucket, make_candidate, meanwhile, object_server):
+    def void_ours():
+        replace_configuration(bucket, Configuration(void=(1,)), 0)
+
+    meanwhile("upload_version", void_ours)
+    outcome = push(bucket, make_candidate())
+    assert (outcome.version, _kinds(bucket)) == ("2", ["push_intent", "abandoned", "push_intent", "pushed"])
+    assert verify_ledger(bucket) == []
+
+
+def test_void_claim_of_a_dead_push_is_abandoned(bucket, make_candidate, object_server):
+    push(bucket, make_candidate("dead"))
+    _forget(object_server, bucket, ".ledger/00000002.json")
+    object_server.put(bucket.bucket, f"{bucket.name}/models.config", render(bucket, Configuration(void=(1,))))
+    assert (push(bucket, make_candidate("dead")).version, _kinds(bucket)[1]) == ("2", "abandoned")
+
+
+def test_push_that_is_never_the_fastest_is_an_error(bucket, make_candidate, monkeypatch):
+    monkeypatch.setattr(bucket_push, "_ATTEMPTS", 3)
+    monkeypatch.setattr(bucket_push, "replace_configuration", lambda *arguments: False)
+    with pytest.raises(UserError, match="comes to its turn"):
+        push(bucket, make_candidate())
+    assert live_version(bucket) == ""
 
 
 CHANGES = {
