@@ -30,7 +30,7 @@ TENSORFLOW_STAGES = (
 )
 """Stages whose imports need not wait for their turn, in the order in which they run.
 
-All but validate_serving import TensorFlow, which takes seconds; that one asks the model in a process of its own.
+All import TensorFlow, which takes seconds; validate_serving does so while the server that it asks starts.
 """
 
 _TICK = 0.02

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -20,7 +21,20 @@ def render_page(template: str | Path, /, **context: Any) -> str:
             and may import `macros.html.j2`.
         **context: The template's variables; `title` is required.
     """
-    template = Path(template)
+    return _render(Path(template), context)
+
+
+def render_fragment(template: str | Path, /, **context: Any) -> Markup:
+    """Returns a part of a page, with its values escaped, to be put into pages as it is.
+
+    Args:
+        template: A `.html.j2` file that may import `macros.html.j2`.
+        **context: The template's variables.
+    """
+    return Markup(_render(Path(template), context))  # noqa: S704  # autoescaped
+
+
+def _render(template: Path, context: dict[str, Any]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([template.parent, _TEMPLATES]),
         autoescape=True,

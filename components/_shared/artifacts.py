@@ -8,8 +8,8 @@ transform_graph       TFT's own layout: transform_fn/, transformed_metadata/, me
 transformed_examples  Split-<split>/*.parquet
 model                 Format-Serving/ (a SavedModel), training.json
 baseline              baseline.json, and model/ (the pushed version, whole) when one is live
-evaluation            TFMA's own layout, predictions.parquet, evaluation.json, gates.json
-serving_report        serving_report.json, gates.json
+evaluation            TFMA's own layout, predictions.parquet, evaluation.json, details.html, gates.json
+serving_report        serving_report.json, details.html, gates.json
 decision              decision.json, and BLESSED or NOT_BLESSED
 pushed                pushed.json
 
@@ -59,6 +59,9 @@ EVALUATION_FILE = "evaluation.json"
 CANDIDATE, BASELINE = "candidate", "baseline"
 """The models in predictions.parquet, and in the metrics of evaluation.json."""
 SERVING_REPORT_FILE = "serving_report.json"
+
+DETAILS_FILE = "details.html"
+"""What a stage's page shows beyond verdicts, for the decision's page to show as well."""
 
 DECISION_FILE = "decision.json"
 DECISION_FORMAT = "sluice/decision/1"

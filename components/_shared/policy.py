@@ -160,8 +160,8 @@ class ServingGate(_Gate):
         max_p99_ms: Greatest 99th percentile of the latency in milliseconds, by batch size (as text, for JSON); the upper end
             of its confidence interval is judged.
         max_size_mb: Greatest size of the SavedModel on disk in megabytes (10^6 bytes).
-        max_cold_start_s: Greatest time in seconds from loading to the first answer; None to report it only.
-        max_memory_mb: Greatest memory in megabytes (10^6 bytes) that the model adds to the runtime; None to report it only.
+        max_cold_start_s: Greatest time in seconds from the server's start to AVAILABLE; None to report it only.
+        max_memory_mb: Greatest memory in megabytes (10^6 bytes) of the server's process; None to report it only.
         requests: Timed requests per batch size, at least `LEAST_REQUESTS`.
     """
 

@@ -6,8 +6,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from components._report.page import render_page
-from components._shared.artifacts import BLESSED_FILE, CANDIDATE, DECISION_FILE, DECISION_FORMAT, NOT_BLESSED_FILE
+from components._shared.artifacts import BLESSED_FILE, CANDIDATE, DECISION_FILE, DECISION_FORMAT, DETAILS_FILE, NOT_BLESSED_FILE
 from components._shared.gates import Status, Verdict
 from components._shared.outputs import write_json, write_text
 from components._shared.overrides import Bounds, tighten
@@ -82,7 +84,8 @@ def decide_release(
     approval = _judge_approval(gates, bounds.policy, now or datetime.datetime.now(datetime.UTC))
     gates = (*gates, Judged(stage="decide_release", result=approval.result))
     document = {**_document(gates, facts, bounds), "deadline": approval.deadline}
-    _write(document, gates, facts, Path(decision), Path(report), Path(summary))
+    details = [part for folder in reports.values() if (part := _read_details(folder))]
+    _write(document, gates, facts, details, Path(decision), Path(report), Path(summary))
     return document
 
 
@@ -157,8 +160,22 @@ def _clear(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
+def _read_details(folder: Path) -> Markup:
+    """Returns what a stage shows beyond verdicts, escaped by it; nothing where it is missing, since it decides nothing."""
+    try:
+        return Markup((folder / DETAILS_FILE).read_text(encoding="utf-8"))  # noqa: S704
+    except (OSError, ValueError):
+        return Markup()
+
+
 def _write(
-    document: dict[str, Any], gates: tuple[Judged, ...], facts: Facts, decision: Path, report: Path, summary: Path
+    document: dict[str, Any],
+    gates: tuple[Judged, ...],
+    facts: Facts,
+    details: list[Markup],
+    decision: Path,
+    report: Path,
+    summary: Path,
 ) -> None:
     title = _TITLES[document["status"]]
     page = render_page(
@@ -167,6 +184,7 @@ def _write(
         decision=document,
         what_to_do=what_to_do(document),
         gates=gates,
+        details=details,
         evidence=facts.evidence,
     )
     write_text(report, page)

@@ -13,7 +13,7 @@ from tensorflow_model_analysis.proto import config_pb2
 from components._data.examples import read_manifest
 from components._data.schema import read_schema
 from components._data.vectors import to_column
-from components._shared.artifacts import BASELINE, CANDIDATE, EVALUATION_FILE, GATES_FILE, PREDICTIONS_FILE, TEST
+from components._shared.artifacts import BASELINE, CANDIDATE, DETAILS_FILE, EVALUATION_FILE, GATES_FILE, PREDICTIONS_FILE, TEST
 from components._shared.errors import UserError
 from components._shared.gates import Evidence, GateReport
 from components._shared.label import LabelKind, LabelSpec, read_label_spec
@@ -146,7 +146,7 @@ def _score(
 def _make_folder(evaluation: str | Path) -> Path:
     folder = Path(evaluation)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (GATES_FILE, EVALUATION_FILE):  # what an earlier run left must not speak for this one
+    for name in (GATES_FILE, EVALUATION_FILE, DETAILS_FILE):  # what an earlier run left must not speak for this one
         (folder / name).unlink(missing_ok=True)
     return folder
 
@@ -214,7 +214,9 @@ def _write(
         counted=measured.counted,
         note=run.note,
     )
-    write_text(page_file, page.render(content))
+    details = page.render_details(content)
+    write_text(folder / DETAILS_FILE, details)
+    write_text(page_file, page.render(content, details))
     report.write(folder)
     classification = summary.describe_classification(curves.get(CANDIDATE), results[0] if results else None, label)
     return EvaluationResult(report, summary.flatten(document["metrics"]), classification)

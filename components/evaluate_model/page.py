@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
-from components._report.page import render_page
+from components._report.page import render_fragment, render_page
 from components._shared.artifacts import BASELINE, CANDIDATE
 from components._shared.gates import GateReport, Verdict
 from components._shared.label import LabelSpec
@@ -62,16 +63,11 @@ class Content:
     note: str
 
 
-def render(content: Content) -> str:
-    """Returns the page."""
+def render_details(content: Content) -> Markup:
+    """Returns what the evaluation shows beyond verdicts: a part of its own page and of the decision's."""
     slices = sort_slices(content.results, content.ranking, content.slice_intervals, content.policy.performance.min_slice_size)
-    return render_page(
-        Path(__file__).parent / "report.html.j2",
-        title="Evaluation",
-        headline=_headline(content.report),
-        passed=not _failed(content.report),
-        report=content.report,
-        summary=content.summary,
+    return render_fragment(
+        Path(__file__).parent / "details.html.j2",
         metrics=_compare(content.summary["metrics"]),
         has_live=BASELINE in content.predictions,
         comparison=content.comparison,
@@ -86,6 +82,20 @@ def render(content: Content) -> str:
         panels=draw_panels(content.counted, content.policy.fairness),
         charts=_charts(content),
         matrices=_matrices(content),
+    )
+
+
+def render(content: Content, details: Markup) -> str:
+    """Returns the page."""
+    return render_page(
+        Path(__file__).parent / "report.html.j2",
+        title="Evaluation",
+        headline=_headline(content.report),
+        passed=not _failed(content.report),
+        report=content.report,
+        summary=content.summary,
+        has_live=BASELINE in content.predictions,
+        details=details,
         measurements=[(gate, [item for item in gate.measurements if gate.gate != "fairness"]) for gate in content.report.gates],
         note=content.note,
     )

@@ -7,7 +7,7 @@ from components._shared import cli, outputs
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the stage's flags, which are its inputs and outputs."""
-    parser = cli.make_parser("Checks in a fresh process that the exported model loads and answers as it was evaluated.")
+    parser = cli.make_parser("Checks in the target server that the exported model loads and answers as it was evaluated.")
     parser.add_argument("--model", required=True, help="the candidate: a SavedModel in Format-Serving, and training.json")
     parser.add_argument("--baseline", required=True, help="the live version, for the evidence")
     parser.add_argument("--examples", required=True, help="the raw examples; rows of the test split are sent")

@@ -13,7 +13,7 @@ from components._shared.gates import GateResult, Measurement, Verdict
 from components._shared.label import LabelSpec
 from components._shared.policy import BusinessRulesGate
 from components._shared.rules import BoundRule, Condition, MonotonicRule, NeverRule, Rule, read_rules
-from components.validate_serving.client import Outcome
+from components.validate_serving.job import Outcome
 from components.validate_serving.values import plain_row
 
 _EXAMPLES = 5
@@ -46,7 +46,7 @@ def judge_rules(
     Args:
         bounds: The rules, which suit the label.
         label: What is predicted.
-        outcome: What became of the fresh process.
+        outcome: What came of asking the server.
         table: The sampled rows.
         schema: The schema of the rows.
     """
@@ -141,7 +141,8 @@ def _try_rule(
         if len(values) < 2:
             raise _NotTriedError(f"The range {list(rule.over)} holds fewer than two values of {rule.column!r}.")
     if key not in outcome.answers:
-        said = outcome.measured.unanswered.get(key) or " ".join(outcome.measured.problems.get("loads", []))
+        seen = outcome.measured
+        said = seen.unanswered.get(key) or seen.lost or " ".join(seen.problems.get("loads", []))
         raise _NotTriedError(f"The model did not answer. {said}".strip())
     predictions = outcome.answers[key]
     if not rule.class_name:

@@ -1,101 +1,141 @@
-"""Starts the fresh process and collects what it answered, whatever becomes of it."""
+"""Asks a model server over gRPC and REST, as its clients do."""
 
-import dataclasses
+import http.client
 import json
-import logging
-import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
+import grpc
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+import tensorflow as tf
+from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
 
-from components.validate_serving import job
-from components.validate_serving.job import Job, Measured
+from components._shared.label import LabelSpec
+from components.validate_serving import rest
+from components.validate_serving.target import MODEL_NAME, ServerLostError
 
-logger = logging.getLogger("sluice.validate_serving")
-
-_PACKAGE_ROOT = Path(__file__).parents[2]
-_GRACE_SECONDS = 10.0
-_TAIL_LINES, _LONGEST_LINE = 20, 500
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What became of the fresh process.
-
-    Attributes:
-        measured: What it saw; None when it did not come to its end.
-        answers: Its answers by way of asking, and its latencies; empty when it did not come to its end.
-        transformed: The transformed features of the rows that were to be transformed; None when it gave none.
-        failure: Why it did not come to its end, as a sentence; empty when it did.
-        log_tail: The last lines of its log; empty when it came to its end.
-        seconds: From its start to its end.
-    """
-
-    measured: Measured | None
-    answers: dict[str, np.ndarray]
-    transformed: pa.Table | None = None
-    failure: str = ""
-    log_tail: str = ""
-    seconds: float = 0.0
+_CHANNEL = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.enable_http_proxy", 0),  # it is on this machine
+    ("grpc.use_local_subchannel_pool", 1),
+]
+_LAST_BREATH_SECONDS = 1.0
 
 
-def run_job(task: Job, rows: pa.Table, samples: dict[str, pa.Table] | None = None) -> Outcome:
-    """Runs a job in a process of its own, which shares nothing with this one, as a server would.
+class RefusedError(Exception):
+    """The server answered with an error; the text is its code, as gRPC names it, and its message."""
+
+
+class Client:
+    """A client of one server and its one model.
 
     Args:
-        task: The job.
-        rows: The raw rows to send, at least one.
-        samples: More raw rows, by file name.
+        port: Its gRPC port on this machine.
+        rest_port: Its REST port on this machine.
+        deadline: When the last answer must be there, on the clock of `time.monotonic`.
+        ending: Tells how the server ended, as a sentence; empty while it runs.
     """
-    with tempfile.TemporaryDirectory(prefix="validate-serving-") as name:
-        folder = Path(name)
-        for file, table in {job.ROWS_FILE: rows, **(samples or {})}.items():
-            pq.write_table(table, folder / file)
-        job.write_job(folder, task)
-        started = time.perf_counter()
-        failure = _run(folder, task.timeout_seconds)
-        seconds = time.perf_counter() - started
-        if not failure and not (folder / job.MEASURED_FILE).exists():
-            failure = "The fresh process ended without a result."
-        if failure:
-            logger.warning(failure)
-            return Outcome(measured=None, answers={}, failure=failure, log_tail=_tail(folder / "log.txt"), seconds=seconds)
-        measured = Measured(**json.loads((folder / job.MEASURED_FILE).read_text(encoding="utf-8")))
-        given = folder / job.TRANSFORMED_FILE
-        transformed = pq.read_table(given) if given.exists() else None
-        with np.load(folder / job.ANSWERS_FILE) as answers:
-            return Outcome(measured=measured, answers=dict(answers), transformed=transformed, seconds=seconds)
 
+    def __init__(self, port: int, rest_port: int, *, deadline: float, ending: Callable[[], str]) -> None:
+        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=_CHANNEL)
+        self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
+        self._rest = http.client.HTTPConnection("127.0.0.1", rest_port)
+        self._deadline = deadline
+        self._ending = ending
 
-def _run(folder: Path, timeout_seconds: float) -> str:
-    command = [sys.executable, "-m", "components.validate_serving.worker", "--job", str(folder)]
-    started = time.monotonic()
-    with (folder / "log.txt").open("wb") as log:
+    def close(self) -> None:
+        """Closes both connections."""
+        self._rest.close()
+        self._channel.close()
+
+    def send(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
+        """Sends a request over gRPC and returns the answer to it.
+
+        Raises:
+            RefusedError: If the server answers with an error.
+            ServerLostError: If it ends, or does not answer in time.
+        """
+        return self._call(self._stub.Predict, request)
+
+    def predict(self, signature: str, tensors: dict[str, tf.Tensor]) -> dict[str, np.ndarray]:
+        """Returns the outputs of a signature, over gRPC; raises as `send` does."""
+        return read_response(self.send(make_request(signature, tensors)))
+
+    def predict_rest(self, tensors: dict[str, tf.Tensor], label: LabelSpec) -> np.ndarray:
+        """Returns the predictions of `serving_default`, over REST; raises as `send` does.
+
+        Raises:
+            ValueError: If the answer holds no predictions.
+        """
+        body = rest.encode_request({name: tensor.numpy() for name, tensor in tensors.items()})
+        self._rest.timeout = self._remaining()
+        if self._rest.sock is not None:
+            self._rest.sock.settimeout(self._rest.timeout)
         try:
-            code = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=_PACKAGE_ROOT,  # `python -m` looks for packages there first
-                timeout=timeout_seconds + _GRACE_SECONDS,
-                check=False,
-            ).returncode
-        except subprocess.TimeoutExpired:
-            code = None
-    if code == 0:
-        return ""
-    if code is None or time.monotonic() - started >= timeout_seconds:
-        return f"The fresh process did not finish within {timeout_seconds:g} seconds."
-    ended = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-    return f"The fresh process {ended}."
+            self._rest.request("POST", f"/v1/models/{MODEL_NAME}:predict", body, {"Content-Type": "application/json"})
+            response = self._rest.getresponse()
+            answer = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self._rest.close()
+            self._raise_if_lost()
+            raise RefusedError(f"REST: {type(error).__name__}: {error}") from error
+        if response.status != http.HTTPStatus.OK:
+            raise RefusedError(f"REST: {response.status}: {_error_text(answer)}")
+        outputs = rest.decode_answer(answer)
+        if not outputs.keys() & {"", label.output}:
+            raise ValueError(f"REST gives no {label.output!r} but {sorted(outputs)}.")
+        return outputs.get(label.output, outputs.get("", np.empty(0)))
+
+    def signatures(self) -> dict[str, Any]:
+        """Returns the SignatureDef of each signature by name; raises as `send` does."""
+        request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+        request.model_spec.name = MODEL_NAME
+        found = get_model_metadata_pb2.SignatureDefMap()
+        self._call(self._stub.GetModelMetadata, request).metadata["signature_def"].Unpack(found)
+        return dict(found.signature_def)
+
+    def _call(self, method: Any, request: Any) -> Any:
+        try:
+            return method(request, timeout=self._remaining())
+        except grpc.RpcError as error:
+            code = error.code()
+            if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
+                self._raise_if_lost()
+            raise RefusedError(f"{code.name}: {error.details()}") from error
+
+    def _remaining(self) -> float:
+        if (seconds := self._deadline - time.monotonic()) <= 0:
+            raise ServerLostError("The server did not answer in time.")
+        return seconds
+
+    def _raise_if_lost(self) -> None:
+        # A connection may break a moment before the process is seen to have ended.
+        end = min(time.monotonic() + _LAST_BREATH_SECONDS, self._deadline)
+        while not (ended := self._ending()) and time.monotonic() < end:
+            time.sleep(0.02)
+        if ended:
+            raise ServerLostError(ended)
+        self._remaining()
 
 
-def _tail(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
-    return "\n".join(line[:_LONGEST_LINE] for line in lines)
+def make_request(signature: str, tensors: dict[str, tf.Tensor]) -> predict_pb2.PredictRequest:
+    """Returns the request that sends tensors to a signature."""
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name, request.model_spec.signature_name = MODEL_NAME, signature
+    for name, tensor in tensors.items():
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(tensor.numpy()))
+    return request
+
+
+def read_response(response: predict_pb2.PredictResponse) -> dict[str, np.ndarray]:
+    """Returns the outputs of an answer; strings are bytes in an array of objects."""
+    return {name: tf.make_ndarray(proto) for name, proto in response.outputs.items()}
+
+
+def _error_text(answer: bytes) -> str:
+    try:
+        return str(json.loads(answer)["error"])
+    except (ValueError, KeyError, TypeError):
+        return repr(answer[:200])

@@ -1,4 +1,4 @@
-"""Checks in a fresh process that the exported model loads and answers as it was evaluated."""
+"""Checks in the target server that the exported model loads and answers as it was evaluated."""
 
 import dataclasses
 import logging
@@ -17,14 +17,14 @@ from components._shared.live_version import read_live_version
 from components._shared.overrides import read_bounds
 from components._shared.policy import Policy
 from components.validate_serving.business_rules import BusinessRules, judge_rules
-from components.validate_serving.client import Outcome, run_job
-from components.validate_serving.job import ROBUSTNESS_FILE, RULES_FILE, TO_TRANSFORM_FILE, Job
+from components.validate_serving.job import Outcome, Samples
 from components.validate_serving.latency import summarize_latency
 from components.validate_serving.page import write_page, write_report
 from components.validate_serving.parity import NoPredictionsError, Parity, judge_parity, read_predictions, with_transform
 from components.validate_serving.plan import choose_samples, plan_job
 from components.validate_serving.robustness import Robustness, judge_robustness
-from components.validate_serving.sampling import first_rows, select_features
+from components.validate_serving.run import run_job
+from components.validate_serving.sampling import first_rows
 from components.validate_serving.serving import judge_serving, model_size_mb
 from components.validate_serving.transform_parity import TransformParity, failure, judge_transform
 
@@ -47,7 +47,7 @@ def validate_serving(
     overrides: dict[str, Any] | None = None,
     timeout_seconds: float = 300.0,
 ) -> GateReport:
-    """Loads the exported model in a process of its own, asks it in every way, and judges the gates of serving.
+    """Starts the target server on the exported model, asks it in every way, and judges the gates of serving.
 
     Args:
         model: Folder of the candidate.
@@ -62,7 +62,7 @@ def validate_serving(
         serving_report: Folder to write the measurements and the gates' report to.
         report: File to write the page to.
         overrides: What this run tightens.
-        timeout_seconds: How long the fresh process may take.
+        timeout_seconds: How long the server may take, from its start to its last answer.
 
     Raises:
         UserError: If the policy is not what its hash says, an override loosens, or the policy, a rule, the examples, the
@@ -71,21 +71,21 @@ def validate_serving(
     (Path(serving_report) / GATES_FILE).unlink(missing_ok=True)  # an older report must not outlive an error
     judged_by = read_bounds(policy, eval_config, policy_hash, overrides)
     bounds, manifest, model_dir = judged_by.policy, read_manifest(examples), Path(model) / SERVING_MODEL_DIR
-    task = plan_job(bounds, model_dir, schema, read_label_spec(manifest), timeout_seconds)
+    known = read_schema(schema)
+    task = plan_job(bounds, model_dir, known, read_label_spec(manifest), timeout_seconds)
     evidence = Evidence(
         model_digest=digest_model(model_dir),
         data_version=manifest["data_version"],
         policy_hash=judged_by.policy_hash,
         baseline_version=read_live_version(baseline).version,
     )
-    rows, known = first_rows(examples, TEST, bounds.parity.rows), read_schema(schema)
-    features = select_features(rows, known)
-    samples = choose_samples(task, bounds, examples, known, manifest["splits"][TEST]["rows"])
-    outcome = _ask(task, features, samples)
+    rows = first_rows(examples, TEST, bounds.parity.rows)
+    samples = choose_samples(task, bounds, examples, rows, manifest["splits"][TEST]["rows"])
+    outcome = run_job(task, samples)
     timed = {size: outcome.answers[key] for size in task.batch_sizes if (key := f"latency_{size}") in outcome.answers}
     latencies, size_mb = [summarize_latency(size, values) for size, values in timed.items()], model_size_mb(model_dir)
     serving = judge_serving(bounds.serving, task.label, outcome, latencies, size_mb)
-    parity = _parity(bounds, task.label, outcome, evaluation, evidence, manifest, rows, features)
+    parity = _parity(bounds, task.label, outcome, evaluation, evidence, manifest, rows, samples)
     parity = with_transform(parity, _transform(bounds, task.label, outcome, transformed_examples, manifest, samples))
     robustness, rules = _judge_stress(bounds, task.label, outcome, samples, known)
     results = (serving, parity.result, robustness.result, rules.result)
@@ -93,9 +93,8 @@ def validate_serving(
     found = GateReport(stage="validate_serving", evidence=evidence, gates=gates)
     rows_shown = {"worst_rows": parity.worst, "differing_features": parity.differing}
     rows_shown |= {"broken_probes": robustness.broken, "broken_rules": rules.broken}
-    write_page(
-        report, found=found, bounds=bounds, task=task, outcome=outcome, latencies=latencies, size_mb=size_mb, **rows_shown
-    )
+    shown = {"outcome": outcome, "latencies": latencies, "size_mb": size_mb, **rows_shown}
+    write_page(report, serving_report, found=found, bounds=bounds, task=task, **shown)
     write_report(serving_report, found, outcome, latencies, rows_shown)
     for gate in gates:
         logger.info("Gate %s: %s. %s", gate.gate, gate.verdict.value, gate.reason)
@@ -103,22 +102,16 @@ def validate_serving(
 
 
 def _judge_stress(
-    bounds: Policy, label: LabelSpec, outcome: Outcome, samples: dict[str, pa.Table], schema: Any
+    bounds: Policy, label: LabelSpec, outcome: Outcome, samples: Samples, schema: Any
 ) -> tuple[Robustness, BusinessRules]:
     # A gate that is switched off was not asked: what it would send may end the process that the other gates need.
     robustness = Robustness(result=GateResult(gate="robustness", verdict=Verdict.SWITCHED_OFF, reason="", measurements=()))
     rules = BusinessRules(result=GateResult(gate="business_rules", verdict=Verdict.SWITCHED_OFF, reason="", measurements=()))
     if not bounds.robustness.off:
-        robustness = judge_robustness(bounds.robustness, label, outcome, samples[ROBUSTNESS_FILE], schema)
+        robustness = judge_robustness(bounds.robustness, label, outcome, samples.robustness, schema)
     if not bounds.business_rules.off:
-        rules = judge_rules(bounds.business_rules, label, outcome, samples.get(RULES_FILE, pa.table({})), schema)
+        rules = judge_rules(bounds.business_rules, label, outcome, samples.rules, schema)
     return robustness, rules
-
-
-def _ask(task: Job, features: pa.Table, samples: dict[str, pa.Table]) -> Outcome:
-    if features.num_rows == 0:
-        return Outcome(measured=None, answers={}, failure="The test split has no rows to send.")
-    return run_job(task, features, samples)
 
 
 def _parity(
@@ -129,7 +122,7 @@ def _parity(
     evidence: Evidence,
     manifest: dict[str, Any],
     rows: pa.Table,
-    features: pa.Table,
+    samples: Samples,
 ) -> Parity:
     if outcome.measured is None:
         return _no_parity(f"Serving gave no answers to compare. {outcome.failure}")
@@ -137,7 +130,7 @@ def _parity(
         predictions = read_predictions(evaluation, evidence, manifest["splits"][TEST]["rows"], label, rows)
     except NoPredictionsError as error:
         return _no_parity(str(error))
-    return judge_parity(bounds.parity, label, predictions, outcome.answers, features)
+    return judge_parity(bounds.parity, label, predictions, outcome.answers, samples.rows)
 
 
 def _transform(
@@ -146,15 +139,15 @@ def _transform(
     outcome: Outcome,
     transformed_examples: str,
     manifest: dict[str, Any],
-    samples: dict[str, pa.Table],
+    samples: Samples,
 ) -> TransformParity:
     if outcome.measured is None:
         return failure("No transformed features were given either.")
     if outcome.transformed is None:
         problems = outcome.measured.problems
-        said = " ".join(problems.get("loads", problems.get("transform", [])))
+        said = " ".join(problems.get("loads", problems.get("transform", []))) or outcome.measured.lost
         return failure(f"The signature {SIGNATURE_TRANSFORM!r} gave no features to compare. {said}".strip())
-    raw, rows = samples[TO_TRANSFORM_FILE], manifest["splits"][EVAL]["rows"]
+    raw, rows = samples.to_transform, manifest["splits"][EVAL]["rows"]
     return judge_transform(bounds.parity, label, outcome.transformed, transformed_examples, raw, rows)
 
 

@@ -1,96 +1,87 @@
-"""What the stage and its fresh process tell each other, as files in one folder.
-
-job.json       the job
-rows.parquet   the raw rows to send; robustness.parquet and rules.parquet hold the samples of these gates, and
-               to_transform.parquet raw rows of the eval split
-transformed.parquet  what the model makes of those, one column per transformed feature; not there when it did not answer
-answers.npz    one float array per way of asking (see `ANSWERS`), `latency_<batch size>` in milliseconds, and the answers
-               to the probes and the rules (see `stress.py`)
-measured.json  all else that was seen; written last, so without it the process did not come to its end
-"""
+"""What the server is asked, and what was seen of it."""
 
 import dataclasses
-import json
-from pathlib import Path
 from typing import Any
 
-from components._shared import outputs
-from components._shared.label import LabelKind, LabelSpec
+import numpy as np
+import pyarrow as pa
 
-JOB_FILE, ROWS_FILE, ANSWERS_FILE, MEASURED_FILE = "job.json", "rows.parquet", "answers.npz", "measured.json"
-ROBUSTNESS_FILE, RULES_FILE = "robustness.parquet", "rules.parquet"
-TO_TRANSFORM_FILE, TRANSFORMED_FILE = "to_transform.parquet", "transformed.parquet"
+from components._shared.label import LabelSpec
+from components._shared.policy import RobustnessGate
 
 RAW, REST, EXAMPLES = "raw tensors", "JSON", "tf.Example"
 ANSWERS = {
-    RAW: "serving_default, raw tensors",
-    REST: "serving_default, values sent and answered as JSON, as REST clients do",
-    EXAMPLES: "examples, serialized tf.Example",
+    RAW: "serving_default, raw tensors over gRPC",
+    REST: "serving_default, JSON over REST",
+    EXAMPLES: "examples, serialized tf.Example over gRPC",
 }
 """The ways of asking for a prediction whose answers must agree with the evaluation's."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Job:
-    """What the fresh process has to do.
+    """What the server is asked.
 
     Attributes:
         model: Folder of the SavedModel.
-        schema: The schema: its file, or the folder of its artifact.
+        schema: The schema of the raw rows.
         label: What is predicted.
         batch_sizes: Rows per request of the timed requests.
         requests: Timed requests per batch size.
-        timeout_seconds: When the process ends itself.
+        timeout_seconds: How long the server may take, from its start to the last answer.
         robustness: Bounds of the robustness gate, whose probes are then asked; None to leave them out.
         rules: The business rules to ask for.
     """
 
     model: str
-    schema: str
+    schema: Any
     label: LabelSpec
     batch_sizes: tuple[int, ...]
     requests: int
     timeout_seconds: float
-    robustness: dict[str, Any] | None = None
+    robustness: RobustnessGate | None = None
     rules: tuple[dict[str, Any], ...] = ()
 
 
-def write_job(folder: Path, task: Job) -> None:
-    """Writes the job into its folder."""
-    outputs.write_json(folder / JOB_FILE, dataclasses.asdict(task))
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Samples:
+    """The raw rows to send, with the SERVING features as columns.
 
+    Attributes:
+        rows: The first rows of the test split.
+        to_transform: The first rows of the eval split.
+        robustness: Sampled rows of the test split for the probes; empty when they are not asked.
+        rules: Sampled rows of the test split for the rules; empty when there are none.
+    """
 
-def read_job(folder: Path) -> Job:
-    """Reads the job of a folder."""
-    document = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))
-    kind, classes = LabelKind(document["label"]["kind"]), tuple(document["label"]["classes"])
-    document["label"] = LabelSpec(name=document["label"]["name"], kind=kind, classes=classes)
-    return Job(**{**document, "batch_sizes": tuple(document["batch_sizes"]), "rules": tuple(document["rules"])})
+    rows: pa.Table
+    to_transform: pa.Table
+    robustness: pa.Table
+    rules: pa.Table
 
 
 @dataclasses.dataclass(kw_only=True)
 class Measured:
-    """What the fresh process saw; filled in as it goes.
+    """What was seen of the server; filled in as it goes.
 
     Attributes:
-        tensorflow: Version of the runtime.
-        seconds: Durations: import, load, cold_start (loading and the first answer, without the import), warmup, and those
-            of the gates that ask for more.
-        memory: Megabytes: before_load_mb, peak_mb of loading and serving, and added_mb, the difference; off Linux the peak
-            alone.
-        first_request_ms: Milliseconds of the very first request after loading; None when it was not answered.
+        seconds: Durations: cold_start (from the process's start to AVAILABLE; of the local server without its imports, which
+            are `import`), and those of the gates that ask for more.
+        peak_mb: Greatest resident memory of the server's process over loading, warm-up and timed requests, in megabytes;
+            None off Linux.
+        first_request_ms: Milliseconds of the very first request after AVAILABLE; None when it was not answered.
         signatures: For each signature its inputs and outputs, as "dtype [shape]" by name.
         warmup_records: Records in the warm-up file; None when it could not be read.
         without_optional: Rows that were sent with every optional feature missing; None when no feature is optional.
         non_finite: Numbers that are not finite in all the answers, by what was asked.
         invalid: Rows whose prediction is finite but not valid for the kind of label, by what was asked.
         unanswered: Why a probe or a rule got no answer, by the name of its array.
+        lost: How the server was lost before it had answered everything, as a sentence; empty when it was not.
         problems: What went wrong, in sentences, by check.
     """
 
-    tensorflow: str = ""
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
-    memory: dict[str, float] = dataclasses.field(default_factory=dict)
+    peak_mb: float | None = None
     first_request_ms: float | None = None
     signatures: dict[str, dict[str, dict[str, str]]] = dataclasses.field(default_factory=dict)
     warmup_records: int | None = None
@@ -98,4 +89,30 @@ class Measured:
     non_finite: dict[str, int] = dataclasses.field(default_factory=dict)
     invalid: dict[str, int] = dataclasses.field(default_factory=dict)
     unanswered: dict[str, str] = dataclasses.field(default_factory=dict)
+    lost: str = ""
     problems: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of asking the server.
+
+    Attributes:
+        measured: What was seen of it; None when nothing was asked.
+        answers: One float array per way of asking (see `ANSWERS`), `latency_<batch size>` in milliseconds, and the answers to
+            the probes and the rules (see `stress.py`); what was not answered is not there.
+        transformed: What the model makes of the rows of the eval split, one column per transformed feature; None when it did
+            not answer.
+        server: Which server answered.
+        failure: Why nothing was asked, as a sentence; empty when the server was.
+        log_tail: The last lines of its log; empty when it stayed to the end.
+        seconds: From its start to its end.
+    """
+
+    measured: Measured | None
+    answers: dict[str, np.ndarray]
+    transformed: pa.Table | None = None
+    server: str = ""
+    failure: str = ""
+    log_tail: str = ""
+    seconds: float = 0.0

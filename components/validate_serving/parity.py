@@ -17,6 +17,9 @@ from components.validate_serving.predictions import differences, expected_shape,
 from components.validate_serving.transform_parity import TransformParity
 from components.validate_serving.values import plain_row
 
+AGREEMENT = 1e-6
+"""Greatest difference between REST and gRPC, which answer the same batches: JSON carries a float32 whole."""
+
 _WORST_ROWS = 10
 
 
@@ -102,13 +105,15 @@ def judge_parity(
     """
     apart = {way: differences(answers[way], predictions, label) for way in job.ANSWERS if way in answers}
     by_row = {way: per_row(values) for way, values in apart.items()}
-    measurements = [_measure(way, label, by_row.get(way), bounds.tolerance) for way in job.ANSWERS]
+    measurements = [_measure(job.ANSWERS[way], label, by_row.get(way), bounds.tolerance) for way in job.ANSWERS]
+    between = per_row(differences(answers[job.REST], answers[job.RAW], label)) if {job.REST, job.RAW} <= apart.keys() else None
+    measurements.append(_measure("between REST and gRPC", label, between, AGREEMENT))
     passed = all(measurement.passed for measurement in measurements)
     largest = np.max([*apart.values()], axis=0) if apart else None
     result = GateResult(
         gate="parity",
         verdict=Verdict.PASSED if passed else Verdict.FAILED,
-        reason=_reason(None if len(by_row) < len(job.ANSWERS) else largest, by_row, bounds.tolerance),
+        reason=_reason(None if len(by_row) < len(job.ANSWERS) else largest, by_row, bounds.tolerance, measurements[-1]),
         measurements=tuple(measurements),
     )
     return Parity(result=result, worst=[] if largest is None else _worst(label, largest, predictions, answers, rows))
@@ -144,9 +149,9 @@ def _same(predicted: pa.ChunkedArray, labels: pa.ChunkedArray) -> bool:
     return predicted.slice(0, len(labels)).to_pylist() == labels.to_pylist()
 
 
-def _measure(way: str, label: LabelSpec, apart: np.ndarray | None, tolerance: float) -> Measurement:
+def _measure(what: str, label: LabelSpec, apart: np.ndarray | None, tolerance: float) -> Measurement:
     relative = "relative " if label.kind is LabelKind.NUMERIC else ""
-    name = f"largest {relative}difference: {job.ANSWERS[way]}"
+    name = f"largest {relative}difference: {what}"
     if apart is None:
         return Measurement(name=name, value=None, upper_bound=tolerance, passed=False, note="not answered")
     largest, beyond = float(np.max(apart)), int(np.count_nonzero(~(apart <= tolerance)))
@@ -160,7 +165,7 @@ def _measure(way: str, label: LabelSpec, apart: np.ndarray | None, tolerance: fl
     )
 
 
-def _reason(largest: np.ndarray | None, by_row: dict[str, np.ndarray], tolerance: float) -> str:
+def _reason(largest: np.ndarray | None, by_row: dict[str, np.ndarray], tolerance: float, between: Measurement) -> str:
     if largest is None:
         unanswered = [job.ANSWERS[way] for way in job.ANSWERS if way not in by_row]
         return f"Serving gave no answer to compare through: {'; '.join(unanswered)}."
@@ -170,6 +175,8 @@ def _reason(largest: np.ndarray | None, by_row: dict[str, np.ndarray], tolerance
     if beyond:
         others = f"{beyond:,} of {rows:,} rows get another prediction in serving than in evaluation"
         return f"{others}: {shown}, allowed is {tolerance:g}."
+    if not between.passed:
+        return f"REST and gRPC give different predictions: {between.note}, the largest difference is {between.value:.3g}."
     return f"All {rows:,} rows get the same prediction in serving as in evaluation, through every signature: {shown}."
 
 

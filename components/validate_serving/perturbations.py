@@ -1,4 +1,4 @@
-"""What a client may send by mistake, feature by feature: the plan that the fresh process asks and the gate judges.
+"""What a client may send by mistake, feature by feature: the plan that the server is asked by and the gate judges.
 
 Both sides make the plan anew from the schema and the bounds, so only answers travel between them.
 """

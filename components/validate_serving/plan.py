@@ -1,6 +1,5 @@
-"""What the fresh process is asked, by the policy."""
+"""What the server is asked, by the policy."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,12 @@ from components._shared.errors import UserError
 from components._shared.label import LabelSpec
 from components._shared.policy import LEAST_REQUESTS, BusinessRulesGate, Policy, RobustnessGate
 from components._shared.rules import label_problems
-from components.validate_serving.job import ROBUSTNESS_FILE, RULES_FILE, TO_TRANSFORM_FILE, Job
+from components.validate_serving.job import Job, Samples
 from components.validate_serving.latency import BATCH_SIZES
 from components.validate_serving.sampling import first_rows, sample_rows, select_features
 
 
-def plan_job(bounds: Policy, model_dir: Path, schema: str, label: LabelSpec, timeout_seconds: float) -> Job:
+def plan_job(bounds: Policy, model_dir: Path, schema: Any, label: LabelSpec, timeout_seconds: float) -> Job:
     """Returns the job that the policy asks for.
 
     Args:
@@ -24,7 +23,7 @@ def plan_job(bounds: Policy, model_dir: Path, schema: str, label: LabelSpec, tim
         model_dir: Folder of the SavedModel.
         schema: The schema.
         label: What is predicted.
-        timeout_seconds: How long the fresh process may take.
+        timeout_seconds: How long the server may take.
 
     Raises:
         UserError: If a bound cannot be measured, or a rule makes no sense or does not suit the label.
@@ -34,33 +33,33 @@ def plan_job(bounds: Policy, model_dir: Path, schema: str, label: LabelSpec, tim
         raise UserError("A business rule suits the label.", received=problems, remedy="See docs/gates.md.")
     return Job(
         model=str(model_dir.resolve()),
-        schema=str(Path(schema).resolve()),
+        schema=schema,
         label=label,
         batch_sizes=tuple(sorted({*BATCH_SIZES, *(int(text) for text in bounds.serving.max_p99_ms)})),
         requests=bounds.serving.requests,
         timeout_seconds=timeout_seconds,
-        robustness=None if bounds.robustness.off else dataclasses.asdict(bounds.robustness),
+        robustness=None if bounds.robustness.off else bounds.robustness,
         rules=() if bounds.business_rules.off else bounds.business_rules.rules,
     )
 
 
-def choose_samples(task: Job, bounds: Policy, examples: str, schema: Any, rows: int) -> dict[str, pa.Table]:
-    """Returns the raw rows that are asked for besides the first ones of the test split, by file of the job.
+def choose_samples(task: Job, bounds: Policy, examples: str, test: pa.Table, total: int) -> Samples:
+    """Returns the raw rows to send.
 
     Args:
         task: The job.
         bounds: The gates' bounds.
         examples: Folder of the raw examples.
-        schema: The schema of the rows.
-        rows: Rows of the test split.
+        test: The first rows of the test split.
+        total: Rows of the test split.
     """
-    wanted: dict[str, RobustnessGate | BusinessRulesGate] = {}
-    if task.robustness is not None:
-        wanted[ROBUSTNESS_FILE] = bounds.robustness
-    if task.rules:
-        wanted[RULES_FILE] = bounds.business_rules
-    samples = {file: sample_rows(examples, schema, gate.rows, gate.seed, rows) for file, gate in wanted.items()}
-    return samples | {TO_TRANSFORM_FILE: select_features(first_rows(examples, EVAL, bounds.parity.rows), schema)}
+    features, schema = select_features(test, task.schema), task.schema
+    sampled: dict[str, pa.Table] = {}
+    for name, wanted in (("robustness", task.robustness is not None), ("rules", bool(task.rules))):
+        gate: RobustnessGate | BusinessRulesGate = bounds.robustness if name == "robustness" else bounds.business_rules
+        sampled[name] = sample_rows(examples, schema, gate.rows, gate.seed, total) if wanted else features.slice(0, 0)
+    to_transform = select_features(first_rows(examples, EVAL, bounds.parity.rows), schema)
+    return Samples(rows=features, to_transform=to_transform, **sampled)
 
 
 def _check_bounds(bounds: Policy) -> None:

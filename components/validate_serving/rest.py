@@ -1,4 +1,4 @@
-"""What TF Serving's REST interface does to values: JSON there, JSON back.
+"""Bodies of TF Serving's REST interface: a predict request and its answer.
 
 Follows TF Serving's `api_rest.md`: row format, binary values as {"b64": …}, NaN and infinities as bare words.
 """
@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from components._shared.artifacts import SIGNATURE_RAW
 
-def encode_request(columns: dict[str, np.ndarray]) -> str:
+
+def encode_request(columns: dict[str, np.ndarray]) -> bytes:
     """Returns the body of a predict request.
 
     Args:
@@ -18,18 +20,21 @@ def encode_request(columns: dict[str, np.ndarray]) -> str:
     """
     plain = {name: [_encode(value) for value in column.tolist()] for name, column in columns.items()}
     rows = [dict(zip(plain, values, strict=True)) for values in zip(*plain.values(), strict=True)]
-    return json.dumps({"signature_name": "serving_default", "instances": rows})
+    return json.dumps({"signature_name": SIGNATURE_RAW, "instances": rows}).encode("ascii")
 
 
-def decode_request(body: str, dtypes: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Returns the columns of a request's body.
+def decode_answer(body: bytes) -> dict[str, np.ndarray]:
+    """Returns the outputs of an answer by name, float64; the only one of a signature has no name there, and none here.
 
-    Args:
-        body: What `encode_request` returns.
-        dtypes: NumPy type of each input.
+    Raises:
+        ValueError: If the body holds no predictions.
     """
-    rows = json.loads(body)["instances"]
-    return {name: np.array([_decode(row[name]) for row in rows], dtype) for name, dtype in dtypes.items()}
+    document = json.loads(body)
+    if not isinstance(document, dict) or not isinstance(rows := document.get("predictions"), list) or not rows:
+        raise ValueError(f"REST gives no predictions but {body[:100]!r}.")
+    if not isinstance(rows[0], dict):
+        return {"": np.array(rows, np.float64)}
+    return {name: np.array([row[name] for row in rows], np.float64) for name in rows[0]}
 
 
 def _encode(value: Any) -> Any:
@@ -39,9 +44,3 @@ def _encode(value: Any) -> Any:
         return value.decode("utf-8")
     except UnicodeDecodeError:
         return {"b64": base64.b64encode(value).decode("ascii")}
-
-
-def _decode(value: Any) -> Any:
-    if isinstance(value, dict):
-        return base64.b64decode(value["b64"])
-    return value.encode("utf-8") if isinstance(value, str) else value

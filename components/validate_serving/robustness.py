@@ -10,7 +10,7 @@ import pyarrow as pa
 from components._shared.gates import GateResult, Measurement, Verdict
 from components._shared.label import LabelKind, LabelSpec
 from components._shared.policy import RobustnessGate
-from components.validate_serving.client import Outcome
+from components.validate_serving.job import Measured, Outcome
 from components.validate_serving.perturbations import ALL_NUMBERS, NOISE, PERMUTED, Probe, perturb, plan_probes
 from components.validate_serving.predictions import VALID, changes, farthest_class, invalid, not_finite, of_class, per_row
 from components.validate_serving.values import plain_row
@@ -37,6 +37,11 @@ class Robustness:
     broken: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
+def probe_name(probe: Probe) -> str:
+    """Returns the name of a probe, for people."""
+    return f"{probe.feature or 'all numbers'}, {probe.kind}"
+
+
 def probe_key(index: int) -> str:
     """Returns the name of the array with the answers to the probe at this place of the plan."""
     return f"robustness_{index}"
@@ -48,23 +53,24 @@ def judge_robustness(bounds: RobustnessGate, label: LabelSpec, outcome: Outcome,
     Args:
         bounds: The gate's bounds.
         label: What is predicted.
-        outcome: What became of the fresh process.
+        outcome: What came of asking the server.
         table: The sampled rows, unchanged.
         schema: The schema of the rows.
     """
     if reason := _why_not_asked(outcome):
         return _not_asked(reason)
+    seen = outcome.measured or Measured()
     before, measurements, broken = outcome.answers[UNCHANGED], list[Measurement](), list[dict[str, Any]]()
     measurements.append(_validity("unchanged rows", label, before, judged=True))
     for index, probe in enumerate(plan_probes(schema, bounds)):
         after = outcome.answers.get(probe_key(index))
         if after is not None and after.shape != before.shape:
             after = None
-        unanswered = outcome.measured.unanswered.get(probe_key(index), "not answered") if outcome.measured else ""
+        unanswered = seen.unanswered.get(probe_key(index), "not answered")
         if probe.change == NOISE and after is not None and perturb(table, probe, schema, bounds).equals(table):
-            measurements.append(Measurement(name=_name(probe), value=None, rows=len(before), note=_UNMOVED))
+            measurements.append(Measurement(name=probe_name(probe), value=None, rows=len(before), note=_UNMOVED))
             continue
-        found = _measure(probe, bounds, label, before, after, unanswered)
+        found = _measure(probe, bounds, label, before, after, unanswered, judged=probe.judged or unanswered == seen.lost)
         measurements += found
         if any(item.passed is False for item in found):
             broken.append(_example(probe, label, before, after, perturb(table, probe, schema, bounds)))
@@ -81,8 +87,9 @@ def _why_not_asked(outcome: Outcome) -> str:
         return outcome.failure
     if UNCHANGED in outcome.answers:
         return "" if len(outcome.answers[UNCHANGED]) else "The test split has no rows to send."
-    problems = outcome.measured.problems
-    said = outcome.measured.unanswered.get(UNCHANGED) or " ".join(problems.get("loads", problems.get("robustness", [])))
+    seen = outcome.measured
+    said = seen.unanswered.get(UNCHANGED) or seen.lost
+    said = said or " ".join(seen.problems.get("loads", seen.problems.get("robustness", [])))
     return f"The model did not answer the unchanged rows. {said}".strip()
 
 
@@ -92,14 +99,21 @@ def _not_asked(reason: str) -> Robustness:
 
 
 def _measure(
-    probe: Probe, bounds: RobustnessGate, label: LabelSpec, before: np.ndarray, after: np.ndarray | None, unanswered: str
+    probe: Probe,
+    bounds: RobustnessGate,
+    label: LabelSpec,
+    before: np.ndarray,
+    after: np.ndarray | None,
+    unanswered: str,
+    *,
+    judged: bool,
 ) -> list[Measurement]:
-    name, rows = _name(probe), len(before)
-    if after is None and probe.may_refuse and unanswered.startswith("InvalidArgumentError"):
+    name, rows = probe_name(probe), len(before)  # a probe that ends the server is judged in any case
+    if after is None and probe.may_refuse and unanswered.startswith("INVALID_ARGUMENT"):
         note = f"refused, as a required feature may be: {unanswered}"
         return [Measurement(name=f"{name}: {_not_valid(label)}", value=0, upper_bound=0, rows=rows, passed=True, note=note)]
     if after is None:
-        return [Measurement(name=name, value=None, rows=rows, passed=False if probe.judged else None, note=unanswered)]
+        return [Measurement(name=name, value=None, rows=rows, passed=False if judged else None, note=unanswered)]
     if probe.change == NOISE:
         return [*_stability(name, bounds, label, before, after)]
     validity = _validity(name, label, after, judged=probe.judged)
@@ -152,10 +166,6 @@ def _stability(
         )
 
 
-def _name(probe: Probe) -> str:
-    return f"{probe.feature or 'all numbers'}, {probe.kind}"
-
-
 def _example(probe: Probe, label: LabelSpec, before: np.ndarray, after: np.ndarray | None, sent: pa.Table) -> dict[str, Any]:
     row, name = 0, label.classes[0] if label.classes else ""
     if after is not None:
@@ -165,7 +175,7 @@ def _example(probe: Probe, label: LabelSpec, before: np.ndarray, after: np.ndarr
     values = {key: text[:_LONGEST_VALUE] for key, text in plain_row(sent.slice(row, 1).to_pylist()[0]).items()}
     changed = [probe.feature] if probe.feature != ALL_NUMBERS else []
     return {
-        "probe": _name(probe),
+        "probe": probe_name(probe),
         "row": row,
         "class": name,
         "before": of_class(before, row, name, label),

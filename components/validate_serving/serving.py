@@ -6,8 +6,7 @@ from pathlib import Path
 from components._shared.gates import GateResult, Measurement, Verdict
 from components._shared.label import LabelKind, LabelSpec
 from components._shared.policy import ServingGate
-from components.validate_serving.client import Outcome
-from components.validate_serving.job import Measured
+from components.validate_serving.job import Measured, Outcome
 from components.validate_serving.latency import Latency
 from components.validate_serving.predictions import VALID
 
@@ -15,12 +14,12 @@ from components.validate_serving.predictions import VALID
 def judge_serving(
     bounds: ServingGate, label: LabelSpec, outcome: Outcome, latencies: list[Latency], size_mb: float
 ) -> GateResult:
-    """Returns the verdict on what the fresh process did.
+    """Returns the verdict on what the server did.
 
     Args:
         bounds: The gate's bounds.
         label: What is predicted.
-        outcome: What became of the fresh process.
+        outcome: What came of asking the server.
         latencies: One per batch size that was measured.
         size_mb: Megabytes (10^6 bytes) of the SavedModel on disk.
     """
@@ -28,7 +27,7 @@ def judge_serving(
         name="megabytes on disk", value=size_mb, upper_bound=bounds.max_size_mb, passed=size_mb <= bounds.max_size_mb
     )
     if outcome.measured is None:
-        died = Measurement(name="fresh process", value=None, passed=False, note=outcome.failure)
+        died = Measurement(name="server", value=None, passed=False, note=outcome.failure)
         return GateResult(gate="serving", verdict=Verdict.FAILED, reason=outcome.failure, measurements=(died, size))
     measurements = (*_behaviour(label, outcome.measured), *_resources(bounds, outcome.measured), size)
     measurements += tuple(_speed(bounds, latencies))
@@ -47,8 +46,10 @@ def model_size_mb(model_dir: Path) -> float:
 
 
 def _behaviour(label: LabelSpec, seen: Measured) -> Iterator[Measurement]:
-    yield _problems(seen, "loads", seen.seconds.get("load"), "seconds to load")
-    yield Measurement(name="milliseconds of the first request", value=seen.first_request_ms, note="before any warm-up")
+    yield _problems(seen, "loads", None, "loads into the server")
+    yield Measurement(name="server stays to the end", value=None, passed=not seen.lost, note=seen.lost)
+    note = "after the server's own warm-up"
+    yield Measurement(name="milliseconds of the first request", value=seen.first_request_ms, note=note)
     yield _problems(seen, "signatures", len(seen.signatures), "signatures as the schema asks")
     yield _problems(seen, "warm-up", seen.warmup_records, "warm-up requests answered")
     yield _problems(seen, "answers", None, "answers on every signature")
@@ -60,13 +61,11 @@ def _behaviour(label: LabelSpec, seen: Measured) -> Iterator[Measurement]:
 
 
 def _resources(bounds: ServingGate, seen: Measured) -> Iterator[Measurement]:
-    imported = f"; importing TensorFlow took another {seen.seconds['import']:.1f} s" if "import" in seen.seconds else ""
-    note = "loading and the first answer" + imported
+    imported = f"; its imports took another {seen.seconds['import']:.1f} s" if "import" in seen.seconds else ""
+    note = "from the server's start to AVAILABLE, warm-up requests played" + imported
     yield _bounded("seconds of the cold start", seen.seconds.get("cold_start"), bounds.max_cold_start_s, note)
-    note = "what loading and serving add at the peak"
-    if seen.memory:
-        note += f"; the whole process, TensorFlow included, held {seen.memory['peak_mb']:,.0f}"
-    yield _bounded("megabytes of memory", seen.memory.get("added_mb"), bounds.max_memory_mb, note)
+    note = "the whole server at its peak, over loading, warm-up and timed requests"
+    yield _bounded("megabytes of memory", seen.peak_mb, bounds.max_memory_mb, note)
 
 
 def _bounded(name: str, value: float | None, bound: float | None, note: str) -> Measurement:
@@ -102,13 +101,18 @@ def _speed(bounds: ServingGate, latencies: list[Latency]) -> Iterator[Measuremen
         passed = None if bound is None else p99.upper is not None and p99.upper <= bound
         lower = "no lower limit" if p99.lower is None else f"lower limit {p99.lower:.3g}"
         note = f"p99 {p99.value:.3g}, {lower}, {latency.requests:,} requests"
+        note += ", at the client over gRPC"
         note = note if p99.upper is not None else f"no upper limit: too few requests; {note}"
         yield Measurement(name=name, value=p99.upper, upper_bound=bound, passed=passed, note=note)
 
 
 def _reason(failed: list[Measurement], seen: Measured) -> str:
     if not failed:
-        return "The exported model loads, answers on every signature, and is within its bounds of time and size."
+        return (
+            "The exported model loads into the server, answers on every signature, and is within its bounds of time and size."
+        )
+    if seen.lost:
+        return seen.lost
     if "loads" in seen.problems:
         return f"The exported model does not load: {failed[0].note}"
     sentences = [_sentence(item) for item in failed]

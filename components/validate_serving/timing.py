@@ -1,4 +1,4 @@
-"""Times the loaded model's requests, inside the fresh process."""
+"""Times the server's requests, at the client."""
 
 import gc
 import time
@@ -9,39 +9,45 @@ import pyarrow as pa
 
 from components._shared.artifacts import SIGNATURE_RAW
 from components._tf.saved_model import raw_tensors
+from components.validate_serving.client import Client, make_request
 
 _UNTIMED_REQUESTS = 50
 _BATCHES = 8
 
 
-def time_call(model: Any, tensors: dict[str, Any]) -> float:
-    """Returns the milliseconds of one call of `serving_default` in this process, without network and parsing."""
+def time_call(client: Client, request: Any) -> float:
+    """Returns the milliseconds from a PredictRequest to its PredictResponse, with the network of this machine between.
+
+    Writing the request as bytes and reading the answer's are within; turning values into a request and back is not.
+    """
     started = time.perf_counter()
-    for tensor in model.signatures[SIGNATURE_RAW](**tensors).values():
-        tensor.numpy()
+    client.send(request)
     return (time.perf_counter() - started) * 1000
 
 
-def time_requests(model: Any, table: pa.Table, schema: Any, batch_size: int, requests: int) -> np.ndarray:
+def time_requests(client: Client, table: pa.Table, schema: Any, batch_size: int, requests: int) -> np.ndarray:
     """Returns the milliseconds of each request, float64 of shape [requests], after untimed ones that warm up.
 
     Args:
-        model: The loaded model.
+        client: The server's client.
         table: Raw rows, which are repeated where there are fewer than a batch takes.
         schema: The schema of the rows.
         batch_size: Rows per request.
         requests: Number of timed requests.
     """
     starts = [index * batch_size for index in range(max(1, min(_BATCHES, table.num_rows // batch_size)))]
-    batches = [raw_tensors(table.take((np.arange(batch_size) + start) % table.num_rows), schema) for start in starts]
+    batches = [
+        make_request(SIGNATURE_RAW, raw_tensors(table.take((np.arange(batch_size) + start) % table.num_rows), schema))
+        for start in starts
+    ]
     for index in range(_UNTIMED_REQUESTS):
-        time_call(model, batches[index % len(batches)])
+        client.send(batches[index % len(batches)])
     milliseconds = np.empty(requests)
     gc.collect()
-    gc.disable()  # a collection of Python's garbage is none of the model's latency
+    gc.disable()  # a collection of Python's garbage is none of the server's latency
     try:
         for index in range(requests):
-            milliseconds[index] = time_call(model, batches[index % len(batches)])
+            milliseconds[index] = time_call(client, batches[index % len(batches)])
     finally:
         gc.enable()
     return milliseconds

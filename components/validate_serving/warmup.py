@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from tensorflow_serving.apis import prediction_log_pb2
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from components._shared.artifacts import ASSETS_EXTRA_DIR, SIGNATURE_RAW, WARMUP_FILE
+from components._shared.artifacts import ASSETS_EXTRA_DIR, WARMUP_FILE
+from components.validate_serving.target import MODEL_NAME
 
 MOST_RECORDS = 1000
 
@@ -35,14 +36,17 @@ def read_warmup(model: Path) -> list[Any]:
     return logs
 
 
-def read_request(log: Any) -> tuple[str, dict[str, tf.Tensor]]:
-    """Returns the signature and the tensors of a logged request.
+def read_request(log: Any) -> Any:
+    """Returns the PredictRequest of a logged request, to be sent to the model under its present name.
 
     Raises:
         ValueError: If it is no request to Predict.
     """
     if log.WhichOneof("log_type") != "predict_log":
         raise ValueError(f"A warm-up request is a predict_log. Received: {log.WhichOneof('log_type')}.")
-    request = log.predict_log.request
-    tensors = {name: tf.constant(tf.make_ndarray(proto)) for name, proto in request.inputs.items()}
-    return request.model_spec.signature_name or SIGNATURE_RAW, tensors
+    request = predict_pb2.PredictRequest()
+    request.CopyFrom(log.predict_log.request)
+    request.model_spec.Clear()
+    request.model_spec.name = MODEL_NAME
+    request.model_spec.signature_name = log.predict_log.request.model_spec.signature_name
+    return request

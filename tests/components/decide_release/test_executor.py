@@ -491,3 +491,20 @@ def test_the_reason_names_every_gate_that_failed(run):
     run.change_gate("serving_report", "parity", verdict="failed", reason="They differ.")
 
     assert decide(run)[0]["reason"] == "The gate data says no. A column is gone. Also failed: parity."
+
+
+def test_the_page_shows_what_the_stages_show(run):
+    (run.root / "evaluation" / "details.html").write_text("<h2>Slices by auc</h2>")
+
+    decide(run)
+
+    assert "<h2>Slices by auc</h2>" in (run.root / "report").read_text()
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_missing_details_change_nothing_in_the_decision(run, content):
+    if content is not None:
+        (run.root / "evaluation" / "details.html").write_bytes(content)
+
+    assert decide(run)[0]["approved"]
+    assert "The candidate on the test split" in (run.root / "report").read_text()

@@ -339,7 +339,7 @@ def test_killed_run_leaves_no_report(world):
     code = (
         "import os, json, signal\n"
         "from components.evaluate_model import executor\n"
-        "executor.page.render = lambda content: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "executor.page.render = lambda content, details: os.kill(os.getpid(), signal.SIGKILL)\n"
         f"executor.evaluate_model(**json.loads({json.dumps(arguments)!r}))\n"
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, check=False)
@@ -394,7 +394,7 @@ def test_reason_begins_with_all_rows(world):
 def test_a_run_may_tighten_bounds_of_gates_and_metrics(world):
     world.run()
     before = read_gate_report(world.root / "evaluation").evidence.policy_hash
-    world.overrides = {"evaluation": {"AUC": {"lower_bound": 0.999}}, "fairness": {"max_equal_opportunity_difference": 0}}
+    world.overrides = {"evaluation": {"AUC": {"lower_bound": 0.999}}, "fairness": {"max_equal_opportunity_difference": 1e-6}}
 
     report = world.run().report
 

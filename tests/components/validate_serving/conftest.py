@@ -1,6 +1,9 @@
 """A tiny project: 40 test rows, a schema with an optional feature, and models that serve it, well or badly."""
 
+import contextlib
+import gc
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,9 @@ from components._shared.digest import digest_model
 from components._shared.gates import Evidence, GateReport, GateResult, Verdict
 from components._shared.label import LabelKind, LabelSpec
 from components._shared.policy import BusinessRulesGate, ParityGate, Policy, ServingGate, policy_to_json
+from components.validate_serving.client import Client
+from serving.flags import parse as parse_flags
+from serving.server import Server
 
 SCHEMA = """
 feature { name: "origin" type: BYTES presence { min_fraction: 1.0 } shape {} }
@@ -93,6 +99,7 @@ def export(
     transform=transform,
     raw=RAW,
     leave_out: str = "",
+    module: tf.Module | None = None,
     warmup: bool = True,
 ) -> Path:
     """Saves a model with the signatures of a release at `<path>/Format-Serving`."""
@@ -108,7 +115,7 @@ def export(
         if name != leave_out
     }
     folder = path / "Format-Serving"
-    tf.saved_model.save(tf.Module(), str(folder), signatures=signatures)
+    tf.saved_model.save(module or tf.Module(), str(folder), signatures=signatures)
     if warmup:
         write_warmup(folder, [warmup_record()])
     return path
@@ -175,6 +182,33 @@ def write_project(folder: Path, label: LabelSpec = LATE) -> None:
     splits = {split: {"rows": ROWS, "shards": []} for split in ("eval", "test")}
     kind = {"label": label.name, "label_kind": label.kind, "label_classes": label.classes}
     write_manifest(folder / "examples", {"data_version": "sha256:data", "splits": splits, **kind})
+
+
+@contextlib.contextmanager
+def served(model: Path):
+    """Yields a client of a server of the model in this process, which starts at once."""
+    base = model / "served"
+    base.mkdir()
+    (base / "1").symlink_to(model / "Format-Serving", target_is_directory=True)
+    flags = ["--port=0", "--rest_api_port=-1", "--model_name=candidate", "--max_num_load_retries=0"]
+    server = Server(parse_flags([*flags, "--file_system_poll_wait_seconds=0", f"--model_base_path={base}"]))
+    try:
+        server.start()
+        client = Client(server.port, server.rest_port, deadline=time.monotonic() + 60, ending=lambda: "")
+        with contextlib.closing(client):
+            yield client
+    finally:
+        server.close()
+        (base / "1").unlink()
+        base.rmdir()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_collections():
+    """Does what the server's program does: a collection after an unload then costs milliseconds."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

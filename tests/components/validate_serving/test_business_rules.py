@@ -1,6 +1,5 @@
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
@@ -8,10 +7,8 @@ from components._data.schema import read_schema
 from components._shared.gates import Verdict
 from components._shared.label import LabelSpec
 from components._shared.policy import BusinessRulesGate
-from components.validate_serving import job
 from components.validate_serving.business_rules import judge_rules
-from components.validate_serving.client import Outcome
-from components.validate_serving.job import Job, Measured
+from components.validate_serving.job import Job, Measured, Outcome
 from components.validate_serving.stress import ask_rules
 
 JFK = {"column": "origin", "equals": "JFK"}
@@ -28,11 +25,11 @@ def judge(kit, project, tmp_path):
 
     def run(rules, predict=by_hour, label=kit.LATE):
         schema, table = read_schema(project["schema"]), kit.rows_table().drop(["late"])
-        model = tf.saved_model.load(str(kit.export(tmp_path / "model", predict, label=label) / "Format-Serving"))
-        pq.write_table(table, tmp_path / job.RULES_FILE)
-        task = Job(model="", schema="", label=label, batch_sizes=(), requests=1, timeout_seconds=1, rules=tuple(rules))
-        seen = Measured()
-        answers = ask_rules(model, task, tmp_path, schema, seen)
+        model = kit.export(tmp_path / "model", predict, label=label, warmup=False)
+        task = Job(model="", schema=schema, label=label, batch_sizes=(), requests=1, timeout_seconds=1, rules=tuple(rules))
+        seen, answers = Measured(), {}
+        with kit.served(model) as client:
+            ask_rules(client, task, table, seen, answers)
         outcome = Outcome(measured=seen, answers=answers)
         return judge_rules(BusinessRulesGate(rules=tuple(rules)), label, outcome, table, schema)
 
@@ -130,7 +127,7 @@ def test_a_model_that_raises_breaks_the_rule(judge):
     found = judge([{"name": "later is worse", "monotonic": HOURS}, {"name": "bound", "prediction": {"at_most": 1}}], raises)
 
     assert [item.passed for item in found.result.measurements] == [False, True]
-    assert "InvalidArgumentError" in found.result.reason
+    assert "INVALID_ARGUMENT" in found.result.reason
 
 
 def test_no_rule_is_not_applicable():

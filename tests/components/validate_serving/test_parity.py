@@ -141,7 +141,8 @@ def test_files_that_cannot_be_read_do_not_count(kit, project, good_model, tmp_pa
 def disagree(kit, label, predict, row, shift):
     predictions = kit.expected(predict).astype(np.float64)
     answers = {way: predictions.copy() for way in job.ANSWERS}
-    answers[REST][row] += shift
+    for way in (RAW, REST):
+        answers[way][row] += shift
     return judge_parity(ParityGate(), label, predictions, answers, kit.rows_table())
 
 
@@ -187,3 +188,14 @@ def test_predictions_with_a_gap_do_not_count(kit, project, good_model, tmp_path)
 
     with pytest.raises(NoPredictionsError, match="not one number"):
         read(project, good_model, kit.rows_table())
+
+
+def test_rest_and_grpc_that_disagree_fail_though_both_are_near_the_evaluation(kit):
+    predictions = kit.expected().astype(np.float64)
+    answers = {way: predictions.copy() for way in job.ANSWERS}
+    answers[REST][3] += 5e-6
+
+    result = judge_parity(ParityGate(), kit.LATE, predictions, answers, kit.rows_table()).result
+
+    assert result.verdict is Verdict.FAILED
+    assert result.reason == "REST and gRPC give different predictions: 1 rows beyond, the largest difference is 5e-06."

@@ -1,20 +1,18 @@
-"""Each probe says no to a model that breaks exactly there, asked by the worker's own code in this process."""
+"""Each probe says no to a model that breaks exactly there, asked by the stage's own code of a server in this process."""
 
 import re
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
 from components._data.schema import read_schema
 from components._shared.gates import Verdict
 from components._shared.policy import RobustnessGate
-from components.validate_serving import job
-from components.validate_serving.client import Outcome
-from components.validate_serving.job import Job, Measured
+from components.validate_serving.job import Job, Measured, Outcome
 from components.validate_serving.perturbations import perturb, plan_probes
-from components.validate_serving.robustness import judge_robustness
+from components.validate_serving.robustness import UNCHANGED, judge_robustness, probe_key
 from components.validate_serving.stress import ask_probes
 
 NAN, INFINITY = float("nan"), float("inf")
@@ -30,14 +28,12 @@ def judge(kit, project, tmp_path):
         schema_file = tmp_path / "schema" / "schema.pbtxt"
         schema_file.write_text(schema or kit.SCHEMA)
         gate, known = RobustnessGate(**bounds), read_schema(schema_file)
-        model = tf.saved_model.load(
-            str(kit.export(tmp_path / "model", predict, predict_examples, label=label) / "Format-Serving")
-        )
+        model = kit.export(tmp_path / "model", predict, predict_examples, label=label)
         table = (kit.rows_table() if table is None else table).drop(["late"])
-        pq.write_table(table, tmp_path / job.ROBUSTNESS_FILE)
-        task = Job(model="", schema="", label=label, batch_sizes=(), requests=1, timeout_seconds=1, robustness=vars(gate))
-        seen = Measured()
-        answers = ask_probes(model, task, tmp_path, known, seen)
+        task = Job(model="", schema=known, label=label, batch_sizes=(), requests=1, timeout_seconds=1, robustness=gate)
+        seen, answers = Measured(), {}
+        with kit.served(model) as client:
+            ask_probes(client, task, table, seen, answers)
         return judge_robustness(gate, label, Outcome(measured=seen, answers=answers), table, known)
 
     return run
@@ -127,7 +123,7 @@ def test_a_required_feature_that_is_missing_may_be_refused(kit, judge):
 
     item = kinds["origin, missing, as tf.Example: answers that are not a probability in [0, 1]"]
     assert item.passed
-    assert item.note.startswith("refused, as a required feature may be: InvalidArgumentError")
+    assert item.note.startswith("refused, as a required feature may be: INVALID_ARGUMENT")
 
 
 def test_a_required_feature_that_is_missing_is_not_answered_with_nonsense(kit, judge):
@@ -177,7 +173,7 @@ def test_a_model_that_raises_on_one_value_fails_that_probe_alone(judge):
     found = judge(raises)
 
     assert [item.name for item in found.result.measurements if item.passed is False] == ["origin, very long text"]
-    assert "InvalidArgumentError" in found.result.reason
+    assert "INVALID_ARGUMENT" in found.result.reason
 
 
 def test_a_model_that_answers_nothing_fails(judge):
@@ -265,3 +261,18 @@ def test_a_number_moves_in_standard_deviations_of_the_predictions(kit, judge):
 
 def test_a_constant_number_is_stable(kit, judge):
     assert judge(lambda raw: tf.fill(tf.shape(raw["hour"]), 7.0), label=kit.PRICE).result.verdict is Verdict.PASSED
+
+
+def test_a_probe_that_ends_the_server_says_no_even_where_its_answer_would_not_be_judged(kit, tmp_path):
+    (tmp_path / "schema.pbtxt").write_text("feature { name: 'x' type: FLOAT presence { min_fraction: 1.0 } shape {} }")
+    schema, table = read_schema(tmp_path / "schema.pbtxt"), pa.table({"x": pa.array([1.0, 2.0], pa.float32())})
+    probes = plan_probes(schema, RobustnessGate())
+    ends = next(index for index, probe in enumerate(probes) if probe.kind == "NaN")
+    answers = {UNCHANGED: np.array([0.5, 0.5]), **{probe_key(i): np.array([0.5, 0.5]) for i in range(len(probes)) if i != ends}}
+    lost = "The server was ended by signal 8."
+    seen = Measured(lost=lost, unanswered={probe_key(ends): lost})
+
+    found = judge_robustness(RobustnessGate(), kit.LATE, Outcome(measured=seen, answers=answers), table, schema)
+
+    assert not probes[ends].judged
+    assert found.result.reason == f"x, NaN: {lost}"

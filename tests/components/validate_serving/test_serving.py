@@ -5,15 +5,14 @@ import pytest
 from components._shared.gates import Verdict
 from components._shared.label import LabelKind, LabelSpec
 from components._shared.policy import ServingGate
-from components.validate_serving.client import Outcome
-from components.validate_serving.job import Measured
+from components.validate_serving.job import Measured, Outcome
 from components.validate_serving.latency import Latency, Percentile
 from components.validate_serving.serving import judge_serving
 
 BOUNDS = ServingGate(max_p99_ms={"1": 10.0}, max_size_mb=5.0)
 SEEN = Measured(
-    seconds={"import": 2.0, "load": 0.1, "cold_start": 0.2},
-    memory={"peak_mb": 600.0, "added_mb": 30.0},
+    seconds={"import": 2.0, "cold_start": 0.2},
+    peak_mb=600.0,
     first_request_ms=9.0,
     warmup_records=3,
     without_optional=9,
@@ -78,9 +77,9 @@ def test_a_batch_size_without_a_bound_is_told_only():
 @pytest.mark.parametrize(
     ("bounds", "verdict"),
     [
-        ({"max_cold_start_s": 0.2, "max_memory_mb": 30}, Verdict.PASSED),
+        ({"max_cold_start_s": 0.2, "max_memory_mb": 600}, Verdict.PASSED),
         ({"max_cold_start_s": 0.1}, Verdict.FAILED),
-        ({"max_memory_mb": 29.9}, Verdict.FAILED),
+        ({"max_memory_mb": 599}, Verdict.FAILED),
     ],
 )
 def test_cold_start_and_memory_are_judged_where_a_bound_is_given(bounds, verdict):
@@ -89,7 +88,7 @@ def test_cold_start_and_memory_are_judged_where_a_bound_is_given(bounds, verdict
 
 @pytest.mark.parametrize("bounds", [{"max_cold_start_s": 9}, {"max_memory_mb": 9000}])
 def test_what_was_not_measured_is_within_no_bound(bounds):
-    nothing = seen(seconds={}, memory={})
+    nothing = seen(seconds={}, peak_mb=None)
 
     assert judge(outcome=nothing).verdict is Verdict.PASSED
     assert judge(outcome=nothing, **bounds).verdict is Verdict.FAILED
@@ -113,14 +112,21 @@ def test_a_latency_that_was_not_measured_fails():
     assert judge(latencies=[]).verdict is Verdict.FAILED
 
 
-def test_a_process_that_died_fails_with_its_reason():
-    result = judge(outcome=Outcome(measured=None, answers={}, failure="The fresh process was ended by signal 9."))
+def test_a_server_that_could_not_be_asked_fails_with_the_reason():
+    result = judge(outcome=Outcome(measured=None, answers={}, failure="The server cannot be started."))
 
     assert result.verdict is Verdict.FAILED
-    assert result.reason == "The fresh process was ended by signal 9."
+    assert result.reason == "The server cannot be started."
 
 
 def test_what_was_not_tried_because_the_model_does_not_load_is_not_passed():
     result = judge(outcome=seen(problems={"loads": ["No such file."]}))
 
     assert next(item for item in result.measurements if item.name == "warm-up requests answered").passed is False
+
+
+def test_a_server_that_was_lost_fails_with_how_it_was():
+    result = judge(outcome=seen(lost="The server was ended by signal 9. It was asked for: transform."))
+
+    assert result.verdict is Verdict.FAILED
+    assert result.reason == "The server was ended by signal 9. It was asked for: transform."
