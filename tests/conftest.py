@@ -30,10 +30,10 @@ def object_server(_object_server, monkeypatch):
 def make_bucket(object_server):
     """Returns a function that makes a bucket and returns the base path of a model in it."""
 
-    def make():
+    def make(folder="models/parcels"):
         name = f"bucket-{next(_NUMBERS)}"
         object_server.buckets[name] = {}
-        return BucketPath(name, "models/parcels")
+        return BucketPath(name, folder)
 
     return make
 
