@@ -170,6 +170,17 @@ def test_commit_gives_way_to_a_faster_one(bucket, make_candidate, meanwhile):
     assert (verify_ledger(bucket), gcs.list_objects(bucket / "1")) == ([], [])
 
 
+def test_live_version_is_recorded_before_its_name_is_overwritten(bucket, make_candidate, meanwhile, object_server):
+    def push_and_die_before_the_record():
+        push(bucket, make_candidate("one"))
+        _forget(object_server, bucket, ".ledger/00000002.json")
+
+    meanwhile("_try_push", push_and_die_before_the_record)
+    assert push(bucket, make_candidate("two", "1")).version == "2"
+    told = [(entry.kind, entry.payload["version"]) for entry in read_ledger(bucket)]
+    assert told == [("push_intent", 1), ("push_intent", 2), ("pushed", 1), ("pushed", 2)]
+
+
 def test_same_push_that_was_faster_shares_its_version(bucket, make_candidate, meanwhile):
     meanwhile("replace_configuration", lambda: push(bucket, make_candidate()))
     assert (push(bucket, make_candidate()).version, _kinds(bucket)) == ("1", ["push_intent", "pushed"])
