@@ -9,7 +9,7 @@ from components._shared.errors import UserError
 SCHEME = "gs://"
 
 _BUCKET = r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
-_NAME = r"[A-Za-z0-9][A-Za-z0-9_.=-]*"
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.=-]*"
 _URL = re.compile(rf"gs://({_BUCKET})/({_NAME}(?:/{_NAME})*)/?", re.ASCII)
 
 

@@ -20,7 +20,7 @@ more. Nobody overwrites the name of a claim that is not in the ledger yet as pus
 
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from components._release.base import BucketPath
@@ -162,7 +162,7 @@ def _settle(base: BucketPath, intent: Entry, kind: str, **details: Any) -> Entry
     return _append_unless_found(base, kind, make_payload)
 
 
-def _append_unless_found(base: BucketPath, kind: str, make_payload: Any) -> Entry:
+def _append_unless_found(base: BucketPath, kind: str, make_payload: Callable[[list[Entry]], dict[str, Any]]) -> Entry:
     try:
         return append_entry(base, kind, make_payload)
     except _FoundError as found:

@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from components._release import gcs
@@ -91,9 +91,10 @@ def download_version(folder: BucketPath, target: Path) -> None:
     found = gcs.list_objects(folder)
     if not found:
         raise UserError("A version that was pushed stays in its place.", received=f"nothing is below {folder}")
-    for name in (item.name for item in found):
-        if {"", ".", ".."} & set(name.split("/")) or name in {str(parent) for item in found for parent in _parents(item.name)}:
-            raise UserError("A version holds files and folders.", received=str(folder / name))
+    folders = {str(parent) for item in found for parent in PurePosixPath(item.name).parents}
+    for item in found:
+        if {"", ".", ".."} & set(item.name.split("/")) or item.name in folders:
+            raise UserError("A version holds files and folders.", received=str(folder / item.name))
 
     def download(item: gcs.StoredObject) -> None:
         path = target / item.name
@@ -117,10 +118,6 @@ def digest_version(folder: BucketPath) -> tuple[str, str]:
         return digest_tree(target), digest_model(target)
 
 
-def _parents(name: str) -> list[PurePosixPath]:
-    return list(PurePosixPath(name).parents)
-
-
 def _read_content(source: Path | bytes) -> Content:
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
     for chunk in _chunks(source):
@@ -130,7 +127,7 @@ def _read_content(source: Path | bytes) -> Content:
     return Content(source, size, f"sha256:{sha256.hexdigest()}", base64.b64encode(md5.digest()).decode())
 
 
-def _chunks(source: Path | bytes):  # type: ignore[no-untyped-def]
+def _chunks(source: Path | bytes) -> Iterator[bytes]:
     if isinstance(source, bytes):
         yield source
         return

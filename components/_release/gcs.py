@@ -11,10 +11,10 @@ import dataclasses
 import functools
 import io
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from components._release.base import BucketPath
 from components._shared.errors import UserError
@@ -25,12 +25,15 @@ WORKERS = 8
 """Transfers at a time; the client keeps ten connections."""
 
 LARGE = 8 << 20
-"""Above this many bytes the client uploads a file in a session that it can go on with."""
+"""Above this many bytes the client uploads a file in a session, in pieces of this size, each of which it can repeat."""
 
 _REQUEST_SECONDS = 60.0
 _RETRY_SECONDS = 120.0
 _FIRST_DELAY = 1.0
 _ATTEMPTS = 20
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +130,7 @@ def create_object(path: BucketPath, source: Path | bytes, size: int) -> bool:
     options = {"if_generation_match": 0, "checksum": "md5", "content_type": _content_type(path), **_options()}
     with _explained(path), io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
         try:
-            _bucket(path).blob(path.name).upload_from_file(file, size=size, **options)
+            _bucket(path).blob(path.name, chunk_size=LARGE).upload_from_file(file, size=size, **options)
         except (_errors().PreconditionFailed, _errors().Forbidden):
             if not find_generation(path):
                 raise
@@ -157,7 +160,7 @@ def remove_objects(folder: BucketPath) -> None:
     in_parallel(remove, list_objects(folder))
 
 
-def in_parallel(do: Any, items: Iterable[Any]) -> list[Any]:
+def in_parallel(do: Callable[[S], T], items: Iterable[S]) -> list[T]:
     """Calls a function with each item, a few at a time, and returns the results in order; the first error is raised."""
     items = list(items)
     if len(items) < 2:

@@ -13,7 +13,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from components._release import gcs
 from components._release.base import BucketPath
@@ -124,5 +124,5 @@ def check_configuration(configuration: Configuration, entries: Sequence[Entry]) 
     return []
 
 
-def _same_version(entry: Entry, other: Entry) -> Any:
-    return entry.payload["version"] == other.payload["version"]
+def _same_version(entry: Entry, other: Entry) -> bool:
+    return bool(entry.payload["version"] == other.payload["version"])

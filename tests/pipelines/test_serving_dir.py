@@ -2,7 +2,9 @@ import pytest
 
 from components._release.base import BucketPath
 from components._shared.errors import UserError
+from pipelines.compiler import compile_training_pipeline, read_pipeline_spec
 from pipelines.config import load_project
+from pipelines.parameters import defaults_of
 from pipelines.serve import serve_project
 from pipelines.serving_dir import problems_of_serving, resolve_serving_dir
 
@@ -47,6 +49,9 @@ def test_project_with_a_bucket(project_dir):
     assert project.serving_dir == BucketPath("bucket", "models/parcels")
     with pytest.raises(UserError, match=r"--model_config_file=gs://bucket/models/parcels/models\.config"):
         serve_project(project, None, port=0, rest_port=0, host="localhost")
+    compile_training_pipeline(project, project_dir / "ir.yaml")
+    defaults = defaults_of(read_pipeline_spec(project_dir / "ir.yaml"))
+    assert defaults["serving_dir"] == "gs://bucket/models/parcels"
     file.write_text(file.read_text().replace("models/parcels", "models/other"))
     with pytest.raises(UserError, match=r"serving.directory: ends with serving\.model_name"):
         load_project(project_dir)
