@@ -101,7 +101,8 @@ def run_stages(project, root):
         splits=project.splits_json,
         examples=at["examples"],
     )
-    policy = {"policy": project.policy_json, "policy_hash": hash_policy(project.policy_json, project.evaluation)}
+    policy = {"policy": project.policy_json, "eval_config": project.evaluation}
+    policy["policy_hash"] = hash_policy(project.policy_json, project.evaluation)
     examples, live = {"examples": at["examples"], "schema": folder}, {"baseline": str(baseline)}
     generate_statistics(**examples, statistics=at["statistics"], report=str(root / "statistics.html"))
     reported = {"statistics": at["statistics"], "anomalies": at["anomalies"], "report": str(root / "anomalies.html")}
@@ -123,7 +124,7 @@ def run_stages(project, root):
         metrics=str(root / "metrics.json"),
         report=str(root / "training.html"),
     )
-    judged = {"eval_config": project.evaluation, "model": at["model"], "evaluation": at["evaluation"]}
+    judged = {"model": at["model"], "evaluation": at["evaluation"]}
     evaluate_model(**examples, **live, **policy, **judged, report=str(root / "evaluation.html"))
     return at
 
