@@ -179,6 +179,8 @@ def test_live_version_is_recorded_before_its_name_is_overwritten(bucket, make_ca
     assert push(bucket, make_candidate("two", "1")).version == "2"
     told = [(entry.kind, entry.payload["version"]) for entry in read_ledger(bucket)]
     assert told == [("push_intent", 1), ("push_intent", 2), ("pushed", 1), ("pushed", 2)]
+    _forget(object_server, bucket, ".ledger/00000004.json")
+    assert (live_version(bucket), verify_ledger(bucket)) == ("2", [])  # by its name, not by the order of entries
 
 
 def test_same_push_that_was_faster_shares_its_version(bucket, make_candidate, meanwhile):
