@@ -22,9 +22,9 @@ from components._shared import source
 from components._shared.artifacts import FEATURES_FILE, MODEL_FILE, SCHEMA_FILE
 from components._shared.digest import digest_code, digest_file
 from components._shared.errors import UserError
-from components._shared.policy import DEADLINE_HOURS, LEAST_REQUESTS, Policy, policy_to_json, read_policy
+from components._shared.policy import DEADLINE_HOURS, LEAST_REQUESTS, Policy, is_batch_size, policy_to_json, read_policy
 from pipelines.fairness import BOUNDS, problems_of_fairness
-from pipelines.rules import problems_of_rules
+from pipelines.rules import problems_of_label, problems_of_rules
 from pipelines.serving_dir import problems_of_serving, resolve_serving_dir
 from pipelines.yaml_reader import read_yaml
 
@@ -201,6 +201,7 @@ def load_project(path: str | Path) -> Project:
             # Through JSON, lists become tuples and numbers become text where they are keys, with types strict otherwise.
             text = json.dumps({**document, "folder": str(file.parent.resolve())}, default=str, allow_nan=False)
             project = Project.model_validate_json(text)
+            problems = problems or problems_of_label(project.policy_json, project.source.label.spec)
         except pydantic.ValidationError as error:
             problems = [_describe(problem) for problem in error.errors()] + problems
         except ValueError:
@@ -298,5 +299,5 @@ def problems_of_gates(gates: Any) -> list[str]:
         for gate, key, value in settings
         if key == "max_p99_ms" and isinstance(value, dict)
         for size in value
-        if not str(size).isdigit() or int(size) == 0
+        if not is_batch_size(str(size))
     ]

@@ -1,10 +1,11 @@
-"""Checks the business rules of a project before anything runs."""
+"""Checks the business rules of a project, and what else has to suit its label, before anything runs."""
 
 import re
 from pathlib import Path
 from typing import Any
 
-from components._shared.rules import read_rules, rule_problems
+from components._shared.label import REGRESSION_METRICS, LabelSpec
+from components._shared.rules import label_problems, read_rules, rule_problems
 
 _NAME = re.compile(r"""\bname\s*:\s*(?:"([^"]*)"|'([^']*)')""")
 
@@ -30,6 +31,22 @@ def problems_of_rules(gates: Any, schema: Path) -> list[str]:
         for index, rule in enumerate(read_rules(rules))
         if (unknown := sorted(rule.columns - known))
     ]
+
+
+def problems_of_label(policy: dict[str, Any], label: LabelSpec) -> list[str]:
+    """Returns the settings of the gates that do not suit the kind of label.
+
+    Args:
+        policy: The gates' bounds as a JSON object.
+        label: What is predicted.
+    """
+    metric, known = policy["regression"]["metric"], REGRESSION_METRICS[label.kind]
+    problems = [f"gates.business_rules.{problem}" for problem in label_problems(policy["business_rules"]["rules"], label)]
+    if metric not in ("auto", *known):
+        problems.append(
+            f"gates.regression.metric: one that suits a {label.kind} label: auto, {', '.join(known)}. Received: {metric!r}."
+        )
+    return problems
 
 
 def names_of_schema(schema: Path) -> set[str]:

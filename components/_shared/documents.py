@@ -33,7 +33,10 @@ def parse_json(data: str | bytes) -> Any:
     Raises:
         ValueError: If it is no JSON.
     """
-    return json.loads(data, parse_constant=_refuse_constant)
+    try:
+        return json.loads(data, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def _refuse_constant(name: str) -> NoReturn:

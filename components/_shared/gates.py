@@ -6,11 +6,11 @@ judged is never "passed": the stage leaves it out, and the decision says no beca
 
 import dataclasses
 import enum
-import json
 from pathlib import Path
 from typing import Any
 
 from components._shared.artifacts import GATES_FILE
+from components._shared.documents import read_object
 from components._shared.outputs import write_json
 
 FORMAT = "sluice/gates/1"
@@ -113,8 +113,8 @@ def read_gate_report(folder: str | Path) -> GateReport:
         OSError: If it is not there or cannot be read.
         ValueError: If it is not a gate report of this format.
     """
-    document: dict[str, Any] = json.loads((Path(folder) / GATES_FILE).read_text(encoding="utf-8"))
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
+    document = read_object(Path(folder) / GATES_FILE)
+    if document.get("format") != FORMAT:
         raise ValueError(f"{GATES_FILE} must have the format {FORMAT!r}.")
     try:
         gates = tuple(_gate_result(gate) for gate in document["gates"])

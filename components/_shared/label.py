@@ -33,6 +33,14 @@ PROBABILITY_TOLERANCE = 1e-3
 """How far the probabilities of one row may be from a sum of 1; float32 rounding stays below 1e-5."""
 
 
+REGRESSION_METRICS = {
+    LabelKind.BINARY: ("auc", "binary_crossentropy", "brier"),
+    LabelKind.MULTICLASS: ("accuracy", "categorical_crossentropy", "brier"),
+    LabelKind.NUMERIC: ("mean_absolute_error", "mean_squared_error"),
+}
+"""What the regression gate can compare two models by, by kind of label; the first is what `auto` stands for."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LabelSpec:
     """The label of a data version.

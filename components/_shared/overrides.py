@@ -245,7 +245,7 @@ def _find_threshold(config: dict[str, Any], name: str, path: str) -> dict[str, A
     for spec in _part(config, "metrics_specs") or ():
         for metric in _part(spec, "metrics") or ():
             value_threshold = _part(_part(metric, "threshold"), "value_threshold")
-            if _part(metric, "class_name") == name and isinstance(value_threshold, dict):
+            if _part(metric, "class_name") == name and isinstance(value_threshold, dict) and value_threshold:
                 found.append(value_threshold)
     if len(found) != 1:
         # A bound for a metric without one is no tightening: an evaluation without any bound says no.

@@ -6,6 +6,7 @@ them back with `read_policy`. There is one definition of every bound.
 
 import dataclasses
 import json
+import re
 import types
 import typing
 from typing import Any, Literal
@@ -286,12 +287,20 @@ def _read_gate(name: str, kind: type, document: Any) -> Any:
         if not _suits(value, hints[key]):
             rule = f"{name}.{key} is a {_describe(hints[key])}, as its default {defaults[key]!r} is."
             raise UserError(rule, received=repr(value))
+    if wrong := [size for size in values.get("max_p99_ms", {}) if not is_batch_size(size)]:
+        # "01" would be a second bound for batches of 1.
+        raise UserError(f"{name}.max_p99_ms names batch sizes as whole numbers above 0, such as '16'.", received=wrong)
     if values.get("off") and not values["off"].strip():
         raise UserError(f"A gate is switched off with a reason, in {name}.off.", received=repr(values["off"]))
     least, most = DEADLINE_HOURS
     if not least <= values.get("deadline_hours", least) <= most:
         raise UserError(f"{name}.deadline_hours is from {least} to {most}.", received=values["deadline_hours"])
     return kind(**values)
+
+
+def is_batch_size(text: str) -> bool:
+    """Returns whether a text is a whole number above 0 in the one way to write it."""
+    return re.fullmatch("[1-9][0-9]{0,8}", text) is not None
 
 
 def _read_value(value: Any) -> Any:

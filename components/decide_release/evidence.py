@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from components._data.integrity import find_changes
 from components._shared.artifacts import (
     BASELINE_FILE,
     EVALUATION_FILE,
     MANIFEST_FILE,
     SAVED_MODEL_FILE,
     SERVING_MODEL_DIR,
+    SPLITS,
     TRAINING_FILE,
 )
 from components._shared.digest import digest_model
@@ -72,6 +74,7 @@ def find_facts(*, model: str, baseline: str, examples: str, evaluation: str, bou
     _compare(EVALUATION_FILE, summary, found, problems)
     if summary:
         problems += _compare_evaluation(summary, live, bounds)
+    problems += [changes for split in SPLITS if manifest and (changes := find_changes(examples, manifest, split))]
     if bool(live.get("version")) != bool(live.get("pushed_digest")):
         problems.append(f"{BASELINE_FILE} names a live version without its digest, or a digest without a version.")
     return Facts(

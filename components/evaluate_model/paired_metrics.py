@@ -9,13 +9,6 @@ from components.evaluate_model.paired_auc import AucPair
 EPSILON = 1e-7
 """Probabilities are kept this far from 0 and 1 inside logarithms, as Keras keeps them."""
 
-METRICS = {
-    LabelKind.BINARY: ("auc", "binary_crossentropy", "brier"),
-    LabelKind.MULTICLASS: ("accuracy", "categorical_crossentropy", "brier"),
-    LabelKind.NUMERIC: ("mean_absolute_error", "mean_squared_error"),
-}
-"""Known metrics by kind of label; the first is what `auto` stands for."""
-
 
 def make_pair(
     metric: str,
@@ -29,9 +22,9 @@ def make_pair(
     """Returns a metric of both models.
 
     Args:
-        metric: One of the METRICS of this kind. Cross-entropies are in nats. The Brier score is the mean squared error of the
-            probability, summed over the classes where there are more than two (Brier 1950, "Verification of Forecasts
-            Expressed in Terms of Probability"). Accuracy takes the most probable class, the first of equal ones.
+        metric: One of the REGRESSION_METRICS of this kind. Cross-entropies are in nats. The Brier score is the mean squared
+            error of the probability, summed over the classes where there are more than two (Brier 1950, "Verification of
+            Forecasts Expressed in Terms of Probability"). Accuracy takes the most probable class, the first of equal ones.
         labels: Zeros and ones, numbers of classes, or values; of shape [rows].
         candidate: The candidate's probabilities or values, of shape [rows]; [rows, classes] of a multiclass label.
         live: The live version's.

@@ -9,10 +9,10 @@ import numpy as np
 from components._shared.artifacts import BASELINE, CANDIDATE
 from components._shared.errors import UserError
 from components._shared.gates import GateResult, Measurement, Verdict
-from components._shared.label import LabelKind
+from components._shared.label import REGRESSION_METRICS, LabelKind
 from components._shared.policy import RegressionGate
 from components.evaluate_model.paired import Interval, Pair, percentile_interval
-from components.evaluate_model.paired_metrics import METRICS, make_pair
+from components.evaluate_model.paired_metrics import make_pair
 
 MODES = ("non_inferior", "better")
 AUTO = "auto"
@@ -96,7 +96,7 @@ def compare_models(
     _check_settings(policy, kind)
     if BASELINE not in predictions:
         return None
-    metric = METRICS[kind][0] if policy.metric == AUTO else policy.metric
+    metric = REGRESSION_METRICS[kind][0] if policy.metric == AUTO else policy.metric
     clusters = clusters if policy.resample == "split_key" else None
     blank = Comparison(policy=policy, metric=metric, rows=len(labels))
     if problem := _find_problem(labels, kind, clusters):
@@ -132,7 +132,7 @@ def judge_comparison(comparison: Comparison) -> GateResult:
 
 
 def _check_settings(policy: RegressionGate, kind: LabelKind) -> None:
-    for key, known in (("metric", (AUTO, *METRICS[kind])), ("mode", MODES), ("resample", ("split_key", "row"))):
+    for key, known in (("metric", (AUTO, *REGRESSION_METRICS[kind])), ("mode", MODES), ("resample", ("split_key", "row"))):
         if (value := getattr(policy, key)) not in known:
             rule = f"gates.regression.{key} is one that suits a {kind} label."
             raise UserError(rule, received=repr(value), remedy=f"Known: {list(known)}.")

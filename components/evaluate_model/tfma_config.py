@@ -10,6 +10,7 @@ positive row. Here it applies to all rows together; slices have `per_slice_thres
 
 import copy
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -199,6 +200,9 @@ def _check_threshold(where: str, threshold: config_pb2.MetricThreshold) -> None:
         raise UserError(f"A threshold of {where} has a value_threshold or a change_threshold.", received="neither")
     if threshold.HasField("value_threshold") and not (value.HasField("lower_bound") or value.HasField("upper_bound")):
         raise UserError(f"A value_threshold of {where} has a lower_bound or an upper_bound.", received="neither")
+    numbers = [end.value for end in (value.lower_bound, value.upper_bound, change.absolute, change.relative)]
+    if not all(math.isfinite(number) for number in numbers):
+        raise UserError(f"The bounds of {where} are finite numbers: nothing is beyond the others.", received=numbers)
     if not threshold.HasField("change_threshold"):
         return
     if change.direction not in (config_pb2.HIGHER_IS_BETTER, config_pb2.LOWER_IS_BETTER):

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from components._data.content import digest_table
 from components._data.examples import FORMAT, clear_examples, write_manifest, write_split
+from components._data.integrity import digest_split
 from components._data.schema import arrow_types, read_schema
 from components._data.split_keys import has_split_keys, write_split_keys
 from components._shared.artifacts import SHARD_FILE, SPLITS, split_dir
@@ -85,7 +86,8 @@ def ingest_examples(
         write_split(examples, name, table)
     for name, values in keys.items():
         write_split_keys(examples, name, values)
-    manifest = _describe(rows, tables, keys, rule) | {"spans": numbers, "fingerprint": fingerprint, "rows": counts}
+    digests = {name: digest_split(examples, name) for name in tables}
+    manifest = _describe(rows, tables, keys, digests, rule) | {"spans": numbers, "fingerprint": fingerprint, "rows": counts}
     write_manifest(examples, manifest)
     logger.info("Kept %(kept)d of %(read)d rows: %(duplicates)d duplicates, %(without_label)d without a label", counts)
     sizes = {name: table.num_rows for name, table in tables.items()}
@@ -136,7 +138,13 @@ def _split(
     return tables, {name: hashes[index == number, 0] for number, name in enumerate(SPLITS)}
 
 
-def _describe(rows: Rows, tables: Mapping[str, pa.Table], keys: Mapping[str, np.ndarray], rule: Splits) -> dict[str, Any]:
+def _describe(
+    rows: Rows,
+    tables: Mapping[str, pa.Table],
+    keys: Mapping[str, np.ndarray],
+    files: Mapping[str, dict[str, str]],
+    rule: Splits,
+) -> dict[str, Any]:
     columns = {field.name: _TYPE_NAMES[field.type] for field in tables[SPLITS[0]].schema}
     split_rule = {"key": list(rule.key), "salt": rule.salt, **{name: float(getattr(rule, name)) for name in SPLITS}}
     label = rows.source.label.spec
@@ -146,7 +154,10 @@ def _describe(rows: Rows, tables: Mapping[str, pa.Table], keys: Mapping[str, np.
     contents += [digest_table(pa.table({"split_key": keys[name].view(np.int64)})) for name in SPLITS if name in keys]
     return {
         "data_version": digest_parts([FORMAT, json.dumps(list(columns.items())), json.dumps(split_rule), *classes, *contents]),
-        "splits": {name: {"rows": tables[name].num_rows, "shards": [f"{split_dir(name)}/{SHARD_FILE}"]} for name in SPLITS},
+        "splits": {
+            name: {"rows": tables[name].num_rows, "shards": [f"{split_dir(name)}/{SHARD_FILE}"], "files": files[name]}
+            for name in SPLITS
+        },
         "columns": columns,
         "label": label.name,
         "label_kind": label.kind.value,

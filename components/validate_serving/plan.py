@@ -66,8 +66,6 @@ def _check_bounds(bounds: Policy) -> None:
     sizes, requests = bounds.serving.max_p99_ms, bounds.serving.requests
     if not sizes:
         raise UserError("`serving.max_p99_ms` bounds at least one batch size.", received="none")
-    if unknown := [text for text in sizes if not text.isdecimal() or int(text) < 1]:
-        raise UserError("A batch size in `serving.max_p99_ms` is a whole number above 0, as text.", received=unknown)
     if requests < LEAST_REQUESTS:
         rule = f"`serving.requests` is at least {LEAST_REQUESTS}: with fewer, p99 has no upper limit."
         raise UserError(rule, received=requests)

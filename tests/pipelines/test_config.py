@@ -53,6 +53,12 @@ def test_a_label_of_every_kind_reaches_the_stages(project_dir, label, kind):
     assert read_source(json.loads(json.dumps(project.source_json))).label.spec.kind == kind
 
 
+def test_gates_that_do_not_suit_the_label_are_told_before_anything_runs(project_dir):
+    edit(project_dir, "{ name: late, column: delay, above: 15 }", "{ name: late, kind: numeric }")
+    edit(project_dir, "  strict: false", "  regression: { metric: auc }")
+    assert "gates.regression.metric: one that suits a numeric label: auto, mean_absolute_error" in message_of(project_dir)
+
+
 def test_gates_are_the_policy_of_the_stages(project_dir):
     project = load_project(project_dir)
     assert read_policy(project.policy_json) == project.policy

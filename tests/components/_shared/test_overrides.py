@@ -183,3 +183,16 @@ def test_a_bound_that_was_left_out_is_added_beside_another_only():
         tighten(POLICY, CONFIG, wanted)
     bounded = policy_to_json(Policy(fairness=FairnessGate(protected=("origin",), max_demographic_parity_difference=0.1)))
     assert tighten(bounded, CONFIG, wanted).policy.fairness.max_equalized_odds_difference == 0.9
+
+
+@pytest.mark.parametrize("size", ["01", "١", " 1", "1.0", "0", ""])
+def test_a_batch_size_has_one_spelling(size):
+    """Another spelling of a size that has a bound would be a second, looser bound."""
+    with pytest.raises(UserError, match="names batch sizes as whole numbers above 0"):
+        tighten(POLICY, CONFIG, {"serving": {"max_p99_ms": {size: 500}}})
+
+
+def test_a_bound_is_added_only_to_a_threshold_that_has_one():
+    config = {"metrics_specs": [{"metrics": [{"class_name": "AUC", "threshold": {"value_threshold": {}}}]}]}
+    with pytest.raises(UserError, match="0 are such"):
+        tighten(POLICY, config, {"evaluation": {"AUC": {"lower_bound": -5}}})

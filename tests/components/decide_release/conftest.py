@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from components._data.integrity import digest_split
+from components._shared.artifacts import SPLITS
 from components._shared.digest import digest_model
 from components._shared.gates import Evidence, GateReport, GateResult, Measurement, Verdict
 from components._shared.overrides import tighten
@@ -27,6 +29,14 @@ def write_json(path: Path, document: Any) -> None:
     path.write_text(json.dumps(document))
 
 
+def write_splits(examples: Path) -> dict[str, Any]:
+    """Writes a shard per split and returns what a manifest says of them."""
+    for split in SPLITS:
+        (examples / f"Split-{split}").mkdir(parents=True, exist_ok=True)
+        (examples / f"Split-{split}" / "part-00000.parquet").write_bytes(b"rows")
+    return {split: {"files": digest_split(examples, split)} for split in SPLITS}
+
+
 class Run:
     """The artifacts of one run, and the keyword arguments of the stage."""
 
@@ -42,7 +52,8 @@ class Run:
         training = {**known, "seed": 17, "epochs_run": 3}
         rows = {"read": 10, "without_label": 1, "duplicates": 0, "kept": 9}
         write_json(root / "model" / "training.json", {**training, "hyperparameters": {"units": 8}, "model_hash": "sha256:m"})
-        write_json(root / "examples" / "manifest.json", {"data_version": data_version, "spans": [1, 2], "rows": rows})
+        manifest = {"data_version": data_version, "spans": [1, 2], "rows": rows, "splits": write_splits(root / "examples")}
+        write_json(root / "examples" / "manifest.json", manifest)
         live = {"version": "3", "model_digest": "sha256:l", "pushed_digest": "sha256:p"}
         write_json(root / "baseline" / "baseline.json", live)
         self.make_evaluation()

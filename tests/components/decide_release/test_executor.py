@@ -160,21 +160,21 @@ def test_reports_made_without_the_overrides_of_this_run_refuse(run, artifact):
 
 
 def test_the_decision_names_what_a_run_tightened(run):
-    run.tighten({"parity": {"tolerance": 1e-6}, "serving": {"max_p99_ms": {"<b>": 7}}})
+    run.tighten({"parity": {"tolerance": 1e-6}, "serving": {"max_p99_ms": {"64": 7}}})
 
     decision, _ = decide(run)
 
     assert decision["approved"]
     assert decision["overrides"] == [
         {"key": "parity.tolerance", "from": 1e-5, "to": 1e-6},
-        {"key": "serving.max_p99_ms.<b>", "from": None, "to": 7},
+        {"key": "serving.max_p99_ms.64", "from": None, "to": 7},
     ]
     assert decision["policy"]["parity"]["tolerance"] == 1e-6
     evaluation = json.loads((run.root / "evaluation" / "evaluation.json").read_text())
     assert decision["policy_hash"] == hash_policy(decision["policy"], evaluation["eval_config"]) != run.compiled_hash
     page = (run.root / "report").read_text()
     assert "Bounds that this run tightened" in page
-    assert "serving.max_p99_ms.&lt;b&gt;" in page
+    assert "serving.max_p99_ms.64" in page
     assert "- tightened by this run: parity.tolerance from 1e-05 to 1e-06\n" in (run.root / "summary").read_text()
 
 
@@ -350,7 +350,6 @@ MEASUREMENT = {"name": "auc", "slice": "origin=JFK", "value": 0.5, "lower_bound"
         ({"passed": True, "value": 0.3}, "outside its bounds"),
         ({"passed": True, "value": 0.7}, "outside its bounds"),
         ({"passed": True, "value": None}, "outside its bounds"),
-        ({"passed": True, "value": float("nan")}, "holds values"),
         ({"passed": True, "value": 10**400}, "holds values"),
         ({"passed": "false"}, "holds values"),
         ({"passed": 0}, "holds values"),
@@ -508,3 +507,30 @@ def test_missing_details_change_nothing_in_the_decision(run, content):
 
     assert decide(run)[0]["approved"]
     assert "The candidate on the test split" in (run.root / "report").read_text()
+
+
+@pytest.mark.parametrize("split", ["train", "eval", "test"])
+def test_rows_exchanged_after_they_were_ingested_refuse(run, split):
+    (run.root / "examples" / f"Split-{split}" / "part-00000.parquet").write_bytes(b"other rows")
+
+    refused(run, "evidence", f"The rows of the split '{split}' are not those that were ingested")
+
+
+@pytest.mark.parametrize("change", ["remove", "add", "unlist"])
+def test_files_that_the_manifest_does_not_know_refuse(run, change):
+    shard = run.root / "examples" / "Split-test" / "part-00000.parquet"
+    if change == "remove":
+        shard.unlink()
+    if change == "add":
+        shard.with_name("part-00001.parquet").write_bytes(b"more rows")
+    if change == "unlist":
+        run.change("examples/manifest.json", lambda document: document["splits"].pop("test"))
+
+    assert not decide(run)[0]["approved"]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"format": NaN}'])
+def test_a_report_that_is_no_plain_json_refuses(run, text):
+    (run.root / "evaluation" / "gates.json").write_text(text)
+
+    assert not decide(run)[0]["approved"]

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from components._data.examples import write_split
+from components._data.integrity import digest_split
 from components._data.split_keys import write_split_keys
 from components._shared.digest import digest_model
 from components._shared.policy import hash_policy
@@ -111,7 +112,9 @@ class World:
         write_split(self.root / "examples", "test", table)
         write_split_keys(self.root / "examples", "test", np.arange(table.num_rows, dtype=np.uint64) % 50)
         document = {"format": "sluice/examples/1", "data_version": "sha256:d1", "label": "late", "split_rule": SPLIT_RULE}
-        columns = {"columns": dict.fromkeys(table.column_names, "BYTES"), "splits": {"test": {"rows": table.num_rows}}}
+        files = digest_split(self.root / "examples", "test")
+        splits = {"test": {"rows": table.num_rows, "files": files}}
+        columns = {"columns": dict.fromkeys(table.column_names, "BYTES"), "splits": splits}
         (self.root / "examples" / "manifest.json").write_text(json.dumps({**columns, **document, **manifest}))
 
     def write_model(self, name: str, **training: Any) -> None:

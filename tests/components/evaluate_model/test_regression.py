@@ -5,11 +5,11 @@ import pytest
 
 from components._shared.errors import UserError
 from components._shared.gates import Verdict
+from components._shared.label import REGRESSION_METRICS as METRICS_BY_KIND
 from components._shared.label import LabelKind
 from components._shared.policy import RegressionGate
 from components.evaluate_model.interval_bars import draw_intervals
 from components.evaluate_model.paired import Interval
-from components.evaluate_model.paired_metrics import METRICS as METRICS_BY_KIND
 from components.evaluate_model.regression import MIN_CLUSTERS, MODES, Comparison, compare_models, judge_comparison
 
 METRICS = METRICS_BY_KIND[LabelKind.BINARY]
