@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from components._release.base import Base
 from components._shared.errors import SluiceError
 from components._shared.images import IMAGE
 
@@ -66,7 +67,8 @@ ReleaseName = Annotated[
 By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who answers.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.")]
 ServingDir = Annotated[
-    Path | None, typer.Option("--serving-dir", metavar="DIR", help="Base path of the model.", show_default="the project's")
+    str | None,
+    typer.Option("--serving-dir", metavar="DIR", help="Base path of the model, or gs:// URL.", show_default="the project's"),
 ]
 
 
@@ -157,7 +159,7 @@ def releases(
     show_releases(_base(project, serving_dir), _console(), verify=verify, head=head, as_json=as_json)
 
 
-def _answer(kind: str, release: str, by: str, reason: str, serving_dir: Path | None) -> None:
+def _answer(kind: str, release: str, by: str, reason: str, serving_dir: str | None) -> None:
     from pipelines.approvals import answer_release, parse_release, push_command
 
     project, model = parse_release(release)
@@ -165,10 +167,11 @@ def _answer(kind: str, release: str, by: str, reason: str, serving_dir: Path | N
     answer_release(_base(project, serving_dir), kind, _console(), model=model, by=by, reason=reason, push_command=command)
 
 
-def _base(project: Path, serving_dir: Path | None) -> Path:
+def _base(project: Path, serving_dir: str | None) -> Base:
     from pipelines.config import load_project
+    from pipelines.serving_dir import resolve_serving_dir
 
-    return (serving_dir or load_project(project).serving_dir).resolve()
+    return resolve_serving_dir(serving_dir) if serving_dir else load_project(project).serving_dir
 
 
 @app.command(rich_help_panel=_SERVE)

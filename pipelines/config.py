@@ -17,6 +17,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as validated_dataclass
 from pydantic_core import PydanticCustomError, to_jsonable_python
 
+from components._release.base import Base
 from components._shared import source
 from components._shared.artifacts import FEATURES_FILE, MODEL_FILE, SCHEMA_FILE
 from components._shared.digest import digest_code, digest_file
@@ -24,6 +25,7 @@ from components._shared.errors import UserError
 from components._shared.policy import DEADLINE_HOURS, LEAST_REQUESTS, Policy, is_batch_size, policy_to_json, read_policy
 from pipelines.fairness import BOUNDS, problems_of_fairness
 from pipelines.rules import problems_of_label, problems_of_rules
+from pipelines.serving_dir import problems_of_serving, resolve_serving_dir
 from pipelines.yaml_reader import read_yaml
 
 PROJECT_FILE = "project.yaml"
@@ -104,7 +106,7 @@ class Training(_Model):
 
 
 class Serving(_Model):
-    """Where the approved model goes: `directory` is the model's base path for TF Serving."""
+    """Where the approved model goes: `directory` is the model's base path for TF Serving, a folder or a gs:// URL."""
 
     model_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     directory: Name
@@ -151,9 +153,9 @@ class Project(_Model):
         return bool(getattr(self.gates, "strict"))  # noqa: B009  # built from the policy's dataclasses
 
     @property
-    def serving_dir(self) -> Path:
-        """Base path of the model on this machine."""
-        return (self.folder / self.serving.directory).resolve()
+    def serving_dir(self) -> Base:
+        """Base path of the model on this machine, or in a bucket."""
+        return resolve_serving_dir(self.serving.directory, self.folder)
 
     @property
     def source_json(self) -> dict[str, Any]:
@@ -191,6 +193,7 @@ def load_project(path: str | Path) -> Project:
     problems = [] if isinstance(document, dict) else ["the file is a mapping of keys to values"]
     if isinstance(document, dict):
         problems = _problems_of_evaluation(document) + problems_of_gates(document.get("gates"))
+        problems += problems_of_serving(document)
         problems += problems_of_rules(document.get("gates"), file.parent / SCHEMA_FILE)
         problems += problems_of_fairness(document, file.parent / SCHEMA_FILE)
         problems += [f"{name}: no such file beside {PROJECT_FILE}. Add it." for name in _missing_files(file.parent)]

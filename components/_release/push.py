@@ -16,12 +16,22 @@ the number. A process that dies before 6 leaves the serving directory as it was;
 who reads the ledger, finds the version complete.
 """
 
-import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from components._release.base import Base, BucketPath
+from components._release.bucket_push import push_to_bucket
+from components._release.claims import (
+    Candidate,
+    Outcome,
+    claim_payload,
+    claimed_versions,
+    explain_stale,
+    find_earlier_push,
+    open_intents,
+)
 from components._release.durable import ensure_folder, sync_folder
 from components._release.ledger import (
     ABANDONED,
@@ -34,7 +44,7 @@ from components._release.ledger import (
     remove_leftovers,
 )
 from components._release.lock import LOCK_SECONDS, hold_lock
-from components._release.releases import Release, list_releases, releases_of, untrusted_versions
+from components._release.releases import list_releases, releases_of, untrusted_versions
 from components._release.store import (
     explain_write_errors,
     has_digest,
@@ -49,63 +59,20 @@ from components._shared.errors import UserError
 logger = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A model that a decision has approved.
-
-    Attributes:
-        model: Its SavedModel.
-        model_digest: The digest that the decision approves.
-        decision_digest: Digest of the decision itself.
-        baseline_version: The live version that the decision compared with; empty for none.
-        baseline_digest: Digest of that version's folder; empty if the decision does not say.
-        attachments: What the release carries in `assets.extra/sluice/`, by relative POSIX path.
-        record: What the ledger keeps beyond versions and digests; `reason` says why the model was approved.
-    """
-
-    model: Path
-    model_digest: str
-    decision_digest: str
-    baseline_version: str
-    baseline_digest: str
-    attachments: Mapping[str, bytes]
-    record: Mapping[str, Any]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What a push did.
-
-    Attributes:
-        pushed: Whether the candidate is a version of the serving directory now.
-        version: Its number; empty when nothing was pushed.
-        pushed_digest: Digest of the version's folder; empty when nothing was pushed.
-        reason: What happened, in a sentence.
-        head: Hash of the ledger's last entry that speaks of it; noted elsewhere, it shows later whether the ledger was
-            cut off.
-        deadline: Until when the candidate waits for a person's approval, in ISO 8601; empty when it does not wait.
-    """
-
-    pushed: bool
-    version: str
-    pushed_digest: str
-    reason: str
-    head: str
-    deadline: str = ""
-
-
-def push(base: Path, candidate: Candidate, *, lock_seconds: float = LOCK_SECONDS) -> Outcome:
+def push(base: Base, candidate: Candidate, *, lock_seconds: float = LOCK_SECONDS) -> Outcome:
     """Pushes an approved model into a serving directory, exactly once however often it is tried.
 
     Args:
         base: The serving directory; it is made if it is not there.
         candidate: The model.
-        lock_seconds: How long to wait for another push.
+        lock_seconds: How long to wait for another push; a bucket needs no lock.
 
     Raises:
         UserError: If the ledger is broken, the disk is full or read-only, another push does not end, or the model changes
             while it is copied. The live version is untouched, and a retry goes on from there.
     """
+    if isinstance(base, BucketPath):
+        return push_to_bucket(base, candidate)
     with explain_write_errors(base):
         ensure_folder(base)
         with hold_lock(base, lock_seconds):
@@ -113,7 +80,7 @@ def push(base: Path, candidate: Candidate, *, lock_seconds: float = LOCK_SECONDS
             releases = list_releases(base)
             for name in untrusted_versions(base, releases):
                 logger.warning("%s is no version that the ledger knows; it is never taken for the live one", base / name)
-            return _find_earlier_push(base, candidate, releases) or _push_new(base, candidate)
+            return find_earlier_push(candidate, releases, read_ledger(base)) or _push_new(base, candidate)
 
 
 def commit(base: Path, candidate: Candidate, folder: Path, pushed_digest: str) -> Outcome:
@@ -148,15 +115,7 @@ def why_stale(base: Path, baseline_version: str, baseline_digest: str, entries: 
         entries: The ledger.
     """
     live = next((release for release in releases_of(entries, base) if release.live), None)
-    live_now = str(live.version) if live else ""
-    if live_now != baseline_version:
-        return (
-            f"Stale baseline: the decision compared the model with {_name(baseline_version)}, "
-            f"but {_name(live_now)} is live now. Run the pipeline again."
-        )
-    if live and baseline_digest and live.pushed_digest != baseline_digest:
-        return f"Stale baseline: version {live_now} is live, but not the one that the decision compared with."
-    return ""
+    return explain_stale(live, baseline_version, baseline_digest)
 
 
 def recover(base: Path) -> None:
@@ -167,7 +126,7 @@ def recover(base: Path) -> None:
     sync_folder(base)
     remove_leftovers(base)
     list_releases(base)  # refuses a ledger that cannot be trusted before anything is added to it
-    for intent in _open_intents(read_ledger(base)):
+    for intent in open_intents(read_ledger(base)):
         claim = intent.payload
         if has_digest(base, claim["version"], claim["pushed_digest"]):
             logger.warning("Version %d was in place when its push was interrupted; recording it", claim["version"])
@@ -176,18 +135,6 @@ def recover(base: Path) -> None:
             logger.warning("The push of version %d was interrupted before it was in place; abandoning it", claim["version"])
             _settle(base, intent, ABANDONED, reason="The push was interrupted before the version was in place.")
     remove_stale_staging(base)
-
-
-def _find_earlier_push(base: Path, candidate: Candidate, releases: Sequence[Release]) -> Outcome | None:
-    identity = (candidate.model_digest, candidate.decision_digest)
-    found = [item for item in releases if item.state == PUSHED and (item.model_digest, item.decision_digest) == identity]
-    if not found:
-        return None
-    release = found[-1]
-    state = "and is live" if release.live else "and is not live any more"
-    reason = f"This decision was carried out before: the model is version {release.version} {state}."
-    head = next(entry.hash for entry in read_ledger(base) if entry.sequence == release.sequence)
-    return Outcome(pushed=True, version=str(release.version), pushed_digest=release.pushed_digest, reason=reason, head=head)
 
 
 def _push_new(base: Path, candidate: Candidate) -> Outcome:
@@ -199,14 +146,7 @@ def _push_new(base: Path, candidate: Candidate) -> Outcome:
 
 def _claim(base: Path, candidate: Candidate, pushed_digest: str) -> Entry:
     def make_payload(entries: list[Entry]) -> dict[str, Any]:
-        return {
-            **candidate.record,
-            "version": _next_version(base, entries),
-            "model_digest": candidate.model_digest,
-            "pushed_digest": pushed_digest,
-            "decision_digest": candidate.decision_digest,
-            "expects_live": candidate.baseline_version,
-        }
+        return claim_payload(candidate, _next_version(base, entries), pushed_digest)
 
     return append_entry(base, PUSH_INTENT, make_payload)
 
@@ -216,14 +156,5 @@ def _settle(base: Path, intent: Entry, kind: str, **details: Any) -> Entry:
     return append_entry(base, kind, lambda _: {**intent.payload, **details, "intent": intent.sequence})
 
 
-def _open_intents(entries: Sequence[Entry]) -> list[Entry]:
-    settled = {entry.payload["version"] for entry in entries if entry.kind in (PUSHED, ABANDONED)}
-    return [entry for entry in entries if entry.kind == PUSH_INTENT and entry.payload["version"] not in settled]
-
-
-def _name(version: str) -> str:
-    return f"version {version}" if version else "no version"
-
-
 def _next_version(base: Path, entries: Sequence[Entry]) -> int:
-    return next_version(base, [entry.payload["version"] for entry in entries if entry.kind == PUSH_INTENT])
+    return next_version(base, claimed_versions(entries))

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components._release.approvals import Request, State, requests_of
+from components._release.base import Base, BucketPath
 from components._release.durable import ensure_folder, sync_folder
 from components._release.ledger import (
     ABANDONED,
@@ -40,6 +41,7 @@ from components._release.store import (
     move_into_place,
     next_version,
     stage_version,
+    waiting_folder,
 )
 from components._shared.digest import digest_model, digest_tree
 from components._shared.errors import UserError
@@ -67,7 +69,7 @@ class Settled:
     reason: str
 
 
-def list_requests(base: str | Path) -> list[Request]:
+def list_requests(base: str | Base) -> list[Request]:
     """Returns every candidate that a person was ever asked about, oldest first.
 
     Raises:
@@ -78,7 +80,7 @@ def list_requests(base: str | Path) -> list[Request]:
 
 
 def request_approval(
-    base: Path, candidate: Candidate, deadline: str, *, now: datetime.datetime, lock_seconds: float = LOCK_SECONDS
+    base: Base, candidate: Candidate, deadline: str, *, now: datetime.datetime, lock_seconds: float = LOCK_SECONDS
 ) -> Outcome:
     """Keeps a candidate until a person has said yes or no, or answers with what was said before.
 
@@ -94,6 +96,7 @@ def request_approval(
     Raises:
         UserError: As `push`.
     """
+    base = waiting_folder(base)
     with explain_write_errors(base):
         ensure_folder(base)
         with hold_lock(base, lock_seconds):
@@ -103,7 +106,7 @@ def request_approval(
             return found or _keep(base, candidate, deadline)
 
 
-def settle_waiting(base: Path, *, now: datetime.datetime, lock_seconds: float = LOCK_SECONDS) -> list[Settled]:
+def settle_waiting(base: Base, *, now: datetime.datetime, lock_seconds: float = LOCK_SECONDS) -> list[Settled]:
     """Pushes what was approved, in the order of the approvals, and ends what expired or cannot be pushed any more.
 
     Args:
@@ -114,6 +117,8 @@ def settle_waiting(base: Path, *, now: datetime.datetime, lock_seconds: float = 
     Raises:
         UserError: As `push`.
     """
+    if isinstance(base, BucketPath):
+        return []
     asked = any(entry.kind == APPROVAL_REQUESTED for entry in read_ledger(base))
     if not asked and not (base / CANDIDATES_DIR).is_dir():
         return []

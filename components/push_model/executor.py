@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from components._release.base import Base
 from components._release.push import Candidate, push
 from components._release.store import serving_base
 from components._release.waiting import Settled, request_approval, settle_waiting
@@ -169,7 +170,7 @@ def _record(decision: dict[str, Any], evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _push(base: Path, candidate: Candidate, deadline: str, now: datetime.datetime) -> PushResult:
+def _push(base: Base, candidate: Candidate, deadline: str, now: datetime.datetime) -> PushResult:
     outcome = request_approval(base, candidate, deadline, now=now) if deadline else push(base, candidate)
     return PushResult(
         pushed=outcome.pushed,
