@@ -26,7 +26,7 @@ from components.validate_serving.robustness import Robustness, judge_robustness
 from components.validate_serving.run import run_job
 from components.validate_serving.sampling import first_rows
 from components.validate_serving.serving import judge_serving, model_size_mb
-from components.validate_serving.transform_parity import TransformParity, failure, judge_transform
+from components.validate_serving.transform_parity import TransformParity, failure, judge_transform, with_alone
 
 logger = logging.getLogger("sluice.validate_serving")
 
@@ -130,7 +130,8 @@ def _parity(
         predictions = read_predictions(evaluation, evidence, manifest["splits"][TEST]["rows"], label, rows)
     except NoPredictionsError as error:
         return _no_parity(str(error))
-    return judge_parity(bounds.parity, label, predictions, outcome.answers, samples.rows)
+    regroup = not bounds.parity.off
+    return judge_parity(bounds.parity, label, predictions, outcome.answers, samples.rows, regroup=regroup)
 
 
 def _transform(
@@ -148,7 +149,10 @@ def _transform(
         said = " ".join(problems.get("loads", problems.get("transform", []))) or outcome.measured.lost
         return failure(f"The signature {SIGNATURE_TRANSFORM!r} gave no features to compare. {said}".strip())
     raw, rows = samples.to_transform, manifest["splits"][EVAL]["rows"]
-    return judge_transform(bounds.parity, label, outcome.transformed, transformed_examples, raw, rows)
+    found = judge_transform(bounds.parity, label, outcome.transformed, transformed_examples, raw, rows)
+    if bounds.parity.off:
+        return found
+    return with_alone(bounds.parity, found, outcome.transformed, outcome.transformed_alone, raw)
 
 
 def _no_parity(reason: str) -> Parity:
