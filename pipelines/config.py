@@ -34,7 +34,7 @@ _CHECKED = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 _STRICT = pydantic.ConfigDict(**_CHECKED, frozen=True)
 _EVAL_CONFIG_LISTS = ("model_specs", "slicing_specs", "metrics_specs", "cross_slicing_specs")
 _LEAST = {"min_rows": 0, "min_slice_size": 0, "min_group_size": 0, "max_p99_ms": 0, "max_size_mb": 0, "tolerance": 0}
-_LEAST |= {"max_base_rate_ratio": 1, "max_mean_difference": 0, "bins": 2}
+_LEAST |= {"max_base_rate_ratio": 1, "max_mean_difference": 0, "max_range_factor": 0, "bins": 2}
 _LEAST |= {"max_cold_start_s": 0, "max_memory_mb": 0, "requests": LEAST_REQUESTS}
 _LEAST |= {"rows": 1, "margin": 0, "resamples": 100, "seed": 0}
 _LEAST_CONFIDENCE = 0.5
