@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from components._release.base import Base
 from components._shared.errors import SluiceError
 from components._shared.images import IMAGE
 
@@ -79,7 +80,8 @@ ServerUrl = Annotated[
 ]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.")]
 ServingDir = Annotated[
-    Path | None, typer.Option("--serving-dir", metavar="DIR", help="Base path of the model.", show_default="the project's")
+    str | None,
+    typer.Option("--serving-dir", metavar="DIR", help="Base path of the model, or gs:// URL.", show_default="the project's"),
 ]
 
 
@@ -200,7 +202,7 @@ def rollback(
     from pipelines.rollback import roll_back, verifier_of
 
     verifier = verifier_of(load_project(project), server)
-    roll_back(_base(project, serving_dir), verifier, _console(), to=to, by=by, reason=reason)
+    roll_back(_folder(project, serving_dir), verifier, _console(), to=to, by=by, reason=reason)
 
 
 @app.command(rich_help_panel=_RELEASES)
@@ -212,7 +214,7 @@ def promote(
     from pipelines.rollback import promote_canary, verifier_of
 
     verifier = verifier_of(load_project(project), server)
-    promote_canary(_base(project, serving_dir), verifier, _console(), by=by, reason=reason)
+    promote_canary(_folder(project, serving_dir), verifier, _console(), by=by, reason=reason)
 
 
 @app.command(rich_help_panel=_RELEASES)
@@ -231,10 +233,10 @@ def withdraw(
 
     project, name = parse_release(release)
     verifier = verifier_of(load_project(project), server)
-    withdraw_release(_base(project, serving_dir), verifier, name, _console(), by=by, reason=reason, allow_none=allow_none)
+    withdraw_release(_folder(project, serving_dir), verifier, name, _console(), by=by, reason=reason, allow_none=allow_none)
 
 
-def _answer(kind: str, release: str, by: str, reason: str, serving_dir: Path | None) -> None:
+def _answer(kind: str, release: str, by: str, reason: str, serving_dir: str | None) -> None:
     from pipelines.approvals import answer_release, parse_release, push_command
 
     project, model = parse_release(release)
@@ -242,10 +244,17 @@ def _answer(kind: str, release: str, by: str, reason: str, serving_dir: Path | N
     answer_release(_base(project, serving_dir), kind, _console(), model=model, by=by, reason=reason, push_command=command)
 
 
-def _base(project: Path, serving_dir: Path | None) -> Path:
-    from pipelines.config import load_project
+def _folder(project: Path, serving_dir: str | None) -> Path:
+    from components._release.store import folder_base
 
-    return (serving_dir or load_project(project).serving_dir).resolve()
+    return folder_base(_base(project, serving_dir), "To change what is live")
+
+
+def _base(project: Path, serving_dir: str | None) -> Base:
+    from pipelines.config import load_project
+    from pipelines.serving_dir import resolve_serving_dir
+
+    return resolve_serving_dir(serving_dir) if serving_dir else load_project(project).serving_dir
 
 
 @app.command(rich_help_panel=_SERVE)

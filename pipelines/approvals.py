@@ -9,6 +9,7 @@ from rich.console import Console
 
 from components._release.answers import answer
 from components._release.approvals import State
+from components._release.base import Base
 from components._release.ledger import APPROVED
 from components._release.verifier import Verifier, settle_verified
 from components._release.waiting import describe, list_requests
@@ -32,7 +33,7 @@ def parse_release(text: str) -> tuple[Path, str]:
     return (Path(), text) if _DIGEST.fullmatch(text) else (Path(text), "")
 
 
-def answer_release(base: Path, kind: str, console: Console, *, model: str, by: str, reason: str, push_command: str) -> None:
+def answer_release(base: Base, kind: str, console: Console, *, model: str, by: str, reason: str, push_command: str) -> None:
     """Records a person's answer and says what happens next.
 
     Args:
@@ -53,7 +54,7 @@ def answer_release(base: Path, kind: str, console: Console, *, model: str, by: s
         _print(console, f"Push it with `{push_command}`. Else the next run does, and its own model has a stale baseline then.")
 
 
-def push_waiting(base: Path, console: Console, verifier: Verifier | None = None) -> None:
+def push_waiting(base: Base, console: Console, verifier: Verifier | None = None) -> None:
     """Pushes what was approved, ends what expired, and says what still waits.
 
     Args:
@@ -74,9 +75,9 @@ def push_waiting(base: Path, console: Console, verifier: Verifier | None = None)
         _print(console, f"Nothing waits in {base}.")
 
 
-def push_command(release: str, serving_dir: Path | None) -> str:
+def push_command(release: str, serving_dir: str | None) -> str:
     """Returns the command that pushes what was approved."""
-    there = f" --serving-dir {shlex.quote(str(serving_dir))}" if serving_dir else ""
+    there = f" --serving-dir {shlex.quote(serving_dir)}" if serving_dir else ""
     return f"sluice push {shlex.quote(str(parse_release(release)[0]))}{there}"
 
 

@@ -17,6 +17,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as validated_dataclass
 from pydantic_core import PydanticCustomError, to_jsonable_python
 
+from components._release.base import Base
 from components._shared import source
 from components._shared.artifacts import FEATURES_FILE, MODEL_FILE, SCHEMA_FILE
 from components._shared.digest import digest_code, digest_file
@@ -24,6 +25,7 @@ from components._shared.errors import UserError
 from components._shared.policy import DEADLINE_HOURS, LEAST_REQUESTS, Policy, is_batch_size, policy_to_json, read_policy
 from pipelines.fairness import BOUNDS, problems_of_fairness
 from pipelines.rules import problems_of_label, problems_of_rules
+from pipelines.serving_dir import problems_of_serving, resolve_serving_dir
 from pipelines.yaml_reader import read_yaml
 
 PROJECT_FILE = "project.yaml"
@@ -32,7 +34,7 @@ _CHECKED = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 _STRICT = pydantic.ConfigDict(**_CHECKED, frozen=True)
 _EVAL_CONFIG_LISTS = ("model_specs", "slicing_specs", "metrics_specs", "cross_slicing_specs")
 _LEAST = {"min_rows": 0, "min_slice_size": 0, "min_group_size": 0, "max_p99_ms": 0, "max_size_mb": 0, "tolerance": 0}
-_LEAST |= {"max_base_rate_ratio": 1, "max_mean_difference": 0, "bins": 2}
+_LEAST |= {"max_base_rate_ratio": 1, "max_mean_difference": 0, "max_range_factor": 0, "bins": 2}
 _LEAST |= {"max_cold_start_s": 0, "max_memory_mb": 0, "requests": LEAST_REQUESTS}
 _LEAST |= {"rows": 1, "margin": 0, "resamples": 100, "seed": 0}
 _LEAST_CONFIDENCE = 0.5
@@ -108,7 +110,7 @@ class Serving(_Model):
 
     Attributes:
         model_name: The model's name in the server.
-        directory: The model's base path for TF Serving.
+        directory: The model's base path for TF Serving, a folder or a gs:// URL.
         server: REST interface of the server that verifies each version that is to be live; empty for none.
         server_wait_seconds: How long a version may take to become AVAILABLE there.
         model_config_file: The server's model configuration file, in which labels move; empty for no labels.
@@ -170,9 +172,9 @@ class Project(_Model):
         return bool(getattr(self.gates, "strict"))  # noqa: B009  # built from the policy's dataclasses
 
     @property
-    def serving_dir(self) -> Path:
-        """Base path of the model on this machine."""
-        return (self.folder / self.serving.directory).resolve()
+    def serving_dir(self) -> Base:
+        """Base path of the model on this machine, or in a bucket."""
+        return resolve_serving_dir(self.serving.directory, self.folder)
 
     @property
     def source_json(self) -> dict[str, Any]:
@@ -210,6 +212,7 @@ def load_project(path: str | Path) -> Project:
     problems = [] if isinstance(document, dict) else ["the file is a mapping of keys to values"]
     if isinstance(document, dict):
         problems = _problems_of_evaluation(document) + problems_of_gates(document.get("gates"))
+        problems += problems_of_serving(document)
         problems += problems_of_rules(document.get("gates"), file.parent / SCHEMA_FILE)
         problems += problems_of_fairness(document, file.parent / SCHEMA_FILE)
         problems += [f"{name}: no such file beside {PROJECT_FILE}. Add it." for name in _missing_files(file.parent)]

@@ -3,7 +3,6 @@
 import dataclasses
 import datetime
 import json
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -11,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from components._release.approvals import Request, State
+from components._release.base import Base
 from components._release.ledger import read_ledger
 from components._release.releases import Release, list_releases, verify_ledger
 from components._release.waiting import list_requests
@@ -24,7 +24,7 @@ class LedgerBroken(SluiceError):
     """The ledger, or a version that it tells of, is not what it was."""
 
 
-def show_releases(base: Path, console: Console, *, verify: bool = False, head: str = "", as_json: bool = False) -> None:
+def show_releases(base: Base, console: Console, *, verify: bool = False, head: str = "", as_json: bool = False) -> None:
     """Prints the releases, and with `verify` whether they can be trusted.
 
     Args:
@@ -69,7 +69,7 @@ def show_releases(base: Path, console: Console, *, verify: bool = False, head: s
 
 
 def _print_tables(
-    console: Console, base: Path, releases: list[Release], requests: list[Request], now: datetime.datetime
+    console: Console, base: Base, releases: list[Release], requests: list[Request], now: datetime.datetime
 ) -> None:
     if releases:
         console.print(_table(releases), highlight=False)

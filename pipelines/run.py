@@ -16,6 +16,7 @@ from pipelines.config import Project
 from pipelines.launchers import ForkLauncher, Launcher, PlainLauncher, StandbyLauncher
 from pipelines.progress import Progress
 from pipelines.run_folder import Run, create_run_folder, write_run
+from pipelines.serving_dir import resolve_serving_dir
 from pipelines.stage_run import StageFailed, StageRun
 
 ISOLATIONS = ("process", "fork")
@@ -57,8 +58,8 @@ def run_project(
         # Imported here: KFP takes a while, and the launcher's processes import at the same time.
         from pipelines.local_runner import run_pipeline  # noqa: PLC0415
 
-        serving_dir = Path(serving_dir or project.serving_dir).resolve()
-        fixed = {"project_dir": str(project.folder), "serving_dir": str(serving_dir)}
+        base = resolve_serving_dir(serving_dir) if serving_dir else project.serving_dir
+        fixed = {"project_dir": str(project.folder), "serving_dir": str(base)}
         if project.serving.model_config_file:
             fixed["model_config_file"] = str(project.folder / project.serving.model_config_file)
         run, spec, arguments = _prepare(project, Path(runs_dir), fixed, settings)

@@ -2,14 +2,16 @@
 
 import os
 import sys
-from pathlib import Path
 from typing import NoReturn
 
+from components._release.base import BucketPath
+from components._release.model_configuration import CONFIGURATION_FILE
 from components._shared.errors import UserError
 from pipelines.config import Project
+from pipelines.serving_dir import resolve_serving_dir
 
 
-def serve_project(project: Project, serving_dir: Path | None, *, port: int, rest_port: int, host: str) -> NoReturn:
+def serve_project(project: Project, serving_dir: str | None, *, port: int, rest_port: int, host: str) -> NoReturn:
     """Becomes the model server, so that signals reach it.
 
     Args:
@@ -22,7 +24,13 @@ def serve_project(project: Project, serving_dir: Path | None, *, port: int, rest
     Raises:
         UserError: If nothing was ever pushed there.
     """
-    base = (serving_dir or project.serving_dir).resolve()
+    base = resolve_serving_dir(serving_dir) if serving_dir else project.serving_dir
+    if isinstance(base, BucketPath):
+        raise UserError(
+            "`sluice serve` serves from a folder.",
+            received=str(base),
+            remedy=f"Start TF Serving with --model_config_file={base / CONFIGURATION_FILE} (docs/object-stores.md).",
+        )
     if not base.is_dir():
         raise UserError("A model was pushed.", received=f"no folder {base}", remedy=f"Run: sluice run {project.folder}")
     flags = [f"--model_name={project.serving.model_name}", f"--model_base_path={base}"]

@@ -3,13 +3,13 @@
 import dataclasses
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from components._release.base import Base
 from components._release.ledger import VERIFIED, Entry, read_ledger
 from components._release.releases import Release, list_releases
 from components._shared.errors import UserError
@@ -33,7 +33,7 @@ _FACTS = {
 """What of an entry's payload is shown, and how it is called."""
 
 
-def show_release(base: Path, name: str, console: Console, *, as_json: bool = False) -> None:
+def show_release(base: Base, name: str, console: Console, *, as_json: bool = False) -> None:
     """Prints what the ledger tells of one release.
 
     Args:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from components._release.base import Base, BucketPath, to_base
 from pipelines.config import Project
 from pipelines.outcome import Outcome, read_outcome
 from pipelines.progress import state_of
@@ -38,7 +39,7 @@ def print_summary(run: Run, project: Project, console: Console) -> None:
     if run.state != "succeeded":
         _print_failure(run, console)
     elif outcome.pushed_version:
-        folder = _near(Path(run.parameters["serving_dir"]) / outcome.pushed_version)
+        folder = _near(to_base(run.parameters["serving_dir"]) / outcome.pushed_version)
         pushed = f"[bold green]Version {outcome.pushed_version} is pushed[/]"
         console.print(f"\n{pushed}  {escape(folder)}", soft_wrap=True, highlight=False)
     elif outcome.waits_until:
@@ -129,7 +130,7 @@ def _next_commands(run: Run, project: Project, outcome: Outcome) -> list[tuple[s
 
 
 def _serving_option(run: Run, project: Project) -> str:
-    served = Path(run.parameters["serving_dir"])
+    served = to_base(run.parameters["serving_dir"])
     return "" if served == project.serving_dir else f" --serving-dir {shlex.quote(_near(served))}"
 
 
@@ -163,7 +164,9 @@ def _next_spans(spans: str, project: Project, pattern: str) -> str:
     return f"{match[1] or match[2]}-{following}"
 
 
-def _near(path: Path) -> str:
+def _near(path: Base) -> str:
     """Returns a path as it is shortest to type from here."""
+    if isinstance(path, BucketPath):
+        return str(path)
     path = path.resolve()
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

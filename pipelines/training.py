@@ -23,6 +23,7 @@ from typing import Any
 
 from kfp import dsl
 
+from components._release.base import is_url
 from components._shared.artifacts import FEATURES_FILE, MODEL_FILE, SCHEMA_FILE
 from components._shared.policy import hash_policy
 from components.decide_release.component import decide_release
@@ -60,7 +61,7 @@ def build_training_pipeline(project: Project) -> Any:
     @dsl.pipeline(name=f"{project.name}-training", description=project.description)
     def training_pipeline(  # noqa: PLR0913, PLR0917  # the parameters of the run form
         project_dir: str = PROJECT_DIR,
-        serving_dir: str = str(PurePosixPath(PROJECT_DIR, project.serving.directory)),
+        serving_dir: str = _serving_dir(project),
         server: str = project.serving.server,
         model_config_file: str = str(PurePosixPath(PROJECT_DIR, project.serving.model_config_file))
         if project.serving.model_config_file
@@ -178,6 +179,11 @@ def build_training_pipeline(project: Project) -> Any:
         )
 
     return training_pipeline
+
+
+def _serving_dir(project: Project) -> str:
+    directory = project.serving.directory
+    return directory if is_url(directory) else str(PurePosixPath(PROJECT_DIR, directory))
 
 
 def _uncached(task: dsl.PipelineTask) -> dsl.PipelineTask:

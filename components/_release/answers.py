@@ -2,13 +2,13 @@
 
 import datetime
 from collections.abc import Sequence
-from pathlib import Path
 
 from components._release.approvals import Request, State
+from components._release.base import Base
 from components._release.ledger import APPROVED, Entry
 from components._release.lock import LOCK_SECONDS, hold_lock
 from components._release.push import recover
-from components._release.store import explain_write_errors
+from components._release.store import explain_write_errors, waiting_folder
 from components._release.waiting import append_end, list_requests, remove_leftover_copies, why_pointless
 from components._release.words import read_words
 from components._shared.errors import UserError
@@ -16,7 +16,7 @@ from components._shared.times import to_people
 
 
 def answer(
-    base: Path,
+    base: Base,
     kind: str,
     *,
     model: str,
@@ -43,6 +43,7 @@ def answer(
         UserError: If name or reason are empty, no candidate or more than one fits, or its deadline has passed; for a yes,
             also if its copy was changed or its baseline is not live any more.
     """
+    base = waiting_folder(base)
     by, reason = read_words("who answers", by), read_words("the reason", reason)
     if not base.is_dir():
         raise UserError("A candidate waits for an answer.", received=f"nothing was ever released into {base}")

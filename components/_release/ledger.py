@@ -4,25 +4,22 @@ One JSON file per entry, `<base>/.ledger/00000001.json` and so on. Each entry ho
 before it, so an edit, a gap or a swap shows. Who can write to the directory can cut off the end or write the whole chain
 anew; that shows only against a head (the last entry's hash) noted somewhere else.
 
-An entry is written under a temporary name, synced, and published by link(2), which fails if the name is taken: an entry is
-there whole or not at all, and never replaced.
+An entry is there whole or not at all, and never replaced, since it is published in one step that fails if its name is taken:
+by link(2) on a file system, by a precondition on an object store.
 """
 
-import contextlib
 import dataclasses
 import datetime
-import errno
 import hashlib
 import json
 import logging
-import os
 import re
-import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from components._release.durable import ensure_folder, sync_folder, write_new_file
+from components._release import bucket_entries, file_entries
+from components._release.base import Base, BucketPath, to_base
 from components._shared.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -50,9 +47,7 @@ VERIFIED = "verified"
 """A version is live in a model server, and predicts there what the evaluation did."""
 
 _ENTRY_NAME = re.compile(r"(\d{8})\.json", re.ASCII)
-_TEMPORARY_NAME = re.compile(r"\.\d{8}-[0-9a-f]{16}\.tmp", re.ASCII)
 _FIELDS = {"format": str, "sequence": int, "previous": str, "recorded_at": str, "kind": str, "payload": dict}
-_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,7 +71,20 @@ class Entry:
     hash: str
 
 
-def read_ledger(base: str | Path) -> list[Entry]:
+class _Entries(Protocol):
+    """Where entries are kept; `file_entries` and `bucket_entries` are modules of this form."""
+
+    def list_names(self, folder: Any) -> list[str]:
+        """Returns all names in the ledger's folder; none if it is not there."""
+
+    def read_all(self, folder: Any, is_wanted: Callable[[str], bool]) -> dict[str, bytes | OSError]:
+        """Lists the folder anew, and returns the content behind each name that is wanted, or why it cannot be read."""
+
+    def publish(self, folder: Any, name: str, data: bytes) -> bool:
+        """Makes an entry durable in one step, unless the name is taken; returns whether it did."""
+
+
+def read_ledger(base: str | Base) -> list[Entry]:
     """Returns all entries, oldest first; none for a serving directory that does not exist yet.
 
     Raises:
@@ -92,23 +100,21 @@ def read_ledger(base: str | Path) -> list[Entry]:
     return entries
 
 
-def read_chain(base: str | Path) -> tuple[list[Entry], list[str]]:
+def read_chain(base: str | Base) -> tuple[list[Entry], list[str]]:
     """Returns the entries that can be read, and every problem of the chain as a sentence."""
-    folder = Path(base) / LEDGER_DIR
+    folder = to_base(base) / LEDGER_DIR
     entries: list[Entry] = []
     problems: list[str] = []
     expected: int = 1
     previous: str | None = ""  # None: the entry before cannot be read, so there is nothing to compare with
-    for number in _entry_numbers(folder):
+    for number, data in _read_entries(folder):
         if number != expected:
             missing = f"Entry {expected} is" if number == expected + 1 else f"Entries {expected} to {number - 1} are"
             problems.append(f"{missing} missing.")
             previous = None
         expected = number + 1
-        try:
-            data = (folder / _entry_name(number)).read_bytes()
-        except OSError as error:
-            problems.append(f"Entry {number} cannot be read: {error}")
+        if isinstance(data, OSError):
+            problems.append(f"Entry {number} cannot be read: {data}")
             previous = None
             continue
         try:
@@ -123,7 +129,7 @@ def read_chain(base: str | Path) -> tuple[list[Entry], list[str]]:
     return entries, problems
 
 
-def append_entry(base: str | Path, kind: str, make_payload: Callable[[list[Entry]], dict[str, Any]]) -> Entry:
+def append_entry(base: str | Base, kind: str, make_payload: Callable[[list[Entry]], dict[str, Any]]) -> Entry:
     """Appends an entry durably.
 
     Args:
@@ -136,7 +142,7 @@ def append_entry(base: str | Path, kind: str, make_payload: Callable[[list[Entry
         UserError: If the ledger is broken, or its file system has no hard links.
         ValueError: If the payload holds NaN or an infinity.
     """
-    ensure_folder(Path(base) / LEDGER_DIR)
+    folder = to_base(base) / LEDGER_DIR
     while True:
         entries = read_ledger(base)
         previous = entries[-1].hash if entries else ""
@@ -149,7 +155,7 @@ def append_entry(base: str | Path, kind: str, make_payload: Callable[[list[Entry
             "payload": make_payload(entries),
         }
         data = json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode() + b"\n"
-        if _publish(Path(base) / LEDGER_DIR, len(entries) + 1, data):
+        if _entries(folder).publish(folder, _entry_name(len(entries) + 1), data):
             return _parse(data, len(entries) + 1)
         logger.info("Another process wrote entry %d of the ledger; reading it again", len(entries) + 1)
 
@@ -158,52 +164,33 @@ def remove_leftovers(base: Path) -> None:
     """Removes temporary files of processes that died while they appended; call it under the lock."""
     folder = base / LEDGER_DIR
     for path in folder.iterdir() if folder.is_dir() else ():
-        if _TEMPORARY_NAME.fullmatch(path.name):
+        if file_entries.TEMPORARY_NAME.fullmatch(path.name):
             path.unlink(missing_ok=True)
 
 
-def foreign_files(base: str | Path) -> list[str]:
+def foreign_files(base: str | Base) -> list[str]:
     """Returns names in the ledger's folder that the ledger never uses."""
-    folder = Path(base) / LEDGER_DIR
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    return [name for name in names if not (_ENTRY_NAME.fullmatch(name) or _TEMPORARY_NAME.fullmatch(name))]
+    folder = to_base(base) / LEDGER_DIR
+    names = _entries(folder).list_names(folder)
+    return [name for name in names if not (_ENTRY_NAME.fullmatch(name) or file_entries.TEMPORARY_NAME.fullmatch(name))]
 
 
-def _publish(folder: Path, number: int, data: bytes) -> bool:
-    temporary = folder / f".{number:08d}-{secrets.token_hex(8)}.tmp"
-    try:
-        write_new_file(temporary, [data])
-        os.link(temporary, folder / _entry_name(number))
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if error.errno in _NO_LINKS:
-            raise UserError(
-                "The serving directory lies on a file system with hard links, which the ledger needs.",
-                received=f"{folder}: {error}",
-                remedy="Serve from a local disk or NFS, not from a mounted bucket.",
-            ) from error
-        raise
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)  # noqa: PTH108
-    sync_folder(folder)
-    return True
+def _entries(folder: Base) -> _Entries:
+    return bucket_entries if isinstance(folder, BucketPath) else file_entries
 
 
-def _entry_numbers(folder: Path) -> list[int]:
+def _read_entries(folder: Base) -> list[tuple[int, bytes | OSError]]:
     # A listing that races with appends can show an entry and miss an earlier one. Every entry up to the highest one of a
     # first listing was there before the second one begins, so the second one shows them all.
-    highest = max(_list_numbers(folder), default=0)
-    return sorted(number for number in _list_numbers(folder) if number <= highest)
+    highest = max(map(_number_of, _entries(folder).list_names(folder)), default=0)
+    found = _entries(folder).read_all(folder, lambda name: 0 < _number_of(name) <= highest)
+    return sorted((_number_of(name), data) for name, data in found.items())
 
 
-def _list_numbers(folder: Path) -> list[int]:
-    try:
-        names = os.listdir(folder)  # noqa: PTH208
-    except FileNotFoundError:
-        return []
-    return [int(match[1]) for name in names if (match := _ENTRY_NAME.fullmatch(name))]
+def _number_of(name: str) -> int:
+    """Returns the number of an entry; 0 if it is none."""
+    match = _ENTRY_NAME.fullmatch(name)
+    return int(match[1]) if match else 0
 
 
 def _entry_name(number: int) -> str:

@@ -16,20 +16,28 @@ the number. A process that dies before 6 leaves the serving directory as it was;
 who reads the ledger, finds the version complete.
 """
 
-import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from components._release.base import Base, BucketPath
+from components._release.bucket_push import push_to_bucket
+from components._release.claims import (
+    Candidate,
+    Outcome,
+    claim_payload,
+    claimed_versions,
+    explain_stale,
+    find_earlier_push,
+    open_intents,
+)
 from components._release.durable import ensure_folder, sync_folder
 from components._release.ledger import (
     ABANDONED,
     LEDGER_DIR,
     PUSH_INTENT,
     PUSHED,
-    RETIRED,
-    WITHDRAWN,
     Entry,
     append_entry,
     read_ledger,
@@ -37,10 +45,11 @@ from components._release.ledger import (
 )
 from components._release.lock import LOCK_SECONDS, hold_lock
 from components._release.moves import settle_move
-from components._release.releases import Release, list_releases, releases_of, untrusted_versions
+from components._release.releases import list_releases, releases_of, untrusted_versions
 from components._release.retention import remove_what_is_retired, retire_versions
 from components._release.store import (
     explain_write_errors,
+    folder_base,
     has_digest,
     move_into_place,
     next_version,
@@ -53,63 +62,20 @@ from components._shared.errors import UserError
 logger = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A model that a decision has approved.
-
-    Attributes:
-        model: Its SavedModel.
-        model_digest: The digest that the decision approves.
-        decision_digest: Digest of the decision itself.
-        baseline_version: The live version that the decision compared with; empty for none.
-        baseline_digest: Digest of that version's folder; empty if the decision does not say.
-        attachments: What the release carries in `assets.extra/sluice/`, by relative POSIX path.
-        record: What the ledger keeps beyond versions and digests; `reason` says why the model was approved.
-    """
-
-    model: Path
-    model_digest: str
-    decision_digest: str
-    baseline_version: str
-    baseline_digest: str
-    attachments: Mapping[str, bytes]
-    record: Mapping[str, Any]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What a push did.
-
-    Attributes:
-        pushed: Whether the candidate is a version of the serving directory now.
-        version: Its number; empty when nothing was pushed.
-        pushed_digest: Digest of the version's folder; empty when nothing was pushed.
-        reason: What happened, in a sentence.
-        head: Hash of the ledger's last entry that speaks of it; noted elsewhere, it shows later whether the ledger was
-            cut off.
-        deadline: Until when the candidate waits for a person's approval, in ISO 8601; empty when it does not wait.
-    """
-
-    pushed: bool
-    version: str
-    pushed_digest: str
-    reason: str
-    head: str
-    deadline: str = ""
-
-
-def push(base: Path, candidate: Candidate, *, lock_seconds: float = LOCK_SECONDS) -> Outcome:
+def push(base: Base, candidate: Candidate, *, lock_seconds: float = LOCK_SECONDS) -> Outcome:
     """Pushes an approved model into a serving directory, exactly once however often it is tried.
 
     Args:
         base: The serving directory; it is made if it is not there.
         candidate: The model.
-        lock_seconds: How long to wait for another push.
+        lock_seconds: How long to wait for another push; a bucket needs no lock.
 
     Raises:
         UserError: If the ledger is broken, the disk is full or read-only, another push does not end, or the model changes
             while it is copied. The live version is untouched, and a retry goes on from there.
     """
+    if isinstance(base, BucketPath):
+        return push_to_bucket(base, candidate)
     with explain_write_errors(base):
         ensure_folder(base)
         with hold_lock(base, lock_seconds):
@@ -117,7 +83,7 @@ def push(base: Path, candidate: Candidate, *, lock_seconds: float = LOCK_SECONDS
             releases = list_releases(base)
             for name in untrusted_versions(base, releases):
                 logger.warning("%s is no version that the ledger knows; it is never taken for the live one", base / name)
-            return find_earlier_push(base, candidate, releases) or _push_new(base, candidate)
+            return find_earlier_push(candidate, releases, read_ledger(base)) or _push_new(base, candidate)
 
 
 def commit(base: Path, candidate: Candidate, folder: Path, pushed_digest: str) -> Outcome:
@@ -152,18 +118,10 @@ def why_stale(base: Path, baseline_version: str, baseline_digest: str, entries: 
         entries: The ledger.
     """
     live = next((release for release in releases_of(entries, base) if release.live), None)
-    live_now = str(live.version) if live else ""
-    if live_now != baseline_version:
-        return (
-            f"Stale baseline: the decision compared the model with {_name(baseline_version)}, "
-            f"but {_name(live_now)} is live now. Run the pipeline again."
-        )
-    if live and baseline_digest and live.pushed_digest != baseline_digest:
-        return f"Stale baseline: version {live_now} is live, but not the one that the decision compared with."
-    return ""
+    return explain_stale(live, baseline_version, baseline_digest)
 
 
-def keep_last(base: Path, keep: int, *, lock_seconds: float = LOCK_SECONDS) -> list[int]:
+def keep_last(base: Base, keep: int, *, lock_seconds: float = LOCK_SECONDS) -> list[int]:
     """Removes all versions but the last ones, and returns those that went.
 
     Args:
@@ -176,6 +134,7 @@ def keep_last(base: Path, keep: int, *, lock_seconds: float = LOCK_SECONDS) -> l
     """
     if not keep:
         return []
+    base = folder_base(base, "Keeping the last versions only")
     with explain_write_errors(base), hold_lock(base, lock_seconds):
         recover(base)
         return retire_versions(base, keep)
@@ -189,7 +148,7 @@ def recover(base: Path) -> None:
     sync_folder(base)
     remove_leftovers(base)
     list_releases(base)  # refuses a ledger that cannot be trusted before anything is added to it
-    for intent in _open_intents(read_ledger(base)):
+    for intent in open_intents(read_ledger(base)):
         claim = intent.payload
         if has_digest(base, claim["version"], claim["pushed_digest"]):
             logger.warning("Version %d was in place when its push was interrupted; recording it", claim["version"])
@@ -202,37 +161,6 @@ def recover(base: Path) -> None:
     remove_stale_staging(base)
 
 
-def find_earlier_push(base: Path, candidate: Candidate, releases: Sequence[Release]) -> Outcome | None:
-    """Returns what became of a model that was pushed before; None if it may be pushed.
-
-    A decision is carried out once. Beyond that, a person's withdrawal of a model holds against every later decision about it.
-    """
-    identity = (candidate.model_digest, candidate.decision_digest)
-    for release in reversed(releases):
-        same = (release.model_digest, release.decision_digest) == identity
-        if release.state == PUSHED and same:
-            state = "and is live" if release.live else "and is not live any more"
-            reason = f"This decision was carried out before: the model is version {release.version} {state}."
-            return Outcome(
-                pushed=True,
-                version=str(release.version),
-                pushed_digest=release.pushed_digest,
-                reason=reason,
-                head=_head(base, release),
-            )
-        by_a_person = release.model_digest == candidate.model_digest and release.withdrawn_by
-        if by_a_person or (release.state in (WITHDRAWN, RETIRED) and same):
-            way_back = f" `sluice rollback PROJECT --to {release.version}` makes it live again."
-            reason = f"The model was version {release.version} and is {release.state}. {release.reason.rstrip('.')}."
-            reason += way_back if release.state == WITHDRAWN else ""
-            return Outcome(pushed=False, version="", pushed_digest="", reason=reason, head=_head(base, release))
-    return None
-
-
-def _head(base: Path, release: Release) -> str:
-    return next(entry.hash for entry in read_ledger(base) if entry.sequence == release.sequence)
-
-
 def _push_new(base: Path, candidate: Candidate) -> Outcome:
     with stage_version(base, _next_version(base, read_ledger(base)), candidate.model, candidate.attachments) as staging:
         if (digest := digest_model(staging)) != candidate.model_digest:
@@ -242,14 +170,7 @@ def _push_new(base: Path, candidate: Candidate) -> Outcome:
 
 def _claim(base: Path, candidate: Candidate, pushed_digest: str) -> Entry:
     def make_payload(entries: list[Entry]) -> dict[str, Any]:
-        return {
-            **candidate.record,
-            "version": _next_version(base, entries),
-            "model_digest": candidate.model_digest,
-            "pushed_digest": pushed_digest,
-            "decision_digest": candidate.decision_digest,
-            "expects_live": candidate.baseline_version,
-        }
+        return claim_payload(candidate, _next_version(base, entries), pushed_digest)
 
     return append_entry(base, PUSH_INTENT, make_payload)
 
@@ -259,14 +180,5 @@ def _settle(base: Path, intent: Entry, kind: str, **details: Any) -> Entry:
     return append_entry(base, kind, lambda _: {**intent.payload, **details, "intent": intent.sequence})
 
 
-def _open_intents(entries: Sequence[Entry]) -> list[Entry]:
-    settled = {entry.payload["version"] for entry in entries if entry.kind in (PUSHED, ABANDONED)}
-    return [entry for entry in entries if entry.kind == PUSH_INTENT and entry.payload["version"] not in settled]
-
-
-def _name(version: str) -> str:
-    return f"version {version}" if version else "no version"
-
-
 def _next_version(base: Path, entries: Sequence[Entry]) -> int:
-    return next_version(base, [entry.payload["version"] for entry in entries if entry.kind == PUSH_INTENT])
+    return next_version(base, claimed_versions(entries))

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from components._release.approvals import APPROVAL_KINDS, check_approvals, requests_of
+from components._release.base import Base, BucketPath, to_base
+from components._release.bucket_versions import digest_version
 from components._release.ledger import (
     ABANDONED,
     PUSH_INTENT,
@@ -23,6 +25,7 @@ from components._release.ledger import (
     read_chain,
     read_ledger,
 )
+from components._release.model_configuration import Configuration, check_configuration, read_with_configuration
 from components._release.places import PLACE_KINDS, STABLE, Places, advance, places_of
 from components._release.store import has_copy, has_digest, is_whole, version_folders, withdrawn_folder, withdrawn_names
 from components._shared.digest import digest_model
@@ -99,24 +102,50 @@ class Release:
         return list(self.record.get("gates") or [])
 
 
-def list_releases(base: str | Path) -> list[Release]:
+def list_releases(base: str | Base) -> list[Release]:
     """Returns every version that was ever claimed, oldest first.
 
     Raises:
-        UserError: If the ledger is broken or tells something that this program does not know.
+        UserError: If the ledger is broken or tells something that this program does not know, or the model configuration of
+            a bucket contradicts it.
     """
-    entries = read_ledger(base)
+    base = to_base(base)
+    if isinstance(base, BucketPath):
+        entries, configuration, _ = read_bucket(base)
+        return releases_of(entries, base, configuration.version)
+    return releases_of(_checked(base, read_ledger(base)), base)
+
+
+def read_bucket(base: BucketPath) -> tuple[list[Entry], Configuration, int]:
+    """Returns the ledger, and the model configuration with its generation; they belong together.
+
+    Raises:
+        UserError: As `list_releases`.
+    """
+    entries, configuration, generation = read_with_configuration(base, read_ledger)
+    if problems := check_configuration(configuration, _checked(base, entries)):
+        raise UserError(
+            "The ledger and the model configuration tell of the same live version.",
+            received=f"{base}: {problems[0].rstrip('.')}",
+            remedy="Restore what was changed by hand from an earlier generation.",
+        )
+    return entries, configuration, generation
+
+
+def _checked(base: Base, entries: list[Entry]) -> list[Entry]:
     if problems := check_history(entries):
         raise UserError(
             f"The ledger of {base} tells a story that this program knows.",
             received=problems[0].rstrip("."),
             remedy="Use the program that wrote it; `sluice releases PROJECT --verify` lists every problem.",
         )
-    return releases_of(entries, Path(base))
+    return entries
 
 
-def live_release(base: str | Path) -> Release | None:
+def live_release(base: str | Base) -> Release | None:
     """Returns the live version: the one labelled stable, else the highest one in place. None if there is none.
+
+    In a bucket it is the one that the model configuration names.
 
     Raises:
         UserError: As `list_releases`.
@@ -124,20 +153,29 @@ def live_release(base: str | Path) -> Release | None:
     return next((release for release in list_releases(base) if release.live), None)
 
 
-def live_version(base: str | Path) -> str:
+def live_version(base: str | Base) -> str:
     """Returns the number of the live version as text; empty if none is live."""
     release = live_release(base)
     return str(release.version) if release else ""
 
 
-def releases_of(entries: Sequence[Entry], base: Path) -> list[Release]:
+def releases_of(entries: Sequence[Entry], base: Base, live_version: int | None = None) -> list[Release]:
     """Returns the releases that a checked history tells of.
 
     An intent without an outcome belongs to a push that was interrupted. Its version is in place only if it was complete and
     allowed, since it comes there by one rename after every check; so it counts as pushed if its folder has the right digest.
+    In a bucket it counts as pushed if the model configuration names it.
+
+    Args:
+        entries: The history.
+        base: The serving directory.
+        live_version: In a bucket, the version that the model configuration names; 0 if none is live.
     """
     outcomes = {entry.payload["version"]: entry for entry in entries if entry.kind in (PUSHED, ABANDONED)}
     intents = [entry for entry in entries if entry.kind == PUSH_INTENT]
+    if isinstance(base, BucketPath):
+        found = [_bucket_release(intent, outcomes.get(intent.payload["version"]), live_version) for intent in intents]
+        return [dataclasses.replace(release, live=release.version == live_version) for release in found]
     places = places_of(entries, base)
     releases = [_release(intent, outcomes.get(intent.payload["version"]), base, places) for intent in intents]
     pushed = [release for release in releases if release.state == PUSHED]
@@ -154,9 +192,15 @@ def releases_of(entries: Sequence[Entry], base: Path) -> list[Release]:
     ]
 
 
-def untrusted_versions(base: Path, releases: Sequence[Release]) -> list[str]:
-    """Returns names that a server would take for versions though the ledger does not say that they were pushed."""
-    known = {str(release.version) for release in releases if release.state == PUSHED or _leaves(base, release)}
+def untrusted_versions(base: Base, releases: Sequence[Release]) -> list[str]:
+    """Returns names that a server would take for versions though the ledger does not say that they were pushed.
+
+    In a bucket, where no server looks for versions by itself, a claim is enough: the upload goes to the final place.
+    """
+    if isinstance(base, BucketPath):
+        known = {str(release.version) for release in releases}
+    else:
+        known = {str(release.version) for release in releases if release.state == PUSHED or _leaves(base, release)}
     return [name for name in version_folders(base) if name not in known]
 
 
@@ -179,41 +223,71 @@ def check_history(entries: Sequence[Entry]) -> list[str]:
     return problems + check_approvals(entries)
 
 
-def verify_ledger(base: str | Path, head: str = "") -> list[str]:
+def verify_ledger(base: str | Base, head: str = "") -> list[str]:
     """Returns every problem of a ledger and of the versions it tells of, as sentences; none if all is well.
 
     Edits, gaps, swaps and torn entries show in the chain; a version that is missing, changed or that nobody pushed shows
-    against its digest. Entries cut off at the end, and a chain written anew, show only against a head noted elsewhere.
+    against its digest, for which versions in a bucket are downloaded. Entries cut off at the end, and a chain written anew,
+    show only against a head noted elsewhere.
 
     Args:
         base: The serving directory.
         head: Hash of an entry that is known to have been the last one once; empty for none.
     """
-    base = Path(base)
-    entries, problems = read_chain(base)
+    base = to_base(base)
+    entries, problems, configuration = _read_all(base)
     if head and head not in {entry.hash for entry in entries}:
         problems.append(f"No entry has the hash {head}: the ledger was cut off or written anew since that was its head.")
     problems += [f"The file {name} does not belong in the ledger's folder." for name in foreign_files(base)]
     if history := check_history(entries):
         return problems + history
-    releases = releases_of(entries, base)
+    if configuration:
+        problems += check_configuration(configuration, entries)
+    releases = releases_of(entries, base, configuration.version if configuration else None)
     for release in releases:
         problems += _check_version(base, release)
-    withdrawn = {withdrawn_folder(base, release.version).name for release in releases if release.state in (WITHDRAWN, RETIRED)}
-    problems += [
+    return (
+        problems
+        + _check_withdrawn(base, releases)
+        + _check_copies(base, entries, releases)
+        + [
+            f"{base / name} looks like a version to TF Serving, and the ledger does not say that it was pushed."
+            for name in untrusted_versions(base, releases)
+        ]
+    )
+
+
+def _check_withdrawn(base: Base, releases: Sequence[Release]) -> list[str]:
+    if isinstance(base, BucketPath):
+        return []
+    known = {withdrawn_folder(base, release.version).name for release in releases if release.state in (WITHDRAWN, RETIRED)}
+    return [
         f"{base / name} looks like a withdrawn version, and the ledger does not say that it was withdrawn."
         for name in withdrawn_names(base)
-        if name not in withdrawn
+        if name not in known
     ]
+
+
+def _read_all(base: Base) -> tuple[list[Entry], list[str], Configuration | None]:
+    """Returns what can be read of the ledger, every problem of it, and the model configuration of a bucket."""
+    if not isinstance(base, BucketPath):
+        return *read_chain(base), None
+    try:
+        (entries, problems), configuration, _ = read_with_configuration(base, read_chain)
+    except UserError as error:
+        entries, problems = read_chain(base)
+        return entries, [*problems, str(error)], None
+    return entries, problems, configuration
+
+
+def _check_copies(base: Base, entries: Sequence[Entry], releases: Sequence[Release]) -> list[str]:
+    if isinstance(base, BucketPath):
+        return []
     pushed = [(release.version, release.record) for release in releases if release.state == PUSHED]
-    problems += [
+    return [
         f"The candidate {request.short_digest}, which is {request.state}, is not what was asked about: its copy was changed."
         for request in requests_of(entries, pushed)
         if request.open and not has_copy(base, request.model_digest, request.copy_digest)
-    ]
-    return problems + [
-        f"{base / name} looks like a version to TF Serving, and the ledger does not say that it was pushed."
-        for name in untrusted_versions(base, releases)
     ]
 
 
@@ -235,23 +309,32 @@ def _check_entry(entry: Entry, claims: dict[int, Entry], settled: set[int]) -> s
     return ""
 
 
-def _check_version(base: Path, release: Release) -> list[str]:
+def _check_version(base: Base, release: Release) -> list[str]:
     if release.state not in (PUSHED, WITHDRAWN):
         return []
-    folder = withdrawn_folder(base, release.version) if release.state == WITHDRAWN else base / str(release.version)
-    if not folder.is_dir():
+    if isinstance(base, BucketPath):
+        is_there = str(release.version) in version_folders(base)
+        whole, model = digest_version(base / str(release.version)) if is_there else ("", "")
+        same, is_model = whole == release.pushed_digest, model == release.model_digest
+    else:
+        folder = withdrawn_folder(base, release.version) if release.state == WITHDRAWN else base / str(release.version)
+        is_there, same = folder.is_dir(), is_whole(folder, release.pushed_digest)
+        is_model = same and digest_model(folder) == release.model_digest
+    if not is_there:
         return [f"Version {release.version} was {release.state}, and its folder is missing."]
-    if not is_whole(folder, release.pushed_digest):
+    if not same:
         return [f"Version {release.version} is not what was pushed: its folder has another digest."]
-    if digest_model(folder) != release.model_digest:
-        return [f"Version {release.version} is not the model that was approved."]
-    return []
+    return [] if is_model else [f"Version {release.version} is not the model that was approved."]
 
 
-def _release(intent: Entry, outcome: Entry | None, base: Path, places: Places) -> Release:
+def _bucket_release(intent: Entry, outcome: Entry | None, live_version: int | None) -> Release:
+    in_place = outcome is None and intent.payload["version"] == live_version
+    return _told(intent, outcome, in_place=in_place)
+
+
+def _told(intent: Entry, outcome: Entry | None, *, in_place: bool) -> Release:
     record = intent.payload | (outcome.payload if outcome else {})
-    in_place = outcome is None and has_digest(base, record["version"], record["pushed_digest"])
-    release = Release(
+    return Release(
         version=record["version"],
         state=outcome.kind if outcome else PUSHED if in_place else "intended",
         live=False,
@@ -261,6 +344,11 @@ def _release(intent: Entry, outcome: Entry | None, base: Path, places: Places) -
         reason=str(record.get("reason", "")),
         record=record,
     )
+
+
+def _release(intent: Entry, outcome: Entry | None, base: Path, places: Places) -> Release:
+    in_place = outcome is None and has_digest(base, intent.payload["version"], intent.payload["pushed_digest"])
+    release = _told(intent, outcome, in_place=in_place)
     if move := places.withdrawn.get(release.version):
         release = _withdrawn(release, move)
     if entry := places.retired.get(release.version):

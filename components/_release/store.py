@@ -19,6 +19,8 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from components._release import gcs
+from components._release.base import SCHEME, Base, BucketPath, to_base
 from components._release.durable import copy_tree, ensure_folder, make_folder, sync_tree, write_new_file
 from components._shared.artifacts import ASSETS_EXTRA_DIR, RELEASE_DIR
 from components._shared.digest import digest_tree
@@ -36,32 +38,34 @@ _LARGEST_VERSION = 2**63 - 1
 _USERS_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 
 
-def serving_base(serving_dir: str) -> Path:
-    """Returns the path of a model's base folder, which need not exist yet.
+def serving_base(serving_dir: str) -> Base:
+    """Returns a model's base path, which need not exist yet: a folder, or a place in a bucket for gs://BUCKET/FOLDER/MODEL.
 
     Raises:
-        UserError: If it is empty, a URL, or a file.
+        UserError: If it is empty, another URL, or a file.
     """
+    if serving_dir.startswith(SCHEME):
+        return to_base(serving_dir)
     if not serving_dir or "://" in serving_dir or (Path(serving_dir).exists() and not Path(serving_dir).is_dir()):
         raise UserError(
-            "The serving directory is a folder on a file system.",
+            "The serving directory is a folder on a file system, or a gs:// URL.",
             received=repr(serving_dir),
             remedy="Set serving.directory in project.yaml, or the parameter serving_dir.",
         )
     return Path(serving_dir)
 
 
-def version_folders(base: Path) -> dict[str, int]:
+def version_folders(base: Base) -> dict[str, int]:
     """Returns the names in a serving directory that TF Serving takes for versions, with their numbers.
 
     TF Serving reads a name with absl::SimpleAtoi into an int64, so `007` and `+7` are version 7 to it.
     """
-    names = sorted(path.name for path in base.iterdir()) if base.is_dir() else []
+    names = _list_names(base)
     numbers = {name: int(name) for name in names if _INTEGER.fullmatch(name)}
     return {name: number for name, number in numbers.items() if abs(number) <= _LARGEST_VERSION}
 
 
-def next_version(base: Path, claimed: Iterable[int]) -> int:
+def next_version(base: Base, claimed: Iterable[int]) -> int:
     """Returns a number that no claim and no name in the serving directory ever had.
 
     Raises:
@@ -73,6 +77,12 @@ def next_version(base: Path, claimed: Iterable[int]) -> int:
             "Version numbers fit into 64 bits.", received=f"{base / str(version - 1)}", remedy="Move that folder elsewhere."
         )
     return version
+
+
+def _list_names(base: Base) -> list[str]:
+    if isinstance(base, BucketPath):
+        return gcs.list_names(base)
+    return sorted(path.name for path in base.iterdir()) if base.is_dir() else []
 
 
 def has_digest(base: Path, version: int, pushed_digest: str) -> bool:
@@ -98,6 +108,37 @@ def withdrawn_names(base: Path) -> list[str]:
 def retired_folder(base: Path, version: int) -> Path:
     """Returns where a version is while it is being removed."""
     return base / f"{_RETIRED_PREFIX}{version}"
+
+
+def folder_base(base: Base, what: str) -> Path:
+    """Returns a serving directory on a file system.
+
+    Args:
+        base: The serving directory.
+        what: What cannot be done in a bucket, such as "A rollback".
+
+    Raises:
+        UserError: If it is a bucket.
+    """
+    if isinstance(base, BucketPath):
+        rule, remedy = f"{what} needs a serving directory on a file system.", "Set serving.directory to a folder."
+        raise UserError(rule, received=str(base), remedy=remedy)
+    return base
+
+
+def waiting_folder(base: Base) -> Path:
+    """Returns a serving directory in which a candidate can wait for approval.
+
+    Raises:
+        UserError: If it is a bucket: what waits there would change without a lock.
+    """
+    if isinstance(base, BucketPath):
+        raise UserError(
+            "A candidate waits for approval in a serving directory on a file system.",
+            received=str(base),
+            remedy="Set serving.directory to a folder, or leave gates.approval out.",
+        )
+    return base
 
 
 def candidate_folder(base: Path, model_digest: str) -> Path:

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components._release.approvals import State
+from components._release.base import Base
 from components._release.labels import Labels
 from components._release.ledger import WITHDRAWN
 from components._release.promotion import begin_labels, verify_canary
 from components._release.releases import live_version
 from components._release.server_client import Server, check_reachable
+from components._release.store import folder_base
 from components._release.verification import verify_pushed
 from components._release.waiting import Settled, list_requests, settle_waiting
 
@@ -59,7 +61,7 @@ def make_verifier(url: str, model_name: str, wait_seconds: float, config_file: s
     return Verifier(server=server, labels=Labels(config_file=Path(config_file), server=server) if config_file else None)
 
 
-def settle_verified(base: Path, verifier: Verifier | None, *, now: datetime.datetime) -> Sequence[Settled]:
+def settle_verified(base: Base, verifier: Verifier | None, *, now: datetime.datetime) -> Sequence[Settled]:
     """Settles what waits, and verifies what is live by that, or by a push that was interrupted.
 
     Args:
@@ -70,10 +72,13 @@ def settle_verified(base: Path, verifier: Verifier | None, *, now: datetime.date
     Raises:
         UserError: As `settle_waiting`, or if something was approved and the server does not answer.
     """
-    if verifier and any(request.state is State.APPROVED for request in list_requests(base)):
+    if verifier is None:
+        return settle_waiting(base, now=now)
+    base = folder_base(base, "Verification in a server")
+    if any(request.state is State.APPROVED for request in list_requests(base)):
         verifier.prepare(base)
     settled = settle_waiting(base, now=now)
-    version, problem = verifier.verify(base) if verifier else ("", "")
+    version, problem = verifier.verify(base)
     return [
         dataclasses.replace(item, kind=WITHDRAWN, reason=problem) if version and item.version == version else item
         for item in settled

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components._release.approvals import Request, State, requests_of
+from components._release.base import Base, BucketPath
 from components._release.durable import ensure_folder, sync_folder
 from components._release.ledger import (
     ABANDONED,
@@ -42,6 +43,7 @@ from components._release.store import (
     move_into_place,
     next_version,
     stage_version,
+    waiting_folder,
 )
 from components._shared.digest import digest_model, digest_tree
 from components._shared.errors import UserError
@@ -69,7 +71,7 @@ class Settled:
     reason: str
 
 
-def list_requests(base: str | Path) -> list[Request]:
+def list_requests(base: str | Base) -> list[Request]:
     """Returns every candidate that a person was ever asked about, oldest first.
 
     Raises:
@@ -80,7 +82,7 @@ def list_requests(base: str | Path) -> list[Request]:
 
 
 def request_approval(
-    base: Path, candidate: Candidate, deadline: str, *, now: datetime.datetime, lock_seconds: float = LOCK_SECONDS
+    base: Base, candidate: Candidate, deadline: str, *, now: datetime.datetime, lock_seconds: float = LOCK_SECONDS
 ) -> Outcome:
     """Keeps a candidate until a person has said yes or no, or answers with what was said before.
 
@@ -96,6 +98,7 @@ def request_approval(
     Raises:
         UserError: As `push`.
     """
+    base = waiting_folder(base)
     with explain_write_errors(base):
         ensure_folder(base)
         with hold_lock(base, lock_seconds):
@@ -105,7 +108,7 @@ def request_approval(
             return found or _keep(base, candidate, deadline)
 
 
-def settle_waiting(base: Path, *, now: datetime.datetime, lock_seconds: float = LOCK_SECONDS) -> list[Settled]:
+def settle_waiting(base: Base, *, now: datetime.datetime, lock_seconds: float = LOCK_SECONDS) -> list[Settled]:
     """Pushes what was approved, in the order of the approvals, and ends what expired or cannot be pushed any more.
 
     Args:
@@ -116,6 +119,8 @@ def settle_waiting(base: Path, *, now: datetime.datetime, lock_seconds: float = 
     Raises:
         UserError: As `push`.
     """
+    if isinstance(base, BucketPath):
+        return []
     asked = any(entry.kind == APPROVAL_REQUESTED for entry in read_ledger(base))
     if not asked and not (base / CANDIDATES_DIR).is_dir():
         return []
@@ -148,7 +153,7 @@ def describe(settled: Settled) -> str:
 def _find_answer(base: Path, candidate: Candidate, deadline: datetime.datetime, now: datetime.datetime) -> Outcome | None:
     """Returns what follows from the ledger without asking anybody; None if a person has to be asked."""
     entries, requests, releases = read_ledger(base), list_requests(base), list_releases(base)
-    if (earlier := find_earlier_push(base, candidate, releases)) and not earlier.pushed:
+    if (earlier := find_earlier_push(candidate, releases, entries)) and not earlier.pushed:
         return earlier
     withdrawn = {str(release.version) for release in releases if release.state == WITHDRAWN}
     policy_hash = candidate.record["policy_hash"]

@@ -1,7 +1,7 @@
 """Content digests: the same bytes under the same names give the same digest, on any machine."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from components._shared.artifacts import ASSETS_EXTRA_DIR, FEATURES_FILE, MODEL_FILE, RELEASE_DIR
@@ -36,9 +36,14 @@ def digest_tree(root: str | Path, *, exclude: tuple[str, ...] = ()) -> str:
         exclude: Relative POSIX paths of folders to leave out, with all that is below them.
     """
     root = Path(root)
-    names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-    kept = [name for name in names if not any(name == top or name.startswith(f"{top}/") for top in exclude)]
-    return digest_parts(part for name in kept for part in (name, digest_file(root / name)))
+    names = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
+    return digest_files({name: digest_file(root / name) for name in names if not _is_below(name, exclude)})
+
+
+def digest_files(digests: Mapping[str, str], *, exclude: tuple[str, ...] = ()) -> str:
+    """Returns what `digest_tree` returns for a folder, given the digest of each of its files by relative POSIX path."""
+    kept = sorted(name for name in digests if not _is_below(name, exclude))
+    return digest_parts(part for name in kept for part in (name, digests[name]))
 
 
 def digest_model(model_dir: str | Path) -> str:
@@ -92,6 +97,10 @@ def check_code_hash(project_dir: str | Path, file: str, expected: str) -> None:
         UserError: If no digest was given, or a file cannot be read or has changed.
     """
     _check_digest(Path(project_dir) / file, expected, f"code of {file}", lambda path: digest_code(path.parent, file))
+
+
+def _is_below(name: str, folders: tuple[str, ...]) -> bool:
+    return any(name == top or name.startswith(f"{top}/") for top in folders)
 
 
 def _check_digest(path: str | Path, expected: str, what: str, digest: Callable[[Path], str]) -> None:

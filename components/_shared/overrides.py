@@ -99,6 +99,7 @@ TIGHTER: dict[str, dict[str, Tighter | Becomes]] = {
         "max_mean_change": Tighter.LESS,
         "max_p99_change": Tighter.LESS,
         "required_nan_must_be_finite": Becomes(True),
+        "max_range_factor": Tighter.LESS,
     },
     "approval": {**_GATE, "required": Becomes(True), "deadline_hours": Tighter.LESS},
     "business_rules": {**_GATE, "rules": Tighter.ADDED, "rows": Tighter.FIXED, "seed": Tighter.FIXED},

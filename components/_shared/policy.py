@@ -199,6 +199,8 @@ class RobustnessGate(_Gate):
             standard deviations of the sample's predictions.
         max_p99_change: Greatest 99th percentile of the absolute change of the prediction under noise, as above.
         required_nan_must_be_finite: Whether NaN and infinities in a required feature are judged; else they are reported.
+        max_range_factor: How far an answer for a numeric label may lie below the least or above the greatest label of the test
+            split, in widths of the labels' range; at least 0.
     """
 
     rows: int = 500
@@ -207,6 +209,7 @@ class RobustnessGate(_Gate):
     max_mean_change: float = 0.05
     max_p99_change: float = 0.2
     required_nan_must_be_finite: bool = False
+    max_range_factor: float = 10.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

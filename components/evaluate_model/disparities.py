@@ -28,6 +28,9 @@ class Form(enum.StrEnum):
     RATIO = "ratio"
 
 
+_FEW_REMEDY = "test on more rows, lower min_group_size, or leave out this bound or attribute"
+
+
 @dataclasses.dataclass(frozen=True)
 class Disparity:
     """One way to say how far groups are apart.
@@ -109,7 +112,7 @@ def measure(disparity: Disparity, groups: Groups, min_group_size: int) -> Measur
         large = np.flatnonzero(is_large(shares, min_group_size))
         if len(large) < 2:
             few = f"fewer than two groups have a {name} over at least {max(1, min_group_size):,} rows"
-            return Measured(math.nan, problem=f"{few}: there is nothing to compare")
+            return Measured(math.nan, problem=f"{few}, so there is nothing to compare; {_FEW_REMEDY}")
         values = shares.values[large]
         low, high = int(values.argmin()), int(values.argmax())
         if disparity.form is Form.RATIO and values[high] == 0:

@@ -114,8 +114,9 @@ def _reason(failed: Sequence[Measurement], policy: FairnessGate) -> str:
         return f"The rates differ by no more than allowed over {', '.join(policy.protected)}."
     first = failed[0]
     if first.value is None:
-        reason = f"{first.name}: {first.note}."
+        reason = f"The {first.name} cannot be told: {first.note}."
     else:
         bound = f"at most {first.upper_bound:g}" if first.upper_bound is not None else f"at least {first.lower_bound:g}"
         reason = f"The {first.name} is {first.value:.3f} ({first.note}); {bound} is allowed."
-    return reason + (f" And {len(failed) - 1} more." if len(failed) > 1 else "")
+    others = ", ".join(item.name for item in failed[1:])
+    return reason + (f" Nor within bounds: {others}." if others else "")

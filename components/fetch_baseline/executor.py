@@ -5,6 +5,8 @@ import re
 import shutil
 from pathlib import Path
 
+from components._release.base import Base, BucketPath
+from components._release.bucket_versions import download_version
 from components._release.store import serving_base
 from components._shared.artifacts import BASELINE_FILE, BASELINE_MODEL_DIR
 from components._shared.digest import digest_model, digest_tree
@@ -34,7 +36,7 @@ def fetch_baseline(*, serving_dir: str, version: str, model_digest: str, pushed_
     if version:
         if not _VERSION.fullmatch(version):
             raise UserError("A version is a whole number above 0.", received=version)
-        _copy_version(serving_base(serving_dir) / version, folder / BASELINE_MODEL_DIR, (model_digest, pushed_digest))
+        _fetch_version(serving_base(serving_dir) / version, folder / BASELINE_MODEL_DIR, (model_digest, pushed_digest))
         logger.info("Fetched version %s", version)
     else:
         logger.info("No version is live: there is nothing to fetch")
@@ -42,12 +44,15 @@ def fetch_baseline(*, serving_dir: str, version: str, model_digest: str, pushed_
     write_json(folder / BASELINE_FILE, {"version": version, "model_digest": model_digest, "pushed_digest": pushed_digest})
 
 
-def _copy_version(source: Path, target: Path, expected: tuple[str, str]) -> None:
+def _fetch_version(source: Base, target: Path, expected: tuple[str, str]) -> None:
     partial = target.with_name(f".{target.name}.partial")
     for leftover in (partial, target):
         shutil.rmtree(leftover, ignore_errors=True)
     try:
-        shutil.copytree(source, partial, copy_function=shutil.copyfile)
+        if isinstance(source, BucketPath):
+            download_version(source, partial)
+        else:
+            shutil.copytree(source, partial, copy_function=shutil.copyfile)
     except (FileNotFoundError, NotADirectoryError, shutil.Error) as error:
         raise UserError(
             "The live version stays in its place while it is fetched.",

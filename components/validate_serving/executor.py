@@ -12,7 +12,7 @@ from components._data.schema import read_schema
 from components._shared.artifacts import EVAL, GATES_FILE, SERVING_MODEL_DIR, SIGNATURE_TRANSFORM, TEST
 from components._shared.digest import digest_model
 from components._shared.gates import Evidence, GateReport, GateResult, Verdict
-from components._shared.label import LabelSpec, read_label_spec
+from components._shared.label import LabelKind, LabelSpec, read_label_spec
 from components._shared.live_version import read_live_version
 from components._shared.overrides import read_bounds
 from components._shared.policy import Policy
@@ -24,9 +24,9 @@ from components.validate_serving.parity import NoPredictionsError, Parity, judge
 from components.validate_serving.plan import choose_samples, plan_job
 from components.validate_serving.robustness import Robustness, judge_robustness
 from components.validate_serving.run import run_job
-from components.validate_serving.sampling import first_rows
+from components.validate_serving.sampling import first_rows, label_range
 from components.validate_serving.serving import judge_serving, model_size_mb
-from components.validate_serving.transform_parity import TransformParity, failure, judge_transform
+from components.validate_serving.transform_parity import TransformParity, failure, judge_transform, with_alone
 
 logger = logging.getLogger("sluice.validate_serving")
 
@@ -87,7 +87,8 @@ def validate_serving(
     serving = judge_serving(bounds.serving, task.label, outcome, latencies, size_mb)
     parity = _parity(bounds, task.label, outcome, evaluation, evidence, manifest, rows, samples)
     parity = with_transform(parity, _transform(bounds, task.label, outcome, transformed_examples, manifest, samples))
-    robustness, rules = _judge_stress(bounds, task.label, outcome, samples, known)
+    labels = label_range(examples, task.label.name) if task.label.kind is LabelKind.NUMERIC else None
+    robustness, rules = _judge_stress(bounds, task.label, outcome, samples, known, labels)
     results = (serving, parity.result, robustness.result, rules.result)
     gates = tuple(_unless_off(result, getattr(bounds, result.gate).off) for result in results)
     found = GateReport(stage="validate_serving", evidence=evidence, gates=gates)
@@ -102,13 +103,18 @@ def validate_serving(
 
 
 def _judge_stress(
-    bounds: Policy, label: LabelSpec, outcome: Outcome, samples: Samples, schema: Any
+    bounds: Policy,
+    label: LabelSpec,
+    outcome: Outcome,
+    samples: Samples,
+    schema: Any,
+    labels: tuple[float, float] | None,
 ) -> tuple[Robustness, BusinessRules]:
     # A gate that is switched off was not asked: what it would send may end the process that the other gates need.
     robustness = Robustness(result=GateResult(gate="robustness", verdict=Verdict.SWITCHED_OFF, reason="", measurements=()))
     rules = BusinessRules(result=GateResult(gate="business_rules", verdict=Verdict.SWITCHED_OFF, reason="", measurements=()))
     if not bounds.robustness.off:
-        robustness = judge_robustness(bounds.robustness, label, outcome, samples.robustness, schema)
+        robustness = judge_robustness(bounds.robustness, label, outcome, samples.robustness, schema, labels)
     if not bounds.business_rules.off:
         rules = judge_rules(bounds.business_rules, label, outcome, samples.rules, schema)
     return robustness, rules
@@ -130,7 +136,8 @@ def _parity(
         predictions = read_predictions(evaluation, evidence, manifest["splits"][TEST]["rows"], label, rows)
     except NoPredictionsError as error:
         return _no_parity(str(error))
-    return judge_parity(bounds.parity, label, predictions, outcome.answers, samples.rows)
+    regroup = not bounds.parity.off
+    return judge_parity(bounds.parity, label, predictions, outcome.answers, samples.rows, regroup=regroup)
 
 
 def _transform(
@@ -148,7 +155,10 @@ def _transform(
         said = " ".join(problems.get("loads", problems.get("transform", []))) or outcome.measured.lost
         return failure(f"The signature {SIGNATURE_TRANSFORM!r} gave no features to compare. {said}".strip())
     raw, rows = samples.to_transform, manifest["splits"][EVAL]["rows"]
-    return judge_transform(bounds.parity, label, outcome.transformed, transformed_examples, raw, rows)
+    found = judge_transform(bounds.parity, label, outcome.transformed, transformed_examples, raw, rows)
+    if bounds.parity.off:
+        return found
+    return with_alone(bounds.parity, found, outcome.transformed, outcome.transformed_alone, raw)
 
 
 def _no_parity(reason: str) -> Parity:

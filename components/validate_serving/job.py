@@ -31,6 +31,7 @@ class Job:
         timeout_seconds: How long the server may take, from its start to the last answer.
         robustness: Bounds of the robustness gate, whose probes are then asked; None to leave them out.
         rules: The business rules to ask for.
+        regroup: Whether rows are also asked for in other groupings, which the parity gate judges.
     """
 
     model: str
@@ -41,6 +42,7 @@ class Job:
     timeout_seconds: float
     robustness: RobustnessGate | None = None
     rules: tuple[dict[str, Any], ...] = ()
+    regroup: bool = True
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,10 +101,12 @@ class Outcome:
 
     Attributes:
         measured: What was seen of it; None when nothing was asked.
-        answers: One float array per way of asking (see `ANSWERS`), `latency_<batch size>` in milliseconds, and the answers to
-            the probes and the rules (see `stress.py`); what was not answered is not there.
+        answers: One float array per way of asking (see `ANSWERS`) and per way and grouping (see `groupings.py`),
+            `latency_<batch size>` in milliseconds, and the answers to the probes and the rules (see `stress.py`); what was not
+            answered is not there.
         transformed: What the model makes of the rows of the eval split, one column per transformed feature; None when it did
             not answer.
+        transformed_alone: The same of the first rows, each in a request of its own.
         server: Which server answered.
         failure: Why nothing was asked, as a sentence; empty when the server was.
         log_tail: The last lines of its log; empty when it stayed to the end.
@@ -112,6 +116,7 @@ class Outcome:
     measured: Measured | None
     answers: dict[str, np.ndarray]
     transformed: pa.Table | None = None
+    transformed_alone: pa.Table | None = None
     server: str = ""
     failure: str = ""
     log_tail: str = ""

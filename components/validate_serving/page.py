@@ -29,7 +29,9 @@ def write_page(
         task: What the server was asked.
         **findings: The template's other variables: outcome, latencies, size_mb (megabytes on disk), and the rows to show.
     """
-    known = {"found": found, "bounds": bounds, "label": task.label, "valid": VALID[task.label.kind], "ways": ANSWERS}
+    known = {"found": found, "bounds": bounds, "label": task.label, "valid": VALID[task.label.kind]}
+    asked = [way for row in findings["worst_rows"] for way in row["answers"]]
+    known["ways"] = list(dict.fromkeys([*ANSWERS, *asked]))  # other groupings are shown where they differ
     known |= {"failed": any(gate.verdict is Verdict.FAILED for gate in found.gates), **findings}
     folder = Path(__file__).parent
     details = render_fragment(folder / "details.html.j2", **known)

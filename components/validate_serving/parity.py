@@ -13,6 +13,7 @@ from components._shared.gates import Evidence, GateResult, Measurement, Verdict,
 from components._shared.label import LabelKind, LabelSpec
 from components._shared.policy import ParityGate
 from components.validate_serving import job
+from components.validate_serving.groupings import Regrouped, compare_groupings, grouping_reason, key_of
 from components.validate_serving.predictions import differences, expected_shape, farthest_class, of_class, per_row
 from components.validate_serving.transform_parity import TransformParity
 from components.validate_serving.values import plain_row
@@ -92,7 +93,13 @@ def read_predictions(
 
 
 def judge_parity(
-    bounds: ParityGate, label: LabelSpec, predictions: np.ndarray, answers: dict[str, np.ndarray], rows: pa.Table
+    bounds: ParityGate,
+    label: LabelSpec,
+    predictions: np.ndarray,
+    answers: dict[str, np.ndarray],
+    rows: pa.Table,
+    *,
+    regroup: bool,
 ) -> Parity:
     """Compares every way of asking with the evaluation; a row passes when its difference is at most the tolerance.
 
@@ -102,21 +109,31 @@ def judge_parity(
         predictions: The evaluation's predictions, as `read_predictions` returns them.
         answers: Serving's answers, one array of the same shape per way of asking; a way that is missing fails.
         rows: The raw rows.
+        regroup: Whether the answers in other groupings are judged as well.
     """
     apart = {way: differences(answers[way], predictions, label) for way in job.ANSWERS if way in answers}
     by_row = {way: per_row(values) for way, values in apart.items()}
     measurements = [_measure(job.ANSWERS[way], label, by_row.get(way), bounds.tolerance) for way in job.ANSWERS]
     between = per_row(differences(answers[job.REST], answers[job.RAW], label)) if {job.REST, job.RAW} <= apart.keys() else None
     measurements.append(_measure("between REST and gRPC", label, between, AGREEMENT))
-    passed = all(measurement.passed for measurement in measurements)
     largest = np.max([*apart.values()], axis=0) if apart else None
+    told = _reason(None if len(by_row) < len(job.ANSWERS) else largest, by_row, bounds.tolerance, measurements[-1])
+    regrouped = list(compare_groupings(label, predictions, answers)) if regroup else []
+    if depends := grouping_reason(regrouped, bounds.tolerance):
+        told = depends if all(item.passed for item in measurements) else f"{depends} {told}"
+    for item in regrouped:
+        name = f"{job.ANSWERS[item.way]}, {item.grouping.name}"
+        measurements.append(_measure(name, label, item.by_row(), bounds.tolerance))
     result = GateResult(
         gate="parity",
-        verdict=Verdict.PASSED if passed else Verdict.FAILED,
-        reason=_reason(None if len(by_row) < len(job.ANSWERS) else largest, by_row, bounds.tolerance, measurements[-1]),
+        verdict=Verdict.PASSED if all(item.passed for item in measurements) else Verdict.FAILED,
+        reason=told,
         measurements=tuple(measurements),
     )
-    return Parity(result=result, worst=[] if largest is None else _worst(label, largest, predictions, answers, rows))
+    differing = [item for item in regrouped if item.apart is not None and not item.agrees(bounds.tolerance)]
+    apart |= {key_of(item.way, item.grouping): item.apart for item in differing if item.apart is not None}
+    worst = _worst(label, np.max([*apart.values()], axis=0), predictions, answers, differing, rows) if apart else []
+    return Parity(result=result, worst=worst)
 
 
 def _predictions(column: pa.Array, label: LabelSpec) -> np.ndarray:
@@ -181,17 +198,28 @@ def _reason(largest: np.ndarray | None, by_row: dict[str, np.ndarray], tolerance
 
 
 def _worst(
-    label: LabelSpec, largest: np.ndarray, predictions: np.ndarray, answers: dict[str, np.ndarray], rows: pa.Table
+    label: LabelSpec,
+    largest: np.ndarray,
+    predictions: np.ndarray,
+    answers: dict[str, np.ndarray],
+    differing: list[Regrouped],
+    rows: pa.Table,
 ) -> list[dict[str, Any]]:
     order, found = np.argsort(-per_row(largest), kind="stable")[:_WORST_ROWS], list[dict[str, Any]]()
     for row, values in zip(order, rows.take(pa.array(order)).to_pylist(), strict=True):
         name, difference = farthest_class(largest, row, label), float(per_row(largest)[row])
+        shown = {way: answers[way] for way in job.ANSWERS if way in answers}
+        shown |= {
+            key_of(item.way, item.grouping): item.answers
+            for item in differing
+            if item.answers is not None and row in item.order
+        }
         found.append(
             {
                 "row": int(row),
                 "class": name,
                 "evaluation": of_class(predictions, row, name, label),
-                "answers": {way: of_class(answers[way], row, name, label) for way in answers if way in job.ANSWERS},
+                "answers": {way: of_class(values, row, name, label) for way, values in shown.items()},
                 "difference": difference if np.isfinite(difference) else None,
                 "values": plain_row(values),
             }

@@ -40,6 +40,7 @@ def plan_job(bounds: Policy, model_dir: Path, schema: Any, label: LabelSpec, tim
         timeout_seconds=timeout_seconds,
         robustness=None if bounds.robustness.off else bounds.robustness,
         rules=() if bounds.business_rules.off else bounds.business_rules.rules,
+        regroup=not bounds.parity.off,
     )
 
 

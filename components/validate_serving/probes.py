@@ -22,6 +22,7 @@ from components._shared.label import LabelSpec
 from components._tf.saved_model import raw_specs, raw_tensors, serialize_examples
 from components.validate_serving import job, stress, timing, warmup
 from components.validate_serving.client import Client, RefusedError, make_request, read_response
+from components.validate_serving.groupings import GROUPINGS, TRANSFORMED_ROWS, key_of
 from components.validate_serving.job import Job, Measured, Samples
 from components.validate_serving.predictions import expected_shape, invalid, not_finite
 from components.validate_serving.target import ServerLostError
@@ -37,7 +38,7 @@ Answers = dict[str, np.ndarray]
 
 def ask_everything(
     client: Client, task: Job, samples: Samples, seen: Measured, peak_mb: Callable[[], float | None]
-) -> tuple[Answers, pa.Table | None]:
+) -> tuple[Answers, pa.Table | None, pa.Table | None]:
     """Asks a server that has the model AVAILABLE.
 
     Args:
@@ -48,14 +49,14 @@ def ask_everything(
         peak_mb: Tells how many megabytes the server's process held at most.
 
     Returns:
-        `Outcome.answers` and `Outcome.transformed`, as far as the server came.
+        `Outcome.answers`, `Outcome.transformed` and `Outcome.transformed_alone`, as far as the server came.
     """
-    answers, transformed = Answers(), list[pa.Table]()
+    answers, transformed, alone = Answers(), list[pa.Table](), list[pa.Table]()
     try:
-        _ask_in_order(client, task, samples, seen, peak_mb, answers, transformed)
+        _ask_in_order(client, task, samples, seen, peak_mb, answers, transformed, alone)
     except ServerLostError:
         logger.warning(seen.lost)
-    return answers, transformed[0] if transformed else None
+    return answers, *(tables[0] if tables else None for tables in (transformed, alone))
 
 
 def _ask_in_order(
@@ -66,6 +67,7 @@ def _ask_in_order(
     peak_mb: Callable[[], float | None],
     answers: Answers,
     transformed: list[pa.Table],
+    alone: list[pa.Table],
 ) -> None:
     table, schema, label = samples.rows, task.schema, task.label
     with _noting(seen, "answers"):
@@ -85,6 +87,11 @@ def _ask_in_order(
         _ask_without_optional(client, table, schema, label, seen)
     with _noting(seen, "transform"):
         transformed += _transform(client, samples.to_transform, schema)
+    if task.regroup:
+        with _noting(seen, "groupings"), _timing(seen, "groupings"):
+            _ask_groupings(client, table, schema, label, seen, answers)
+            with _noting(seen, "transform one by one"):
+                alone += _transform(client, samples.to_transform.slice(0, TRANSFORMED_ROWS), schema, batch_rows=1)
     with _noting(seen, "robustness"), _timing(seen, "robustness"):
         stress.ask_probes(client, task, samples.robustness, seen, answers)
     with _noting(seen, "business rules"), _timing(seen, "business rules"):
@@ -186,6 +193,26 @@ def _ask_every_way(client: Client, table: pa.Table, schema: Any, label: LabelSpe
     return {way: values for way, values in whole.items() if len(values) == table.num_rows}
 
 
+def _ask_groupings(client: Client, table: pa.Table, schema: Any, label: LabelSpec, seen: Measured, answers: Answers) -> None:
+    """Adds the answers to the same rows in other groupings, in the order of asking, for each way that answers them all."""
+    for grouping in GROUPINGS:
+        chosen = table.take(pa.array(grouping.order(table.num_rows)))
+        tensors, serialized = raw_tensors(chosen, schema), _serialize(chosen, schema)
+        asks: dict[str, tuple[dict[str, tf.Tensor], Callable[[dict[str, tf.Tensor]], dict[str, np.ndarray]]]] = {
+            job.RAW: (tensors, lambda batch: client.predict(SIGNATURE_RAW, batch)),
+            job.REST: (tensors, lambda batch: {label.output: client.predict_rest(batch, label)}),
+            job.EXAMPLES: (serialized, lambda batch: client.predict(SIGNATURE_EXAMPLES, batch)),
+        }
+        for way, (inputs, ask) in asks.items():
+            with _noting(seen, "groupings"):
+                key, parts = key_of(way, grouping), list[np.ndarray]()
+                for start in range(0, chosen.num_rows, grouping.batch_rows):
+                    batch = {name: tensor[start : start + grouping.batch_rows] for name, tensor in inputs.items()}
+                    rows = min(grouping.batch_rows, chosen.num_rows - start)
+                    parts.append(_checked(ask(batch), way, rows, label, seen, key))
+                answers[key] = np.concatenate(parts)
+
+
 def _serialize(table: pa.Table, schema: Any) -> dict[str, tf.Tensor]:
     return {EXAMPLES_INPUT: tf.constant(serialize_examples(table, schema), tf.string)}
 
@@ -202,11 +229,11 @@ def _ask_without_optional(client: Client, table: pa.Table, schema: Any, label: L
     seen.without_optional = batch.num_rows
 
 
-def _transform(client: Client, table: pa.Table, schema: Any) -> list[pa.Table]:
+def _transform(client: Client, table: pa.Table, schema: Any, batch_rows: int = _BATCH_ROWS) -> list[pa.Table]:
     """Returns the transformed rows as one table; nothing when there are none."""
     batches = list[pa.Table]()
-    for start in range(0, table.num_rows, _BATCH_ROWS):
-        batch = table.slice(start, _BATCH_ROWS)
+    for start in range(0, table.num_rows, batch_rows):
+        batch = table.slice(start, batch_rows)
         outputs = client.predict(SIGNATURE_TRANSFORM, _serialize(batch, schema))
         batches.append(pa.table({name: _to_arrow(name, values, batch.num_rows) for name, values in sorted(outputs.items())}))
     return [pa.concat_tables(batches)] if batches else []

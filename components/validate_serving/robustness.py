@@ -23,6 +23,36 @@ _UNMOVED = "not asked: so little noise moves no whole number of this feature"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Valid:
+    """What a valid answer is.
+
+    Attributes:
+        label: What is predicted.
+        least: Least valid answer for a numeric label; unused for others.
+        greatest: Greatest valid answer for a numeric label; unused for others.
+        rule: Where both come from, as the end of a sentence.
+    """
+
+    label: LabelSpec
+    least: float = -np.inf
+    greatest: float = np.inf
+    rule: str = ""
+
+    def described(self) -> str:
+        """Returns the rule for people."""
+        if self.label.kind is not LabelKind.NUMERIC:
+            return VALID[self.label.kind]
+        return f"a number from {self.least:.6g} to {self.greatest:.6g}"
+
+    def violated(self, answers: np.ndarray) -> np.ndarray:
+        """Returns the rows whose answer is not valid, bool of shape [rows]."""
+        wrong = invalid(answers, self.label)
+        if self.label.kind is LabelKind.NUMERIC:
+            wrong |= (answers < self.least) | (answers > self.greatest)
+        return wrong
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Robustness:
     """What the probes found.
 
@@ -47,7 +77,14 @@ def probe_key(index: int) -> str:
     return f"robustness_{index}"
 
 
-def judge_robustness(bounds: RobustnessGate, label: LabelSpec, outcome: Outcome, table: pa.Table, schema: Any) -> Robustness:
+def judge_robustness(
+    bounds: RobustnessGate,
+    label: LabelSpec,
+    outcome: Outcome,
+    table: pa.Table,
+    schema: Any,
+    label_range: tuple[float, float] | None = None,
+) -> Robustness:
     """Judges the answers to every probe: all are valid predictions, and stable under noise.
 
     Args:
@@ -56,12 +93,16 @@ def judge_robustness(bounds: RobustnessGate, label: LabelSpec, outcome: Outcome,
         outcome: What came of asking the server.
         table: The sampled rows, unchanged.
         schema: The schema of the rows.
+        label_range: The least and the greatest label of the test split; a numeric label needs it.
     """
     if reason := _why_not_asked(outcome):
         return _not_asked(reason)
+    if label.kind is LabelKind.NUMERIC and label_range is None:
+        return _not_asked("The test split has no finite label, so no range tells which answers are valid.")
+    valid = _valid(bounds, label, label_range)
     seen = outcome.measured or Measured()
     before, measurements, broken = outcome.answers[UNCHANGED], list[Measurement](), list[dict[str, Any]]()
-    measurements.append(_validity("unchanged rows", label, before, judged=True))
+    measurements.append(_validity("unchanged rows", valid, before, judged=True))
     for index, probe in enumerate(plan_probes(schema, bounds)):
         after = outcome.answers.get(probe_key(index))
         if after is not None and after.shape != before.shape:
@@ -70,10 +111,10 @@ def judge_robustness(bounds: RobustnessGate, label: LabelSpec, outcome: Outcome,
         if probe.change == NOISE and after is not None and perturb(table, probe, schema, bounds).equals(table):
             measurements.append(Measurement(name=probe_name(probe), value=None, rows=len(before), note=_UNMOVED))
             continue
-        found = _measure(probe, bounds, label, before, after, unanswered, judged=probe.judged or unanswered == seen.lost)
+        found = _measure(probe, bounds, valid, before, after, unanswered, judged=probe.judged or unanswered == seen.lost)
         measurements += found
         if any(item.passed is False for item in found):
-            broken.append(_example(probe, label, before, after, perturb(table, probe, schema, bounds)))
+            broken.append(_example(probe, valid, before, after, perturb(table, probe, schema, bounds)))
     failed = [item for item in measurements if item.passed is False]
     verdict = Verdict.FAILED if failed else Verdict.PASSED
     # What failed comes first: there are a dozen probes per feature.
@@ -101,7 +142,7 @@ def _not_asked(reason: str) -> Robustness:
 def _measure(
     probe: Probe,
     bounds: RobustnessGate,
-    label: LabelSpec,
+    valid: Valid,
     before: np.ndarray,
     after: np.ndarray | None,
     unanswered: str,
@@ -111,31 +152,44 @@ def _measure(
     name, rows = probe_name(probe), len(before)  # a probe that ends the server is judged in any case
     if after is None and probe.may_refuse and unanswered.startswith("INVALID_ARGUMENT"):
         note = f"refused, as a required feature may be: {unanswered}"
-        return [Measurement(name=f"{name}: {_not_valid(label)}", value=0, upper_bound=0, rows=rows, passed=True, note=note)]
+        return [Measurement(name=f"{name}: {_not_valid(valid)}", value=0, upper_bound=0, rows=rows, passed=True, note=note)]
     if after is None:
         return [Measurement(name=name, value=None, rows=rows, passed=False if judged else None, note=unanswered)]
     if probe.change == NOISE:
-        return [*_stability(name, bounds, label, before, after)]
-    validity = _validity(name, label, after, judged=probe.judged)
+        return [*_stability(name, bounds, valid.label, before, after)]
+    validity = _validity(name, valid, after, judged=probe.judged)
     if probe.change != PERMUTED:
         return [validity]
-    change = per_row(changes(before, after, label))
+    change = per_row(changes(before, after, valid.label))
     value = float(change.mean()) if np.isfinite(change).all() else None
     return [validity, Measurement(name=f"{name}: mean change", value=value, rows=rows, note="for information")]
 
 
-def _not_valid(label: LabelSpec) -> str:
-    return f"answers that are not {VALID[label.kind]}"
+def _valid(bounds: RobustnessGate, label: LabelSpec, label_range: tuple[float, float] | None) -> Valid:
+    if label.kind is not LabelKind.NUMERIC or label_range is None:
+        return Valid(label=label)
+    (least, greatest), factor = label_range, bounds.max_range_factor
+    room = factor * (greatest - least)
+    rule = (
+        f"the labels of the test split go from {least:.6g} to {greatest:.6g}, and {factor:g} times that width is allowed beyond"
+    )
+    return Valid(label=label, least=least - room, greatest=greatest + room, rule=rule)
 
 
-def _validity(name: str, label: LabelSpec, answers: np.ndarray, *, judged: bool) -> Measurement:
-    infinite, wrong = int(np.count_nonzero(not_finite(answers))), int(np.count_nonzero(invalid(answers, label)))
-    parts = [(infinite, "not finite"), (wrong - infinite, f"not {VALID[label.kind]}")]
+def _not_valid(valid: Valid) -> str:
+    return f"answers that are not {valid.described()}"
+
+
+def _validity(name: str, valid: Valid, answers: np.ndarray, *, judged: bool) -> Measurement:
+    infinite, wrong = int(np.count_nonzero(not_finite(answers))), int(np.count_nonzero(valid.violated(answers)))
+    parts = [(infinite, "not finite"), (wrong - infinite, f"not {valid.described()}")]
     told = [f"{count:,} of {len(answers):,} rows {what}" for count, what in parts if count]
+    if valid.rule and wrong > infinite:
+        told.append(valid.rule)
     if not judged:
         told.append("a client's mistake, for information")
     return Measurement(
-        name=f"{name}: {_not_valid(label)}",
+        name=f"{name}: {_not_valid(valid)}",
         value=wrong,
         upper_bound=0 if judged else None,
         rows=len(answers),
@@ -166,10 +220,11 @@ def _stability(
         )
 
 
-def _example(probe: Probe, label: LabelSpec, before: np.ndarray, after: np.ndarray | None, sent: pa.Table) -> dict[str, Any]:
+def _example(probe: Probe, valid: Valid, before: np.ndarray, after: np.ndarray | None, sent: pa.Table) -> dict[str, Any]:
+    label = valid.label
     row, name = 0, label.classes[0] if label.classes else ""
     if after is not None:
-        wrong, moved = invalid(after, label), changes(before, after, label)
+        wrong, moved = valid.violated(after), changes(before, after, label)
         row = int(np.argmax(wrong)) if wrong.any() else int(np.argmax(per_row(moved)))
         name = farthest_class(moved, row, label)
     values = {key: text[:_LONGEST_VALUE] for key, text in plain_row(sent.slice(row, 1).to_pylist()[0]).items()}

@@ -41,15 +41,18 @@ def run_job(task: Job, samples: Samples) -> Outcome:
     started = time.perf_counter()
     try:
         with start_server(binary, Path(task.model), task.timeout_seconds) as server:
-            seen, answers, transformed = _ask(server, task, samples)
+            seen, answers, (transformed, alone) = _ask(server, task, samples)
             tail = server.log_tail() if seen.lost or "loads" in seen.problems else ""
     except ServerLostError as error:
         return Outcome(measured=None, answers={}, server=name, failure=str(error))
     seconds = time.perf_counter() - started
-    return Outcome(measured=seen, answers=answers, transformed=transformed, server=name, log_tail=tail, seconds=seconds)
+    features = {"transformed": transformed, "transformed_alone": alone}
+    return Outcome(measured=seen, answers=answers, **features, server=name, log_tail=tail, seconds=seconds)
 
 
-def _ask(server: Server, task: Job, samples: Samples) -> tuple[Measured, dict[str, np.ndarray], pa.Table | None]:
+def _ask(
+    server: Server, task: Job, samples: Samples
+) -> tuple[Measured, dict[str, np.ndarray], tuple[pa.Table | None, pa.Table | None]]:
     client_module, probes = _client_side()
     seen = Measured()
     try:
@@ -57,12 +60,12 @@ def _ask(server: Server, task: Job, samples: Samples) -> tuple[Measured, dict[st
     except ServerLostError as error:
         logger.warning("The model does not load: %s", error)
         seen.problems["loads"] = [str(error)[:_LONGEST_MESSAGE]]
-        return seen, {}, None
+        return seen, {}, (None, None)
     logger.info("AVAILABLE after a cold start of %.1f s.", seen.seconds["cold_start"])
     client = client_module.Client(server.port, server.rest_port, deadline=server.deadline, ending=server.ending)
     with contextlib.closing(client):
-        answers, transformed = probes.ask_everything(client, task, samples, seen, server.peak_mb)
-    return seen, answers, transformed
+        answers, *transformed = probes.ask_everything(client, task, samples, seen, server.peak_mb)
+    return seen, answers, tuple(transformed)
 
 
 def _client_side() -> tuple[Any, Any]:

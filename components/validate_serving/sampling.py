@@ -39,6 +39,21 @@ def sample_rows(examples: str, schema: schema_pb2.Schema, count: int, seed: int,
     return pa.concat_tables(parts) if parts else select_features(read_split(examples, TEST), schema)
 
 
+def label_range(examples: str, name: str) -> tuple[float, float] | None:
+    """Returns the least and the greatest finite label of the test split; None when there is none.
+
+    Args:
+        examples: Folder of the raw examples.
+        name: The label's name, a number.
+    """
+    ends = list[float]()
+    for batch in iterate_split(examples, TEST, [name]):
+        values = batch[name].to_numpy().astype(np.float64)  # a missing label becomes NaN
+        values = values[np.isfinite(values)]
+        ends += [float(values.min()), float(values.max())] if values.size else []
+    return (min(ends), max(ends)) if ends else None
+
+
 def select_features(rows: pa.Table, schema: schema_pb2.Schema) -> pa.Table:
     """Returns the columns of the SERVING features.
 

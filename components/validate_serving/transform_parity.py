@@ -27,6 +27,7 @@ class TransformParity:
     Attributes:
         reason: What was found, as a sentence.
         passed: Whether every feature is the same.
+        features: Names of those that are not.
         measurements: The number of features that differ, and one for each of them.
         differing: Up to three rows of each feature that differs, worst first: `feature`, `row` (its number in the eval split),
             `training`, `serving` and `values` of the raw features, as texts.
@@ -34,6 +35,7 @@ class TransformParity:
 
     reason: str
     passed: bool
+    features: tuple[str, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     differing: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
@@ -93,7 +95,63 @@ def compare_features(bounds: ParityGate, trained: pa.Table, served: pa.Table, ra
     if not names:
         return failure("Training saw no feature to compare.")
     return TransformParity(
-        reason=_reason(beyond, names, rows), passed=not beyond, measurements=(count, *each), differing=differing
+        reason=_reason(beyond, names, rows),
+        passed=not beyond,
+        features=tuple(beyond),
+        measurements=(count, *each),
+        differing=differing,
+    )
+
+
+def with_alone(
+    bounds: ParityGate, found: TransformParity, served: pa.Table, alone: pa.Table | None, raw: pa.Table
+) -> TransformParity:
+    """Adds whether rows that are transformed one by one get the features that they get in a large batch.
+
+    Args:
+        bounds: The gate's bounds.
+        found: What the comparison of the large batches with training found.
+        served: What the signature gave in large batches.
+        alone: What it gave of the first of these rows, each in a request of its own; None when it did not answer.
+        raw: The raw rows, in the same order.
+    """
+    if served.num_rows != raw.num_rows:
+        return found
+    if alone is None or alone.num_rows == 0:
+        return _merge(found, failure("Rows that are sent one by one are not transformed."))
+    if alone.schema != served.schema:
+        names = [
+            name for name in served.column_names if name not in alone.column_names or alone[name].type != served[name].type
+        ]
+        return _merge(found, failure(f"Rows that are sent one by one give features of another form: {', '.join(names)}."))
+    # Differences are relative to the spread over all rows, as in the large batches.
+    laid = pa.concat_tables([alone, served.slice(alone.num_rows)])
+    other = compare_features(bounds, served, laid, raw)
+    shown, more = ", ".join(other.features[:5]), f" and {len(other.features) - 5} more" if len(other.features) > 5 else ""
+    reason = (
+        f"The transform depends on the other rows of the request: asked one by one, {len(other.features)} of "
+        f"{served.num_columns} features differ: {shown}{more}. features.py uses a statistic of the batch; use TFT's analyzers."
+    )
+    measurements = tuple(
+        dataclasses.replace(item, name=item.name.replace(" that differ", " that differ one by one"), rows=alone.num_rows)
+        for item in other.measurements
+    )
+    # A feature that differs in large batches too is shown with those.
+    rows = [
+        row | {"feature": f"{row['feature']}, one by one"} for row in other.differing if row["feature"] not in found.features
+    ]
+    other = dataclasses.replace(other, reason="" if other.passed else reason, measurements=measurements, differing=rows)
+    return _merge(found, other)
+
+
+def _merge(found: TransformParity, other: TransformParity) -> TransformParity:
+    told = found.reason if other.passed else other.reason if found.passed else f"{other.reason} {found.reason}"
+    return TransformParity(
+        reason=told,
+        passed=found.passed and other.passed,
+        features=tuple(dict.fromkeys([*found.features, *other.features])),
+        measurements=(*found.measurements, *other.measurements),
+        differing=[*found.differing, *other.differing],
     )
 
 

@@ -5,12 +5,12 @@ from components._shared.digest import digest_model
 
 
 @pytest.fixture
-def serving_dir(tmp_path):
-    """Returns a serving directory in which version 1 is live."""
+def candidate(tmp_path):
+    """Returns a small approved model."""
     model = tmp_path / "model"
     model.mkdir()
     (model / "saved_model.pb").write_text("graph")
-    candidate = Candidate(
+    return Candidate(
         model=model,
         model_digest=digest_model(model),
         decision_digest="sha256:decision",
@@ -19,5 +19,17 @@ def serving_dir(tmp_path):
         attachments={"decision.json": b"{}"},
         record={},
     )
+
+
+@pytest.fixture
+def serving_dir(tmp_path, candidate):
+    """Returns a serving directory in which version 1 is live."""
     push(tmp_path / "serving", candidate)
     return tmp_path / "serving"
+
+
+@pytest.fixture
+def served_bucket(bucket, candidate):
+    """Returns a base path in a bucket in which version 1 is live."""
+    push(bucket, candidate)
+    return bucket

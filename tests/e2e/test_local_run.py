@@ -11,6 +11,9 @@ import time
 import pyarrow.parquet as pq
 import pytest
 
+from components._release.push import Candidate, push
+from components._release.releases import list_releases, live_release, live_version
+
 REPORTING = (
     "generate_statistics",
     "validate_examples",
@@ -19,6 +22,7 @@ REPORTING = (
     "validate_serving",
     "decide_release",
 )
+RELEASE_DIR = "assets.extra/sluice"
 RELEASED = ("schema.pbtxt", "evaluation.json", "decision.json", "manifest.json", "model_card.md")
 
 
@@ -198,3 +202,35 @@ def _wait_for(condition, seconds=120):
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.05)
+
+
+def copy_release(folder, bucket):
+    """Pushes the live version of a folder into a bucket."""
+    release = live_release(folder)
+    version = folder / str(release.version)
+    files = [path for path in (version / RELEASE_DIR).rglob("*") if path.is_file()]
+    candidate = Candidate(
+        model=version,
+        model_digest=release.model_digest,
+        decision_digest=release.decision_digest,
+        baseline_version="",
+        baseline_digest="",
+        attachments={path.relative_to(version / RELEASE_DIR).as_posix(): path.read_bytes() for path in files},
+        record={"reason": release.reason},
+    )
+    assert push(bucket, candidate).pushed_digest == release.pushed_digest
+
+
+def test_second_run_compares_with_the_live_version_of_the_bucket(released, sluice, make_bucket, tmp_path):
+    _, project, _ = released
+    bucket = make_bucket("models/flights")
+    copy_release(project / "served/flights", bucket)
+    result = sluice("run", project, "--serving-dir", bucket, "--isolation", "fork", "--set", "seed=1", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    decision = json.loads(find_artifact(latest_run(tmp_path), "decision.json").read_text())
+    assert (decision["baseline_version"], decision["baseline_pushed_digest"][:7]) == ("1", "sha256:")
+    assert decision["approved"], decision["reason"]
+    assert (live_version(bucket), [item.state for item in list_releases(bucket)]) == ("2", ["pushed", "pushed"])
+    assert f"{bucket}/2" in result.stdout
+    verified = sluice("releases", project, "--serving-dir", bucket, "--verify", cwd=tmp_path)
+    assert (verified.returncode, "Verified: 4 entries" in verified.stdout) == (0, True), verified.stderr

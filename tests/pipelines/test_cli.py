@@ -38,13 +38,12 @@ def sluice(*arguments, blocked=False, cwd=None):
 
 
 @pytest.fixture
-def released(project_dir, tmp_path):
-    """A serving directory with one release."""
+def candidate(tmp_path):
+    """A model that is approved."""
     model = tmp_path / "model"
     model.mkdir()
     (model / "saved_model.pb").write_bytes(b"weights")
-    base = project_dir / "served" / "parcels"
-    candidate = Candidate(
+    return Candidate(
         model=model,
         model_digest=digest_model(model),
         decision_digest="sha256:d",
@@ -53,6 +52,12 @@ def released(project_dir, tmp_path):
         attachments={},
         record={"reason": "No gate says no.", "metrics": {"auc": 0.75}, "gates": GATES},
     )
+
+
+@pytest.fixture
+def released(project_dir, candidate):
+    """A serving directory with one release."""
+    base = project_dir / "served" / "parcels"
     assert push(base, candidate).version == "1"
     return base
 
@@ -150,6 +155,19 @@ def test_releases_as_json(released, project_dir):
     assert document["verified"] is True
     assert document["head"] == read_ledger(released)[-1].hash
     assert [(item["version"], item["live"]) for item in document["releases"]] == [(1, True)]
+
+
+def test_releases_in_a_bucket(project_dir, bucket, candidate):
+    push(bucket, candidate)
+    done = sluice("releases", project_dir, "--serving-dir", bucket, "--verify")
+    assert done.returncode == 0, done.stderr
+    assert "Verified: 2 entries" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["approve", "reject"])
+def test_nobody_answers_in_a_bucket(project_dir, bucket, command):
+    done = sluice(command, project_dir, "--serving-dir", bucket, "--by", "Ada", "--reason", "x")
+    assert (done.returncode, "a serving directory on a file system" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("flags", [[], ["--json"]])

@@ -46,7 +46,7 @@ def test_both_ways_of_saying_it_are_refused():
     [
         ({"regression": {"margin": 0.1}}, "may only be lowered"),
         ({"regression": {"confidence": 1.5}}, r"regression\.confidence: at least 0\.5 and less than 1"),
-        ({"serving": {"max_p99_ms": {"many": 5}}}, "keys are batch sizes"),
+        ({"serving": {"max_p99_ms": {"many": 5}}}, "names batch sizes as whole numbers"),
         ({"evaluation": {"AUC": {"lower_bound": 0.5}}}, "may only be raised"),
     ],
 )

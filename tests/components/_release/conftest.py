@@ -16,7 +16,7 @@ def make_candidate(tmp_path):
 
     def make(name="one", baseline="", **options):
         model = tmp_path / "models" / name
-        (model / "variables").mkdir(parents=True)
+        (model / "variables").mkdir(parents=True, exist_ok=True)
         (model / "saved_model.pb").write_text("graph")
         (model / "variables/variables.data").write_text(name)
         fields = {

@@ -217,7 +217,7 @@ def test_model_without_a_saved_model_is_an_error(make_artifacts, tmp_path):
         push_model(**artifacts)
 
 
-@pytest.mark.parametrize("serving_dir", ["", "gs://bucket/models"])
+@pytest.mark.parametrize("serving_dir", ["", "s3://bucket/models"])
 def test_serving_dir_must_be_a_folder(make_artifacts, serving_dir):
     with pytest.raises(UserError, match="folder on a file system"):
         push_model(**make_artifacts() | {"serving_dir": serving_dir})

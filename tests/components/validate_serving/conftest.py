@@ -64,6 +64,15 @@ def good(raw: dict[str, tf.Tensor]) -> tf.Tensor:
     return tf.sigmoid(logits(raw))
 
 
+def greatest(raw: dict[str, tf.Tensor]) -> tf.Tensor:
+    """Returns probabilities that are divided by the batch's maximum: 1 for a row that is asked alone."""
+    return good(raw) / tf.reduce_max(good(raw))
+
+
+def transform_by_greatest(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    return {**transform(raw), "logit": logits(raw) / tf.reduce_max(logits(raw))}
+
+
 def species(raw: dict[str, tf.Tensor]) -> tf.Tensor:
     return tf.nn.softmax(tf.stack([logits(raw), -logits(raw), tf.zeros_like(logits(raw))], axis=1))
 

@@ -100,6 +100,46 @@ def test_another_prediction_and_another_feature_fail_parity_and_are_shown(kit, p
     assert "Features whose transform differs" in Path(project["report"]).read_text()
 
 
+def test_a_model_that_divides_by_the_greatest_of_its_batch_fails_parity_and_is_shown(kit, project, tmp_path):
+    kit.export(tmp_path / "model", kit.greatest)
+    kit.write_evaluation(tmp_path / "evaluation", tmp_path / "model", kit.expected(kit.greatest))
+
+    gates = run({**project, "model": str(tmp_path / "model")}, kit.policy())
+
+    assert (gates["serving"].verdict, gates["parity"].verdict) == (Verdict.PASSED, Verdict.FAILED)
+    told = "The answer depends on the other rows of the request: asked one by one, 39 of 40 rows differ; the largest"
+    assert gates["parity"].reason.startswith(told)
+    assert "use TFT's analyzers, or training=False. The served model makes the same 4" in gates["parity"].reason
+    worst = json.loads(Path(project["serving_report"], "serving_report.json").read_text())["worst_rows"][0]
+    assert worst["answers"]["raw tensors, one by one"] == pytest.approx(1)
+    assert worst["answers"]["raw tensors"] == pytest.approx(worst["evaluation"], abs=1e-6)
+    assert "raw tensors, one by one</th>" in Path(project["report"]).read_text()
+
+
+def test_a_transform_that_divides_by_the_greatest_of_its_batch_fails_parity_by_its_feature(kit, project, tmp_path):
+    kit.export(tmp_path / "model", transform=kit.transform_by_greatest)
+    kit.write_evaluation(tmp_path / "evaluation", tmp_path / "model")
+    logits = pa.array(kit.transform_by_greatest(kit.raw_rows())["logit"].numpy())
+    kit.write_transformed(Path(project["transformed_examples"]), logit=logits)
+
+    gates = run({**project, "model": str(tmp_path / "model")}, kit.policy())
+
+    assert (gates["serving"].verdict, gates["parity"].verdict) == (Verdict.PASSED, Verdict.FAILED)
+    told = "The transform depends on the other rows of the request: asked one by one, 1 of 4 features differ: logit."
+    assert gates["parity"].reason.startswith(told)
+    rows = json.loads(Path(project["serving_report"], "serving_report.json").read_text())["differing_features"]
+    assert {row["feature"] for row in rows} == {"logit, one by one"}
+
+
+def test_other_groupings_are_not_asked_when_parity_is_switched_off(kit, project):
+    gates = run(project, kit.policy(parity=ParityGate(off="the model is a stub")))
+
+    assert gates["parity"].verdict is Verdict.SWITCHED_OFF
+    assert not any("one by one" in item.name for item in gates["parity"].measurements)
+    document = json.loads(Path(project["serving_report"], "serving_report.json").read_text())
+    assert "groupings" not in document["measured"]["seconds"]
+
+
 @pytest.mark.parametrize(("name", "predict"), [("SPECIES", "species"), ("PRICE", "price")])
 def test_every_kind_of_label_is_judged_by_every_gate(kit, project, tmp_path, name, predict):
     label, predict = getattr(kit, name), getattr(kit, predict)
@@ -107,7 +147,7 @@ def test_every_kind_of_label_is_judged_by_every_gate(kit, project, tmp_path, nam
     kit.export(tmp_path / "model", lambda raw: predict(kit.near(raw)), label=label)
     kit.write_evaluation(tmp_path / "evaluation", tmp_path / "model", kit.expected(predict))
     policy = kit.policy(rules=({"name": "rises", "monotonic": RISES | ({"class": "Adelie"} if label.classes else {})},))
-    policy["robustness"].update(max_mean_change=1, max_p99_change=1)
+    policy["robustness"].update(max_mean_change=1, max_p99_change=1, max_range_factor=10_000)  # the labels are 0 and 1
 
     gates = run({**project, "model": str(tmp_path / "model")}, policy)
 

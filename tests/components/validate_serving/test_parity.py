@@ -33,7 +33,9 @@ def agree(kit):
 def test_equal_answers_pass(kit):
     predictions, answers = agree(kit)
 
-    assert judge_parity(BOUNDS, kit.LATE, predictions, answers, kit.rows_table()).result.verdict is Verdict.PASSED
+    assert (
+        judge_parity(BOUNDS, kit.LATE, predictions, answers, kit.rows_table(), regroup=False).result.verdict is Verdict.PASSED
+    )
 
 
 @pytest.mark.parametrize("way", job.ANSWERS)
@@ -41,7 +43,7 @@ def test_one_row_through_one_way_fails(kit, way):
     predictions, answers = agree(kit)
     answers[way] = predictions + np.where(np.arange(len(predictions)) == 7, 0.02, 0)
 
-    found = judge_parity(BOUNDS, kit.LATE, predictions, answers, kit.rows_table())
+    found = judge_parity(BOUNDS, kit.LATE, predictions, answers, kit.rows_table(), regroup=False)
 
     assert found.result.verdict is Verdict.FAILED
     assert "1 of 40 rows" in found.result.reason
@@ -52,8 +54,8 @@ def test_a_difference_of_the_tolerance_passes_and_beyond_fails(kit):
     predictions = np.zeros(40)
     exact, beyond = (dict.fromkeys(job.ANSWERS, predictions + shift) for shift in (0.01, np.nextafter(0.01, 1)))
 
-    assert judge_parity(BOUNDS, kit.LATE, predictions, exact, kit.rows_table()).result.verdict is Verdict.PASSED
-    assert judge_parity(BOUNDS, kit.LATE, predictions, beyond, kit.rows_table()).result.verdict is Verdict.FAILED
+    assert judge_parity(BOUNDS, kit.LATE, predictions, exact, kit.rows_table(), regroup=False).result.verdict is Verdict.PASSED
+    assert judge_parity(BOUNDS, kit.LATE, predictions, beyond, kit.rows_table(), regroup=False).result.verdict is Verdict.FAILED
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -61,7 +63,7 @@ def test_what_is_no_number_fails_and_comes_first(kit, value):
     predictions, answers = agree(kit)
     answers[EXAMPLES] = np.where(np.arange(40) == 3, value, predictions)
 
-    found = judge_parity(BOUNDS, kit.LATE, predictions, answers, kit.rows_table())
+    found = judge_parity(BOUNDS, kit.LATE, predictions, answers, kit.rows_table(), regroup=False)
 
     assert found.result.verdict is Verdict.FAILED
     assert (found.worst[0]["row"], found.worst[0]["answers"][EXAMPLES]) == (3, None)
@@ -71,7 +73,9 @@ def test_an_evaluation_without_a_number_fails(kit):
     predictions, answers = agree(kit)
     predictions[0] = np.nan
 
-    assert judge_parity(BOUNDS, kit.LATE, predictions, answers, kit.rows_table()).result.verdict is Verdict.FAILED
+    assert (
+        judge_parity(BOUNDS, kit.LATE, predictions, answers, kit.rows_table(), regroup=False).result.verdict is Verdict.FAILED
+    )
 
 
 @pytest.mark.parametrize("way", job.ANSWERS)
@@ -79,14 +83,14 @@ def test_a_way_without_answers_fails(kit, way):
     predictions, answers = agree(kit)
     del answers[way]
 
-    result = judge_parity(BOUNDS, kit.LATE, predictions, answers, kit.rows_table()).result
+    result = judge_parity(BOUNDS, kit.LATE, predictions, answers, kit.rows_table(), regroup=False).result
 
     assert result.verdict is Verdict.FAILED
     assert job.ANSWERS[way] in result.reason
 
 
 def test_no_answers_at_all_fail(kit):
-    assert judge_parity(BOUNDS, kit.LATE, kit.expected(), {}, kit.rows_table()).result.verdict is Verdict.FAILED
+    assert judge_parity(BOUNDS, kit.LATE, kit.expected(), {}, kit.rows_table(), regroup=False).result.verdict is Verdict.FAILED
 
 
 def read(project, good_model, rows, test_rows=40, label=LATE):
@@ -143,7 +147,7 @@ def disagree(kit, label, predict, row, shift):
     answers = {way: predictions.copy() for way in job.ANSWERS}
     for way in (RAW, REST):
         answers[way][row] += shift
-    return judge_parity(ParityGate(), label, predictions, answers, kit.rows_table())
+    return judge_parity(ParityGate(), label, predictions, answers, kit.rows_table(), regroup=False)
 
 
 def test_one_class_that_differs_fails_and_is_named(kit):
@@ -195,7 +199,7 @@ def test_rest_and_grpc_that_disagree_fail_though_both_are_near_the_evaluation(ki
     answers = {way: predictions.copy() for way in job.ANSWERS}
     answers[REST][3] += 5e-6
 
-    result = judge_parity(ParityGate(), kit.LATE, predictions, answers, kit.rows_table()).result
+    result = judge_parity(ParityGate(), kit.LATE, predictions, answers, kit.rows_table(), regroup=False).result
 
     assert result.verdict is Verdict.FAILED
     assert result.reason == "REST and gRPC give different predictions: 1 rows beyond, the largest difference is 5e-06."

@@ -145,13 +145,15 @@ def test_warmup_requests_that_a_server_does_not_play_are_a_problem(kit, ask, tmp
 
 
 def test_the_model_transforms_rows_as_training_did(kit, ask_all, good_model, project):
-    _, _, served = ask_all(good_model)
+    _, _, served, _ = ask_all(good_model)
     folder = project["transformed_examples"]
     assert judge_transform(ParityGate(), kit.LATE, served, folder, kit.rows_table(), rows=40).passed
 
 
 def test_a_transform_of_another_shape_is_a_problem(kit, ask_all, tmp_path):
-    seen, _, transformed = ask_all(kit.export(tmp_path / "model", transform=lambda raw: {"all": tf.reduce_sum(raw["seats"])}))
+    seen, _, transformed, _ = ask_all(
+        kit.export(tmp_path / "model", transform=lambda raw: {"all": tf.reduce_sum(raw["seats"])})
+    )
 
     assert seen.problems["transform"] == ["transform_features gives 'all' of shape [] for 40 rows."]
     assert transformed is None

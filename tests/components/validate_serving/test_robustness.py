@@ -24,7 +24,7 @@ INTEGERS = "feature { name: 'n' type: INT presence { min_fraction: 1.0 } shape {
 def judge(kit, project, tmp_path):
     """Returns a function that asks a model, given as a function of raw tensors, and judges the answers."""
 
-    def run(predict, predict_examples=None, *, table=None, schema="", label=kit.LATE, **bounds):
+    def run(predict, predict_examples=None, *, table=None, schema="", label=kit.LATE, labels=(-1e6, 1e6), **bounds):
         schema_file = tmp_path / "schema" / "schema.pbtxt"
         schema_file.write_text(schema or kit.SCHEMA)
         gate, known = RobustnessGate(**bounds), read_schema(schema_file)
@@ -34,7 +34,7 @@ def judge(kit, project, tmp_path):
         seen, answers = Measured(), {}
         with kit.served(model) as client:
             ask_probes(client, task, table, seen, answers)
-        return judge_robustness(gate, label, Outcome(measured=seen, answers=answers), table, known)
+        return judge_robustness(gate, label, Outcome(measured=seen, answers=answers), table, known, labels)
 
     return run
 
@@ -218,11 +218,28 @@ def test_a_sound_classifier_passes(kit, judge):
     assert found.result.verdict is Verdict.PASSED
 
 
-def test_a_number_has_to_be_finite_and_no_more(kit, judge):
-    """The price is linear in the seats: it is finite, and far beyond 1, for all but infinite seats."""
+def test_a_number_beyond_the_widened_range_of_the_label_says_no(kit, judge):
+    """The price is linear in the seats and the hour: it leaves any range where one of both is extreme."""
     found = judge(kit.price, label=kit.PRICE)
 
-    assert set(failed(found)) == {"seats, infinity", "seats, -infinity"}
+    extremes = {"seats, 1e30", "seats, -1e30", "hour, the least integer", "hour, the greatest integer"}
+    assert set(failed(found)) == {"seats, infinity", "seats, -infinity", *extremes}
+    rule = "the labels of the test split go from -1e+06 to 1e+06, and 10 times that width is allowed beyond"
+    assert failed(found)["seats, 1e30"].note == f"40 of 40 rows not a number from -2.1e+07 to 2.1e+07, {rule}"
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(3.0, Verdict.PASSED), (2.99, Verdict.FAILED)])
+def test_the_range_is_widened_by_the_factor_and_its_end_is_within(kit, judge, factor, verdict):
+    sevens = judge(lambda raw: tf.fill(tf.shape(raw["hour"]), 7.0), label=kit.PRICE, labels=(-1, 1), max_range_factor=factor)
+
+    assert sevens.result.verdict is verdict
+
+
+def test_a_numeric_label_without_a_range_says_no(kit, judge):
+    found = judge(lambda raw: tf.fill(tf.shape(raw["hour"]), 7.0), label=kit.PRICE, labels=None)
+
+    assert found.result.verdict is Verdict.FAILED
+    assert "no finite label" in found.result.reason
 
 
 def test_probabilities_that_do_not_sum_to_one_say_no(kit, judge):

@@ -1,0 +1,44 @@
+import itertools
+
+import pytest
+from object_server import ObjectServer
+
+from components._release import gcs
+from components._release.base import BucketPath
+
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def _object_server():
+    server = ObjectServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def object_server(_object_server, monkeypatch):
+    """Returns a server that stands in for Cloud Storage; it forgets its buckets and interruptions after each test."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", _object_server.url)
+    gcs._client.cache_clear()
+    yield _object_server
+    _object_server.reset()
+    gcs._client.cache_clear()
+
+
+@pytest.fixture
+def make_bucket(object_server):
+    """Returns a function that makes a bucket and returns the base path of a model in it."""
+
+    def make(folder="models/parcels"):
+        name = f"bucket-{next(_NUMBERS)}"
+        object_server.buckets[name] = {}
+        return BucketPath(name, folder)
+
+    return make
+
+
+@pytest.fixture
+def bucket(make_bucket):
+    """Returns the base path of a model in an empty bucket."""
+    return make_bucket()
