@@ -56,7 +56,7 @@ def ask_everything(
         _ask_in_order(client, task, samples, seen, peak_mb, answers, transformed, alone)
     except ServerLostError:
         logger.warning(seen.lost)
-    return answers, *(tables[0] if tables else None for tables in (transformed, alone))
+    return answers, transformed[0] if transformed else None, alone[0] if alone else None
 
 
 def _ask_in_order(
