@@ -56,7 +56,7 @@ def ask_everything(
         _ask_in_order(client, task, samples, seen, peak_mb, answers, transformed, alone)
     except ServerLostError:
         logger.warning(seen.lost)
-    return answers, *(tables[0] if tables else None for tables in (transformed, alone))
+    return answers, transformed[0] if transformed else None, alone[0] if alone else None
 
 
 def _ask_in_order(
@@ -198,18 +198,12 @@ def _ask_groupings(client: Client, table: pa.Table, schema: Any, label: LabelSpe
     for grouping in GROUPINGS:
         chosen = table.take(pa.array(grouping.order(table.num_rows)))
         tensors, serialized = raw_tensors(chosen, schema), _serialize(chosen, schema)
-        asks: dict[str, tuple[dict[str, tf.Tensor], Callable[[dict[str, tf.Tensor]], dict[str, np.ndarray]]]] = {
-            job.RAW: (tensors, lambda batch: client.predict(SIGNATURE_RAW, batch)),
-            job.REST: (tensors, lambda batch: {label.output: client.predict_rest(batch, label)}),
-            job.EXAMPLES: (serialized, lambda batch: client.predict(SIGNATURE_EXAMPLES, batch)),
-        }
-        for way, (inputs, ask) in asks.items():
+        for way, signature, inputs in ((job.RAW, SIGNATURE_RAW, tensors), (job.EXAMPLES, SIGNATURE_EXAMPLES, serialized)):
             with _noting(seen, "groupings"):
                 key, parts = key_of(way, grouping), list[np.ndarray]()
                 for start in range(0, chosen.num_rows, grouping.batch_rows):
                     batch = {name: tensor[start : start + grouping.batch_rows] for name, tensor in inputs.items()}
-                    rows = min(grouping.batch_rows, chosen.num_rows - start)
-                    parts.append(_checked(ask(batch), way, rows, label, seen, key))
+                    parts.append(_predict(client, signature, batch, label, seen, key))
                 answers[key] = np.concatenate(parts)
 
 

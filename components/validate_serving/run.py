@@ -46,8 +46,15 @@ def run_job(task: Job, samples: Samples) -> Outcome:
     except ServerLostError as error:
         return Outcome(measured=None, answers={}, server=name, failure=str(error))
     seconds = time.perf_counter() - started
-    features = {"transformed": transformed, "transformed_alone": alone}
-    return Outcome(measured=seen, answers=answers, **features, server=name, log_tail=tail, seconds=seconds)
+    return Outcome(
+        measured=seen,
+        answers=answers,
+        transformed=transformed,
+        transformed_alone=alone,
+        server=name,
+        log_tail=tail,
+        seconds=seconds,
+    )
 
 
 def _ask(
@@ -64,8 +71,8 @@ def _ask(
     logger.info("AVAILABLE after a cold start of %.1f s.", seen.seconds["cold_start"])
     client = client_module.Client(server.port, server.rest_port, deadline=server.deadline, ending=server.ending)
     with contextlib.closing(client):
-        answers, *transformed = probes.ask_everything(client, task, samples, seen, server.peak_mb)
-    return seen, answers, tuple(transformed)
+        answers, transformed, alone = probes.ask_everything(client, task, samples, seen, server.peak_mb)
+    return seen, answers, (transformed, alone)
 
 
 def _client_side() -> tuple[Any, Any]:

@@ -147,7 +147,7 @@ def test_every_kind_of_label_is_judged_by_every_gate(kit, project, tmp_path, nam
     kit.export(tmp_path / "model", lambda raw: predict(kit.near(raw)), label=label)
     kit.write_evaluation(tmp_path / "evaluation", tmp_path / "model", kit.expected(predict))
     policy = kit.policy(rules=({"name": "rises", "monotonic": RISES | ({"class": "Adelie"} if label.classes else {})},))
-    policy["robustness"].update(max_mean_change=1, max_p99_change=1, max_range_factor=10_000)  # the labels are 0 and 1
+    policy["robustness"].update(max_mean_change=1, max_p99_change=1, max_range_factor=10_000_000)  # the labels are 0 and 1
 
     gates = run({**project, "model": str(tmp_path / "model")}, policy)
 
