@@ -281,7 +281,7 @@ def test_empty_test_split_is_refused(world, rows):
 
 def test_corrupt_shard_is_refused(world):
     (world.root / "examples" / "Split-test" / "part-00000.parquet").write_bytes(b"PAR1 no more")
-    with pytest.raises(UserError, match="whole Parquet file"):
+    with pytest.raises(UserError, match="not those that were ingested"):
         world.run()
 
 
