@@ -80,6 +80,7 @@ def push_model(
     server: str = "",
     model_name: str = "",
     server_wait_seconds: float = 300.0,
+    labels: str = "",
     model_config_file: str = "",
     keep_versions: int = 0,
     image: str = "",
@@ -102,10 +103,11 @@ def push_model(
         serving_dir: Base path of the model in the serving directory.
         strict: Whether a "no" raises.
         pushed: Folder for `pushed.json`.
-        server: REST interface of the model server that verifies what is pushed; empty for none.
+        server: Addresses of the model servers that verify what is pushed, with commas between; empty for none.
         model_name: The model's name there.
         server_wait_seconds: How long a version may take to become AVAILABLE there.
-        model_config_file: The server's model configuration, in which the version gets the label canary; empty for no labels.
+        labels: How servers learn that the version has the label canary: `file`, `reload`, or empty for no labels.
+        model_config_file: The servers' model configuration; empty for one in the serving directory, if they are told it.
         keep_versions: How many versions to keep in place after a push, the live one and the one before it in any case; 0 for
             all.
         image: Reference of the image that this runs in, for the ledger.
@@ -120,7 +122,7 @@ def push_model(
     base, now = serving_base(serving_dir), now or datetime.datetime.now(datetime.UTC)
     if server or model_config_file or keep_versions:
         folder_base(base, "Verification in a server, a label, or keeping the last versions only")
-    verifier = make_verifier(server, model_name, server_wait_seconds, model_config_file)
+    verifier = make_verifier(base, server, model_name, server_wait_seconds, model_config_file, labels)
     settled = settle_verified(base, verifier, now=now)
     found = _prepare(
         Path(model), decision, examples, statistics, schema, evaluation, {"image": image, "run": run_id, "server": server}

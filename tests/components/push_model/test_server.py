@@ -173,7 +173,7 @@ def test_push_that_died_before_its_verification_is_verified_by_the_next(run_push
     url, base = serve(), tmp_path / "serving"
     run_push(2, url)
     with monkeypatch.context() as patch:
-        patch.setattr(verifier, "verify_pushed", lambda base, server: ("", ""))
+        patch.setattr(verifier, "verify_pushed", lambda base, servers: ("", ""))
         run_push(3, url, said=9)
     assert live_version(base) == "2"
     result = run_push(4, url, decision={"approved": False})
@@ -199,7 +199,7 @@ def test_no_request_fails_during_a_rollback(run_push, serve, tmp_path):
     clients = [threading.Thread(target=_ask_all_the_time, args=(f"{url}/v1/models/m", stop, answers, errors)) for _ in range(4)]
     for client in clients:
         client.start()
-    change = roll_back_verified(base, Server(url=url, model_name="m", wait_seconds=20), to="1", **WHO)
+    change = roll_back_verified(base, (Server(url=url, model_name="m", wait_seconds=20),), to="1", **WHO)
     time.sleep(0.2)
     stop.set()
     for client in clients:
@@ -216,7 +216,7 @@ def test_rollback_to_a_version_that_does_not_serve_is_taken_back(run_push, serve
     run_push(3, url, said=7)  # withdrawn by itself
     run_push(4, url)
     with pytest.raises(UserError, match=r"predicts something else.*Version 3 is live"):
-        roll_back_verified(base, Server(url=url, model_name="m", wait_seconds=20), to="2", **WHO)
+        roll_back_verified(base, (Server(url=url, model_name="m", wait_seconds=20),), to="2", **WHO)
     assert (live_version(base), _kinds(base)[-1]) == ("3", "rolled_back")
     assert (base / ".withdrawn-2").is_dir()
 
@@ -225,7 +225,7 @@ def test_rollback_waits_for_a_server_in_vain(run_push, tmp_path):
     run_push(2, "")
     run_push(3, "")
     with pytest.raises(UserError, match="does not answer"):
-        roll_back_verified(tmp_path / "serving", Server(url=f"http://127.0.0.1:{_free_port()}", model_name="m"), **WHO)
+        roll_back_verified(tmp_path / "serving", (Server(url=f"http://127.0.0.1:{_free_port()}", model_name="m"),), **WHO)
     assert live_version(tmp_path / "serving") == "2"
     assert rollback(tmp_path / "serving", **WHO).live == "1"
 
@@ -236,15 +236,15 @@ def labels(serve, tmp_path):
     file = tmp_path / "models.config"
     base = tmp_path / "serving"
     file.write_text(f'model_config_list {{ config {{ name: "m" base_path: "{base}" model_platform: "tensorflow" }} }}')
-    return Labels(config_file=file, server=Server(url=serve(file), model_name="m", wait_seconds=20))
+    return Labels(config_file=file, servers=(Server(url=serve(file), model_name="m", wait_seconds=20),))
 
 
 def _push_labelled(run_push, labels, offset, **options):
-    return run_push(offset, labels.server.url, model_config_file=str(labels.config_file), **options)
+    return run_push(offset, labels.servers[0].url, labels="file", model_config_file=str(labels.config_file), **options)
 
 
 def _label(labels, label):
-    url = f"{labels.server.url}/v1/models/m/labels/{label}:predict"
+    url = f"{labels.servers[0].url}/v1/models/m/labels/{label}:predict"
     with urllib.request.urlopen(url, json.dumps({"inputs": {"x": [2.0]}}).encode(), timeout=10) as response:
         return json.loads(response.read())["outputs"]
 
@@ -279,7 +279,7 @@ def test_no_request_by_label_fails_while_labels_move(run_push, labels, tmp_path)
     base = tmp_path / "serving"
     _push_labelled(run_push, labels, 2)
     stop, answers, errors = threading.Event(), [], []
-    url = f"{labels.server.url}/v1/models/m/labels/stable"
+    url = f"{labels.servers[0].url}/v1/models/m/labels/stable"
     clients = [threading.Thread(target=_ask_all_the_time, args=(url, stop, answers, errors)) for _ in range(2)]
     for client in clients:
         client.start()
@@ -294,7 +294,7 @@ def test_no_request_by_label_fails_while_labels_move(run_push, labels, tmp_path)
 
 def test_nothing_is_promoted_without_a_canary(run_push, tmp_path):
     run_push(2, "")
-    nowhere = Labels(config_file=tmp_path / "none", server=Server(url="http://127.0.0.1:9", model_name="m"))
+    nowhere = Labels(config_file=tmp_path / "none", servers=(Server(url="http://127.0.0.1:9", model_name="m"),))
     with pytest.raises(UserError, match="A version is labelled canary"):
         promote(tmp_path / "serving", nowhere, **WHO)
 
@@ -302,7 +302,7 @@ def test_nothing_is_promoted_without_a_canary(run_push, tmp_path):
 def test_live_version_keeps_serving_when_labels_begin(run_push, labels, tmp_path):
     base = tmp_path / "serving"
     run_push(2, "")
-    assert wait_available(labels.server, 1) == ""
+    assert wait_available(labels.servers[0], 1) == ""
     _push_labelled(run_push, labels, 3)
     assert (_label(labels, "stable"), _label(labels, "canary"), live_version(base)) == ([3.0], [4.0], "1")
     assert [item.labels for item in list_releases(base)] == [("stable",), ("canary",)]
