@@ -17,6 +17,7 @@ from pipelines.launchers import ForkLauncher, Launcher, PlainLauncher, StandbyLa
 from pipelines.progress import Progress
 from pipelines.run_folder import Run, create_run_folder, write_run
 from pipelines.serving_dir import resolve_serving_dir
+from pipelines.serving_settings import check_server
 from pipelines.stage_run import StageFailed, StageRun
 
 ISOLATIONS = ("process", "fork")
@@ -85,6 +86,7 @@ def _prepare(
         spec = read_pipeline_spec(file)
         arguments = fixed | parse_settings(spec, settings)
         check_overrides(project, arguments.get(PARAMETER, {}))
+        check_server(project.serving, arguments)
         folder = create_run_folder(runs_dir, project.name)
         shutil.copyfile(file, folder / "ir.yaml")
     run = Run(

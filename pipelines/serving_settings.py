@@ -6,6 +6,7 @@ import pydantic
 from pydantic import Field
 
 from components._release.verifier import FILE, RELOAD
+from components._shared.errors import UserError
 
 _ADDRESS = r"(https?|grpc)://[^\s/?#,]+/?"
 
@@ -56,3 +57,14 @@ class Serving(pydantic.BaseModel):
         if self.labels == RELOAD and not all(url.startswith("grpc://") for url in self.server.split(",")):
             raise ValueError("labels: reload tells servers by gRPC: each server is grpc://host:port")
         return self
+
+
+def check_server(serving: Serving, parameters: dict[str, Any]) -> None:
+    """Checks before a run what push_model would refuse at its end: a run may name another server, and never none.
+
+    Raises:
+        UserError: If the parameter `server` is empty where the project names a server.
+    """
+    if serving.server and not parameters.get("server", serving.server):
+        rule = "Where a project names a server, a run may name another one, and never none."
+        raise UserError(rule, received="server is empty", remedy="Leave the parameter server as it is, or name a server.")

@@ -9,7 +9,7 @@ https://github.com/tensorflow/serving/tree/master/tensorflow_serving/apis
 import functools
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from components._shared.errors import UserError
@@ -177,11 +177,10 @@ def _pool() -> Any:
 
 
 @functools.cache
-def _message(name: str) -> Callable[..., Any]:
+def _message(name: str) -> Any:
     from google.protobuf import message_factory  # noqa: PLC0415
 
-    made: Callable[..., Any] = message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"{_PACKAGE}.{name}"))
-    return made
+    return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"{_PACKAGE}.{name}"))
 
 
 def _tensor(values: list[Any]) -> dict[str, Any]:

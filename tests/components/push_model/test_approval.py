@@ -10,6 +10,7 @@ from components._release.ledger import read_ledger
 from components._release.releases import live_version, verify_ledger
 from components._release.waiting import list_requests
 from components._shared.errors import Refusal, UserError
+from components._shared.policy import Policy, hash_policy, policy_to_json
 from components.push_model.executor import push_model
 
 NOW = datetime.datetime(2026, 3, 2, 12, 0, tzinfo=datetime.UTC)
@@ -47,7 +48,7 @@ def test_request_tells_what_a_push_would(run_push, tmp_path):
     found = {name: payload[name] for name in ("data_version", "policy_hash", "approver", "deadline", "spans")}
     assert found == {
         "data_version": "sha256:data",
-        "policy_hash": "sha256:policy",
+        "policy_hash": hash_policy(policy_to_json(Policy()), {"options": {}}),
         "approver": None,
         "deadline": "2026-03-09T12:00:00+00:00",
         "spans": [1, 2],

@@ -50,8 +50,7 @@ def run_push(make_artifacts, models, tmp_path):
     def run(offset, url, said=None, **options):
         live = live_version(tmp_path / "serving")
         name = f"run-{len(list(tmp_path.glob('run-*')))}"
-        policy = {"policy": {"parity": {"off": "", "tolerance": 1e-5}}}
-        decision = policy | options.pop("decision", {})
+        decision = options.pop("decision", {})
         arguments = make_artifacts(name, served=models[offset], baseline=(live, ""), **decision)
         _write_rows(tmp_path / name, X / 2 + (offset if said is None else said))
         return push_model(**{**arguments, "server": url, **options})
