@@ -21,6 +21,7 @@ GRPC = "grpc://"
 
 _STATUS_SECONDS, _PREDICT_SECONDS = 10.0, 60.0
 _POLL_SECONDS = 0.2
+_UNAVAILABLE = "UNAVAILABLE"
 _FAILED_SECONDS = 15.0
 """How long a load must be reported as failed: a version that returns is reported as before until the server looks again."""
 
@@ -162,7 +163,8 @@ def predict(server: Server, version: int, inputs: Mapping[str, list[Any]]) -> An
     columns = _columns(inputs)
     if server.grpc:
         with _grpc_errors():
-            return grpc_client.predict(server.grpc, server.model_name, version, SIGNATURE_RAW, columns, _PREDICT_SECONDS)
+            outputs = grpc_client.predict(server.grpc, server.model_name, version, SIGNATURE_RAW, columns, _PREDICT_SECONDS)
+        return outputs if len(outputs) > 1 else next(iter(outputs.values()), [])
     body = json.dumps({"signature_name": SIGNATURE_RAW, "inputs": columns}).encode()
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"{server.address}/versions/{version}:predict", body, headers)  # noqa: S310
@@ -175,7 +177,7 @@ def predict(server: Server, version: int, inputs: Mapping[str, list[Any]]) -> An
 
 
 def reload_configuration(server: Server, text: str) -> None:
-    """Gives a server another model configuration by ReloadConfig.
+    """Gives a server another model configuration by ReloadConfig; one that is starting is waited for.
 
     Raises:
         ServerError: If it does not answer, or says no.
@@ -183,8 +185,17 @@ def reload_configuration(server: Server, text: str) -> None:
     """
     if not server.grpc:
         raise UserError("A server that is told its model configuration is named by grpc://host:port.", received=server.url)
+    deadline = time.monotonic() + server.wait_seconds
     with _grpc_errors():
-        grpc_client.reload_configuration(server.grpc, text, _STATUS_SECONDS + server.wait_seconds)
+        while True:
+            try:
+                grpc_client.reload_configuration(server.grpc, text, _STATUS_SECONDS + server.wait_seconds)
+            except grpc_client.GrpcError as error:
+                if error.code != _UNAVAILABLE or time.monotonic() >= deadline:
+                    raise
+                time.sleep(_POLL_SECONDS)
+            else:
+                return
 
 
 @contextlib.contextmanager
