@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
+from components._release.precedence import explain_precedence
 from components._shared.errors import UserError
 from pipelines.config import Project
 from pipelines.launchers import ForkLauncher, Launcher, PlainLauncher, StandbyLauncher
@@ -66,6 +67,9 @@ def run_project(
         run, spec, arguments = _prepare(project, Path(runs_dir), fixed, settings)
         run.isolation = isolation
         console = console or Console(stderr=True, emoji=False)
+        with contextlib.suppress(UserError):  # a broken ledger stops the run where it is read
+            if warning := explain_precedence(base):
+                console.print(warning, markup=False, highlight=False, soft_wrap=True)
         with Progress(console, run.stage_count) as progress, _stops_on_signals(), _recorded(run, begin):
             on_stage = _observer(run, begin, [progress.observe, observe])
             run_pipeline(spec, arguments, run_folder=run.folder, launcher=launcher, observe=on_stage)

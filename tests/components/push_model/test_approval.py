@@ -12,6 +12,7 @@ from components._release.waiting import list_requests
 from components._shared.errors import Refusal, UserError
 from components._shared.policy import Policy, hash_policy, policy_to_json
 from components.push_model.executor import push_model
+from components.resolve_baseline.executor import resolve_baseline
 
 NOW = datetime.datetime(2026, 3, 2, 12, 0, tzinfo=datetime.UTC)
 LATER = datetime.datetime(2026, 3, 9, 12, 0, tzinfo=datetime.UTC)
@@ -146,3 +147,10 @@ def test_decision_that_cannot_be_trusted_lets_nothing_wait(make_artifacts, tmp_p
     assert (result.pushed, result.deadline) == (False, "")
     assert words in result.reason
     assert not (tmp_path / "serving").exists()
+
+
+def test_resolve_baseline_says_that_an_approved_candidate_goes_first(run_push, tmp_path, caplog):
+    run_push()
+    say(tmp_path / "serving")
+    assert resolve_baseline(serving_dir=str(tmp_path / "serving")).version == ""
+    assert "approved and not pushed yet" in caplog.text
