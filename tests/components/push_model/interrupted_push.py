@@ -32,7 +32,7 @@ from components.push_model import executor
 from components.push_model.executor import push_model
 
 CALLS = ("open", "mkdir", "chmod", "fchmod", "write", "fsync", "link", "unlink", "rename", "replace", "rmdir")
-NEED_ROOM = ("mkdir", "write", "link", "rename", "replace")
+NEED_ROOM = ("mkdir", "write", "link", "rename")
 ERRORS = {"full": errno.ENOSPC, "readonly": errno.EROFS}
 SHORT = ("short", "short and full")
 MODEL = "m"

@@ -154,8 +154,8 @@ def test_first_push(make_artifacts, interrupt, tmp_path, how):
     whole = push_model(**options | {"serving_dir": str(tmp_path / "another")})
     facts = interrupt(how, tmp_path / "serving", options)
     _check(facts, {}, whole.pushed_digest, {"1", "2"})
-    assert len(facts) > 50
-    assert [len(found["interrupted"]["versions"]) for found in facts[:-1]].count(1) >= 5  # after the commit
+    assert len(facts) > 40
+    assert [len(found["interrupted"]["versions"]) for found in facts[:-1]].count(1) >= 3  # after the commit
 
 
 ROLLBACKS = {
