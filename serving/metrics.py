@@ -1,7 +1,7 @@
 """Counts and latencies of requests, exported for Prometheus under TF Serving's names.
 
-Names, labels, units and buckets follow servables/tensorflow/util.cc, that of loads TensorFlow's cc/saved_model/loader.cc; the page follows
-util/prometheus_exporter.cc.
+Names, labels, units and buckets follow servables/tensorflow/util.cc, for loads TensorFlow's cc/saved_model/loader.cc; the
+page follows util/prometheus_exporter.cc.
 """
 
 import threading
