@@ -12,21 +12,25 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
 @pytest.fixture(scope="module")
-def executed(tmp_path_factory):
-    """Returns the notebooks, executed one after the other on one project, by their number."""
+def execute(tmp_path_factory):
+    """Returns a function that executes a notebook, given by its number, on the project that all of them share."""
     folder = tmp_path_factory.mktemp("notebooks")
     settings = {"SLUICE_PROJECT": str(make_project(folder)), "SLUICE_RUNS": str(folder / "runs"), "PYTHONPATH": str(ROOT)}
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"} | settings
-    done = {}
-    for file in NOTEBOOKS:
-        notebook = nbformat.read(file, as_version=4)
-        client = NotebookClient(
-            notebook, timeout=200, kernel_name="python3", resources={"metadata": {"path": str(file.parent)}}
-        )
-        client.execute(env=environment)
-        nbformat.write(notebook, folder / file.name)
-        done[file.name[:2]] = notebook
-    return done
+
+    def run(number):
+        notebook = nbformat.read(NOTEBOOKS[number - 1], as_version=4)
+        where = {"metadata": {"path": str(ROOT / "notebooks")}}
+        NotebookClient(notebook, timeout=280, kernel_name="python3", resources=where).execute(env=environment)
+        return notebook
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def after_run(execute):
+    """Returns the executed second notebook, which leaves the release that the third inspects."""
+    return execute(2)
 
 
 def outputs(notebook):
@@ -39,8 +43,8 @@ def outputs(notebook):
     return "\n".join(texts)
 
 
-def test_the_first_shows_features_and_what_the_label_depends_on(executed):
-    text = outputs(executed["01"])
+def test_the_first_shows_features_and_what_the_label_depends_on(execute):
+    text = outputs(execute(1))
     assert "3,360 rows read from 2 files" in text
     assert text.count("<svg") > 10  # a histogram per number, and the plots
     assert "share of late on a day" in text
@@ -48,20 +52,22 @@ def test_the_first_shows_features_and_what_the_label_depends_on(executed):
     assert spread == pytest.approx(chance, rel=0.5)  # made-up days are all alike
 
 
-def test_the_second_runs_the_pipeline_and_draws_the_curves(executed):
-    text = outputs(executed["02"])
+def test_the_second_runs_the_pipeline_and_draws_the_curves(after_run):
+    text = outputs(after_run)
     assert "The run succeeded" in text
     for name in ("ROC", "Precision and recall", "Calibration", "fairness", "robustness", "validate_serving"):
         assert name in text
     assert "FAILED" not in text
 
 
-def test_the_third_shows_the_release_and_finds_what_was_changed(executed):
-    text = outputs(executed["03"])
+@pytest.mark.usefixtures("after_run")
+def test_the_third_shows_the_release_and_finds_what_was_changed(execute):
+    notebook = execute(3)
+    text = outputs(notebook)
     assert "Verified: every entry, and every version of 1." in text
     assert "origin" in text
     assert text.count("<svg") == 1
-    found = executed["03"].cells[-2].outputs[0].text
+    found = notebook.cells[-2].outputs[0].text
     evaluation, ledger = found.split("The ledger:")
     assert "Version 1 is not what was pushed" in evaluation
     assert "an entry was edited" in ledger
