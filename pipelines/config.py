@@ -23,6 +23,7 @@ from components._shared.artifacts import FEATURES_FILE, MODEL_FILE, SCHEMA_FILE
 from components._shared.digest import digest_code, digest_file
 from components._shared.errors import UserError
 from components._shared.policy import DEADLINE_HOURS, LEAST_REQUESTS, Policy, is_batch_size, policy_to_json, read_policy
+from pipelines.cluster import Cluster
 from pipelines.fairness import BOUNDS, problems_of_fairness
 from pipelines.rules import problems_of_label, problems_of_rules
 from pipelines.serving_dir import problems_of_serving, resolve_serving_dir
@@ -155,6 +156,7 @@ class Project(_Model):
     evaluation: dict[str, Any]
     gates: Gates = Gates()  # type: ignore[valid-type]  # built from the policy's dataclasses
     serving: Serving
+    cluster: Cluster = Cluster()
 
     @property
     def policy(self) -> Policy:
