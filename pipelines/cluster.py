@@ -42,17 +42,21 @@ class Resources(_Model):
         accelerator: Accelerators; none by default.
     """
 
-    cpu: str | int | float = ""
+    cpu: str = ""
     memory: Annotated[str, Field(pattern=r"^(\d+([EPTGMK]i?)?)?$")] = ""
     accelerator: Accelerator | None = None
 
+    @pydantic.field_validator("cpu", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
     @pydantic.field_validator("cpu")
     @classmethod
-    def _cores(cls, value: str | int | float) -> str:
-        text = str(value)
-        if text and not (_CPU.fullmatch(text) and float(text.removesuffix("m")) > 0):
+    def _cores(cls, value: str) -> str:
+        if value and not (_CPU.fullmatch(value) and float(value.removesuffix("m")) > 0):
             raise ValueError("a number of cores above 0, such as 2 or 500m")
-        return text
+        return value
 
 
 class Toleration(_Model):

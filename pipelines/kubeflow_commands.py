@@ -31,6 +31,7 @@ CookieFile = Annotated[
 ]
 Experiment = Annotated[str, typer.Option(metavar="NAME", help="Experiment of the run.", show_default="the project's name")]
 Image = Annotated[str, typer.Option(metavar="REF", help="Image of every stage; for a release, with its digest.")]
+Upload = Annotated[bool, typer.Option("--upload", help="Upload the pipeline first, as a version that the dashboard lists.")]
 Parameters = Annotated[
     list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A pipeline parameter; may be repeated.")
 ]
@@ -57,6 +58,7 @@ def submit(
         bool, typer.Option("--wait", help="Follow the run; exit with 0 if it succeeds, 1 if not, 4 if cancelled.")
     ] = False,
     cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Use earlier results of the same inputs.")] = True,
+    upload: Upload = False,
     namespace: Namespace = "",
     token_file: TokenFile = None,
     cookie_file: CookieFile = None,
@@ -71,8 +73,11 @@ def submit(
     import datetime
 
     from pipelines.config import load_project
+    from pipelines.kubeflow import connected
     from pipelines.overrides import settings_with_overrides
-    from pipelines.submit import compiled, default_run_name
+    from pipelines.submit import compiled, default_run_name, submit_run, wait_for_run
+    from pipelines.training import pipeline_name
+    from pipelines.upload import package_of
 
     if backend not in ("kubeflow", "vertex"):
         raise UserError("The backend is `kubeflow` or `vertex`.", received=backend)
@@ -87,24 +92,15 @@ def submit(
             place = {"project_id": project_id, "region": region, "staging_bucket": staging_bucket}
             _print(submit_to_vertex(file, arguments, name=name, use_cache=cache, **place))
             return
-        connection = _connection(host, namespace, token_file, cookie_file)
-        _submit_to_kubeflow(connection, file, arguments, experiment or loaded.name, name, wait=wait, cache=cache)
-
-
-def _submit_to_kubeflow(
-    connection: "Connection", file: Path, arguments: dict[str, object], experiment: str, name: str, *, wait: bool, cache: bool
-) -> None:
-    from pipelines.kubeflow import connected
-    from pipelines.submit import submit_run, wait_for_run
-
-    err = _err()
-    with connected(connection) as kubeflow:
-        run_id = submit_run(kubeflow, file, arguments, experiment=experiment, name=name, use_cache=cache)
-        err.print(f"Submitted {name!r} to the experiment {experiment!r}.", markup=False, highlight=False, soft_wrap=True)
-        for line in (run_id, kubeflow.link(run_id)):
-            _print(line)
-        if wait:
-            raise typer.Exit(wait_for_run(kubeflow, run_id, err))
+        experiment = experiment or loaded.name
+        with connected(_connection(host, namespace, token_file, cookie_file)) as kubeflow:
+            package = package_of(kubeflow, file, upload=upload, name=pipeline_name(loaded), use_cache=cache)
+            run_id = submit_run(kubeflow, package, arguments, experiment=experiment, name=name, use_cache=cache)
+            _err().print(f"Submitted {name!r} to {experiment!r}.", markup=False, highlight=False, soft_wrap=True)
+            _print(run_id)
+            _print(kubeflow.link(run_id))
+            if wait:
+                raise typer.Exit(wait_for_run(kubeflow, run_id, _err()))
 
 
 def schedule(
@@ -124,6 +120,7 @@ def schedule(
     image: Image = IMAGE,
     name: Annotated[str, typer.Option(metavar="NAME", help="Name of the schedule.", show_default="the pipeline's")] = "",
     remove: Annotated[bool, typer.Option("--remove", help="Delete the schedule; its runs stay.")] = False,
+    upload: Upload = False,
     namespace: Namespace = "",
     token_file: TokenFile = None,
     cookie_file: CookieFile = None,
@@ -134,9 +131,11 @@ def schedule(
     from pipelines.overrides import settings_with_overrides
     from pipelines.schedule import Schedule, parse_interval, parse_moment, remove_schedule, replace_schedule
     from pipelines.submit import compiled
+    from pipelines.training import pipeline_name
+    from pipelines.upload import package_of
 
     loaded = load_project(project)
-    name, experiment = name or f"{loaded.name}-training", experiment or loaded.name
+    name, experiment = name or pipeline_name(loaded), experiment or loaded.name
     connection = _connection(host, namespace, token_file, cookie_file)
     if remove:
         with connected(connection) as kubeflow:
@@ -153,7 +152,8 @@ def schedule(
     )
     settings = settings_with_overrides(param or [], tighten or [])
     with compiled(loaded, image, settings, _err()) as (file, arguments), connected(connection) as kubeflow:
-        new, replaced = replace_schedule(kubeflow, file, arguments, plan, experiment=experiment, name=name)
+        package = package_of(kubeflow, file, upload=upload, name=pipeline_name(loaded))
+        new, replaced = replace_schedule(kubeflow, package, arguments, plan, experiment=experiment, name=name)
     _print(f"{'Replaced' if replaced else 'Made'} the schedule {name!r}: {new}")
 
 

@@ -59,7 +59,7 @@ def _state_of(stage: str, task: Any, now: datetime.datetime) -> StageState:
 
 def stage_table(run: Any, now: datetime.datetime) -> Table:
     """Returns a table of a run's stages."""
-    table = Table(box=None, pad_edge=False, caption=f"{run.display_name}: {run.state or 'PENDING'}", caption_justify="left")
+    table = Table(box=None, pad_edge=False)
     table.add_column("stage")
     table.add_column("seconds", justify="right")
     table.add_column("state")
@@ -111,6 +111,7 @@ def show_run(kubeflow: Kubeflow, run_id: str, console: Console, *, as_json: bool
         console.print_json(json.dumps({**_describe(run, kubeflow), "stages": stages}))
         return
     console.print(stage_table(run, now))
+    console.print(Text(f"{run.display_name}: {(run.state or 'PENDING').lower()}"), soft_wrap=True)
     if run.error and run.error.message:
         console.print(Text(run.error.message, style="bold red"), soft_wrap=True)
     console.print(Text(kubeflow.link(run.run_id)), soft_wrap=True)

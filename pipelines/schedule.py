@@ -2,9 +2,7 @@
 
 import dataclasses
 import datetime
-import json
 import re
-from pathlib import Path
 from typing import Any
 
 import kfp_server_api
@@ -12,6 +10,7 @@ import urllib3
 
 from components._shared.errors import UserError
 from pipelines.kubeflow import Kubeflow
+from pipelines.upload import named
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _CRON_FIELD = re.compile(r"[\dA-Za-z*?/,-]+", re.ASCII)
@@ -83,7 +82,7 @@ def parse_moment(text: str) -> str:
 
 
 def replace_schedule(
-    kubeflow: Kubeflow, file: Path, arguments: dict[str, Any], schedule: Schedule, *, experiment: str, name: str
+    kubeflow: Kubeflow, package: dict[str, str], arguments: dict[str, Any], schedule: Schedule, *, experiment: str, name: str
 ) -> tuple[str, int]:
     """Makes the schedule, in place of those of its name in the experiment.
 
@@ -92,7 +91,7 @@ def replace_schedule(
 
     Args:
         kubeflow: The server.
-        file: The compiled pipeline.
+        package: What to run, as `pipelines.upload.package_of` says it.
         arguments: Pipeline parameters that differ from their defaults.
         schedule: When it runs.
         experiment: Name of the experiment, which is made if it is not there.
@@ -118,7 +117,7 @@ def replace_schedule(
             max_concurrency=schedule.max_concurrency,
             no_catchup=not schedule.catch_up,
             params=arguments,
-            pipeline_package_path=str(file),
+            **package,
         )
     except (kfp_server_api.ApiException, urllib3.exceptions.HTTPError):
         for item in enabled:
@@ -143,11 +142,10 @@ def remove_schedule(kubeflow: Kubeflow, *, experiment: str, name: str) -> int:
 
 def _named(kubeflow: Kubeflow, experiment_id: str, name: str) -> list[Any]:
     """Returns the recurring runs of a name in an experiment, from all pages."""
-    by_name = json.dumps({"predicates": [{"operation": "EQUALS", "key": "display_name", "stringValue": name}]})
     found: list[Any] = []
     page = ""
     while True:
-        answer = kubeflow.client.list_recurring_runs(page, _PAGE_SIZE, experiment_id=experiment_id, filter=by_name)
+        answer = kubeflow.client.list_recurring_runs(page, _PAGE_SIZE, experiment_id=experiment_id, filter=named(name))
         found += answer.recurring_runs or []
         page = answer.next_page_token or ""
         if not page:

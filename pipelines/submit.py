@@ -20,6 +20,7 @@ from pipelines.kubeflow import Kubeflow, silent
 from pipelines.overrides import PARAMETER, check_overrides
 from pipelines.parameters import parse_settings
 from pipelines.run_status import CANCELED, ENDED, SUCCEEDED, StageState, stage_table, stages_of
+from pipelines.training import pipeline_name
 
 POLL_SECONDS = 5.0
 _PATIENCE_SECONDS = 300.0
@@ -58,13 +59,19 @@ def compiled(project: Project, image: str, settings: Sequence[str], console: Con
 
 
 def submit_run(
-    kubeflow: Kubeflow, file: Path, arguments: dict[str, Any], *, experiment: str, name: str, use_cache: bool = True
+    kubeflow: Kubeflow,
+    package: dict[str, str],
+    arguments: dict[str, Any],
+    *,
+    experiment: str,
+    name: str,
+    use_cache: bool = True,
 ) -> str:
     """Starts a run, and returns its ID.
 
     Args:
         kubeflow: The server.
-        file: The compiled pipeline.
+        package: What to run, as `pipelines.upload.package_of` says it.
         arguments: Pipeline parameters that differ from their defaults.
         experiment: Name of the experiment, which is made if it is not there.
         name: Name of the run.
@@ -74,13 +81,13 @@ def submit_run(
     # None keeps what every task says; True would let Kubeflow cache what must never be cached.
     caching = None if use_cache else False
     with silent():
-        run = kubeflow.client.run_pipeline(experiment_id, name, str(file), arguments, enable_caching=caching)
+        run = kubeflow.client.run_pipeline(experiment_id, name, params=arguments, enable_caching=caching, **package)
     return str(run.run_id)
 
 
 def default_run_name(project: Project, now: datetime.datetime) -> str:
     """Returns a name that tells runs of one project apart."""
-    return f"{project.name}-training {now:%Y-%m-%d %H-%M-%S}"
+    return f"{pipeline_name(project)} {now:%Y-%m-%d %H-%M-%S}"
 
 
 def wait_for_run(kubeflow: Kubeflow, run_id: str, console: Console, *, poll_seconds: float = POLL_SECONDS) -> int:
@@ -108,6 +115,7 @@ def wait_for_run(kubeflow: Kubeflow, run_id: str, console: Console, *, poll_seco
                 break
             time.sleep(poll_seconds)
     console.print(stage_table(run, now))
+    console.print(f"{run.display_name}: {run.state.lower()}", markup=False, highlight=False, soft_wrap=True)
     if run.error and run.error.message:
         console.print(run.error.message, style="bold red", markup=False, soft_wrap=True)
     return _EXIT_CODES.get(run.state, 1)

@@ -59,7 +59,7 @@ def build_training_pipeline(project: Project) -> Any:
     policy, eval_config = project.policy_json, project.evaluation
     policy_hash = hash_policy(policy, eval_config)
 
-    @dsl.pipeline(name=f"{project.name}-training", description=project.description)
+    @dsl.pipeline(name=pipeline_name(project), description=project.description)
     def training_pipeline(  # noqa: PLR0913, PLR0917  # the parameters of the run form
         project_dir: str = PROJECT_DIR,
         serving_dir: str = _serving_dir(project),
@@ -177,6 +177,11 @@ def build_training_pipeline(project: Project) -> Any:
         configure_tasks(project.cluster)
 
     return training_pipeline
+
+
+def pipeline_name(project: Project) -> str:
+    """Returns the name of a project's training pipeline."""
+    return f"{project.name}-training"
 
 
 def _serving_dir(project: Project) -> str:
