@@ -191,6 +191,6 @@ def _message_of(error: Any) -> str:
         return str(error.reason)
     try:
         body = json.loads(error.body)
-        return str(body.get("message") or body.get("error") or "")
+        return " ".join(str(body.get("message") or body.get("error") or "").split())
     except (TypeError, ValueError, AttributeError):
         return ""

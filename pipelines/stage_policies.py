@@ -43,5 +43,5 @@ STAGE_POLICIES = {
 }
 """The stages in the order in which they are wired."""
 
-RETRIES, FIRST_WAIT_SECONDS, WAIT_FACTOR, LONGEST_RETRY_SECONDS = 3, 15, 2.0, 600
-"""Three more attempts, after 15, 30 and 60 seconds; ten minutes after the first attempt there is no other one."""
+RETRIES, FIRST_WAIT_SECONDS, WAIT_FACTOR, LAST_RETRY_SECONDS = 3, 15, 2.0, 3600
+"""Three more attempts, after 15, 30 and 60 seconds, but none an hour after the first one began."""

@@ -51,8 +51,8 @@ def compiled(project: Project, image: str, settings: Sequence[str], console: Con
         check_overrides(project, arguments.get(PARAMETER, {}))
         if "@sha256:" not in image:
             text = (
-                f"Warning: {image} has no digest. Kubeflow's cache knows an image by its name: "
-                "when something else is pushed under this name, stages are served from the old one's results."
+                f"Warning: {image} has no digest. Kubeflow's cache knows an image by its name alone, "
+                "and takes what it did under this name before for what it does now."
             )
             console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
         yield file, arguments

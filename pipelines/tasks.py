@@ -4,7 +4,7 @@ from kfp import dsl, kubernetes
 from kfp.dsl import pipeline_context
 
 from pipelines.cluster import Cluster, Resources, StageSettings
-from pipelines.stage_policies import FIRST_WAIT_SECONDS, LONGEST_RETRY_SECONDS, RETRIES, STAGE_POLICIES, WAIT_FACTOR
+from pipelines.stage_policies import FIRST_WAIT_SECONDS, LAST_RETRY_SECONDS, RETRIES, STAGE_POLICIES, WAIT_FACTOR
 
 
 def configure_tasks(cluster: Cluster) -> None:
@@ -19,7 +19,7 @@ def configure_tasks(cluster: Cluster) -> None:
                 RETRIES,
                 backoff_duration=f"{FIRST_WAIT_SECONDS}s",
                 backoff_factor=WAIT_FACTOR,
-                backoff_max_duration=f"{LONGEST_RETRY_SECONDS}s",
+                backoff_max_duration=f"{LAST_RETRY_SECONDS}s",
             )
         settings = cluster.settings_of(stage)
         _set_resources(task, settings.resources)

@@ -59,16 +59,19 @@ class KfpApiServer:
     """
 
     def __init__(self):
-        self.experiments, self.runs, self.recurring_runs, self.pipelines, self.versions = {}, {}, {}, {}, {}
-        self.requests = []
-        self.namespaces, self.token, self.cookie, self.page_size = (), "", "", 100
-        self.on_get_run = lambda run: None
-        self.interrupt = lambda method, path: None
+        self.reset()
         self.lock, self._ids = threading.RLock(), itertools.count(1)
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
         self.http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.http.server_port}"
         threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def reset(self):
+        self.experiments, self.runs, self.recurring_runs, self.pipelines, self.versions = {}, {}, {}, {}, {}
+        self.requests = []
+        self.namespaces, self.token, self.cookie, self.page_size = (), "", "", 100
+        self.on_get_run = lambda run: None
+        self.interrupt = lambda method, path: None
 
     def close(self):
         self.http.shutdown()
@@ -249,7 +252,7 @@ def check_pipeline(document):
                 executor, kubernetes_executor_config_pb2.KubernetesExecutorConfig(), ignore_unknown_fields=False
             )
     except json_format.ParseError as error:
-        raise StatusError(400, f"Failed to parse the pipeline: unknown field or value: {error}") from error
+        raise StatusError(400, f"Failed to parse the pipeline: proto: unknown field: {error}") from error
     if not spec.pipeline_info.name or not set(executors) <= set(spec.deployment_spec["executors"]):
         raise StatusError(400, "The pipeline has a name, and its platform's part is about its own executors")
     return spec
