@@ -26,6 +26,8 @@ POLL_SECONDS = 5.0
 _PATIENCE_SECONDS = 300.0
 """How long a server may be silent while a run is followed."""
 _EXIT_CODES = {SUCCEEDED: 0, CANCELED: 4}
+_STOPPED = 130
+"""Exit code of a command that a Ctrl-C stopped, as shells have it."""
 
 
 @contextlib.contextmanager
@@ -91,7 +93,7 @@ def default_run_name(project: Project, now: datetime.datetime) -> str:
 
 
 def wait_for_run(kubeflow: Kubeflow, run_id: str, console: Console, *, poll_seconds: float = POLL_SECONDS) -> int:
-    """Follows a run to its end; returns 0 if it succeeded, 4 if somebody cancelled it, 1 if it failed.
+    """Follows a run to its end; returns 0 if it succeeded, 4 if somebody cancelled it, 1 if it failed, 130 after a Ctrl-C.
 
     Args:
         kubeflow: The server.
@@ -102,23 +104,37 @@ def wait_for_run(kubeflow: Kubeflow, run_id: str, console: Console, *, poll_seco
     Raises:
         UserError: If the server is silent for five minutes, or no longer lets the user in.
     """
-    shown: dict[str, str] = {}
-    with contextlib.ExitStack() as stack:
-        live = stack.enter_context(Live(console=console, auto_refresh=False, transient=True)) if console.is_terminal else None
-        while True:
-            run, now = _ask(kubeflow, run_id, poll_seconds), datetime.datetime.now(datetime.UTC)
-            if live:
-                live.update(stage_table(run, now), refresh=True)
-            else:
-                _print_changes(stages_of(run, now), shown, console)
-            if run.state in ENDED:
-                break
-            time.sleep(poll_seconds)
+    try:
+        with (
+            Live(console=console, auto_refresh=False, transient=True)
+            if console.is_terminal
+            else contextlib.nullcontext() as live
+        ):
+            run, now = _follow(kubeflow, run_id, console, live, poll_seconds)
+    except KeyboardInterrupt:
+        console.print(f"Not waiting any more. The run goes on: `sluice status {run_id}`.", markup=False, soft_wrap=True)
+        return _STOPPED
     console.print(stage_table(run, now))
     console.print(f"{run.display_name}: {run.state.lower()}", markup=False, highlight=False, soft_wrap=True)
     if run.error and run.error.message:
         console.print(run.error.message, style="bold red", markup=False, soft_wrap=True)
     return _EXIT_CODES.get(run.state, 1)
+
+
+def _follow(
+    kubeflow: Kubeflow, run_id: str, console: Console, live: Live | None, poll_seconds: float
+) -> tuple[Any, datetime.datetime]:
+    """Returns the run when it has ended, and when it was asked for."""
+    shown: dict[str, str] = {}
+    while True:
+        run, now = _ask(kubeflow, run_id, poll_seconds), datetime.datetime.now(datetime.UTC)
+        if live:
+            live.update(stage_table(run, now), refresh=True)
+        else:
+            _print_changes(stages_of(run, now), shown, console)
+        if run.state in ENDED:
+            return run, now
+        time.sleep(poll_seconds)
 
 
 def _ask(kubeflow: Kubeflow, run_id: str, poll_seconds: float) -> Any:

@@ -1,3 +1,4 @@
+import _thread
 import io
 import json
 
@@ -117,6 +118,21 @@ def test_a_run_that_did_not_succeed_is_told_by_the_exit_code(follow, state, code
     failed = task("ingest_examples", "FAILED") | {"error": {"message": "the pod [bold]was[/] evicted"}}
     assert follow((state, [failed]))[0] == code
     assert "the pod [bold]was[/] evicted" in follow((state, [failed]))[1]
+
+
+def test_ctrl_c_ends_the_waiting_and_not_the_run(kfp_api, kubeflow, pipeline, console):
+    run_id = submit_run(kubeflow, {"pipeline_package_path": str(pipeline[0])}, {}, experiment="parcels", name="first")
+    kfp_api.on_get_run = lambda run: _thread.interrupt_main()
+    assert wait_for_run(kubeflow, run_id, console, poll_seconds=0.01) == 130
+    assert f"The run goes on: `sluice status {run_id}`" in console.file.getvalue()
+
+
+def test_a_terminal_shows_a_live_table(kfp_api, kubeflow, pipeline):
+    run_id = submit_run(kubeflow, {"pipeline_package_path": str(pipeline[0])}, {}, experiment="parcels", name="first")
+    kfp_api.on_get_run = lambda run: run.update(state="SUCCEEDED")
+    terminal = Console(file=io.StringIO(), width=200, force_terminal=True)
+    assert wait_for_run(kubeflow, run_id, terminal, poll_seconds=0.01) == 0
+    assert "push_model" in terminal.file.getvalue()
 
 
 def test_a_server_that_restarts_is_asked_again(follow, kfp_api):
