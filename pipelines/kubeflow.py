@@ -142,7 +142,9 @@ def _connect(connection: Connection, host: str) -> Kubeflow:
         remedy = "Leave out --namespace; the namespace in ~/.config/kfp/context.json counts, too."
         raise UserError("A Kubeflow of one user has no namespaces.", received=namespace, remedy=remedy)
     ui = os.environ.get(_UI_ENDPOINT, host).rstrip("/")
-    return Kubeflow(client, namespace, ui if not ui or "://" in ui else f"https://{ui}")
+    if not ui:
+        return Kubeflow(client, namespace, "/pipeline")  # as KFP: relative to the dashboard, whose address a pod does not know
+    return Kubeflow(client, namespace, ui if "://" in ui else f"https://{ui}")
 
 
 def _secret_of(file: Path | None) -> str:

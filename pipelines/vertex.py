@@ -42,7 +42,7 @@ def submit_to_vertex(
     if not staging_bucket.startswith("gs://"):
         raise UserError("The staging bucket is a gs:// URL.", received=staging_bucket)
     aiplatform = _import_aiplatform()
-    from google.api_core.exceptions import GoogleAPICallError  # noqa: PLC0415  # both come with the extra
+    from google.api_core.exceptions import GoogleAPIError  # noqa: PLC0415  # both come with the extra
     from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
 
     with file.open(encoding="utf-8") as stream:
@@ -60,7 +60,7 @@ def submit_to_vertex(
             location=region,
         )
         job.submit()
-    except (GoogleAuthError, GoogleAPICallError) as error:
+    except (GoogleAuthError, GoogleAPIError, ValueError) as error:  # a region that is none is a ValueError
         remedy = "Log in with `gcloud auth application-default login`, and check the project, the region and your roles."
         raise UserError("Vertex AI takes the pipeline.", received=error, remedy=remedy) from error
     console_page = "https://console.cloud.google.com/vertex-ai/pipelines/locations"

@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import pytest
 
@@ -51,3 +52,15 @@ def test_a_cached_stage_that_reads_a_place_is_keyed_by_digests(tasks, stage):
 )
 def test_digests_come_from_a_stage_that_looks_anew(tasks, stage, parameter, producer):
     assert tasks[stage].inputs.parameters[parameter].task_output_parameter.producer_task == producer
+
+
+def test_the_documentation_says_what_the_table_says():
+    rows = {}
+    for line in (Path(__file__).parents[2] / "docs" / "kubeflow.md").read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        rows |= {stage: cells for stage in re.findall(r"`(\w+)`", cells[0]) if len(cells) == 4}
+    assert set(rows) == set(STAGE_POLICIES)
+    for stage, (_, cached, _, retried) in rows.items():
+        policy = STAGE_POLICIES[stage]
+        assert (cached == "yes", retried == "yes") == (policy.cached, policy.retried), stage
+        assert cached == "yes" or cached.startswith("never")
