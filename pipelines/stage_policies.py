@@ -1,8 +1,8 @@
 """How a cluster may treat each stage of the training pipeline: serve it from its cache, and try it again.
 
 Kubeflow's cache key is the image's reference, the command, the parameters, the names of mounted claims and the identity of
-the input artifacts. It is never the content of a file. So whatever has to be looked up anew is a small stage that is never
-cached and emits digests as parameters, and what follows is cached on those.
+the input artifacts (their number in Kubeflow's metadata), never the content of a file. So whatever has to be looked up anew
+is a small stage that is never cached and emits digests as parameters, and what follows is cached on those.
 
 A retry is for stages that only read over the network. Kubeflow knows no exit codes: it also repeats what the user has to
 mend (exit 2). So a stage that can refuse (exit 3), or that changes anything outside of its outputs, is never tried again.

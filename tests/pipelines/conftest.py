@@ -31,6 +31,24 @@ def cluster_project_dir(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def small_pipeline(tmp_path_factory):
+    """A compiled pipeline of one stage with one parameter: what is sent to a server need not be large."""
+    from kfp import compiler, dsl
+
+    @dsl.container_component
+    def train(epochs: int):
+        return dsl.ContainerSpec(image="none", command=["true"], args=[epochs])
+
+    @dsl.pipeline(name="small")
+    def small(epochs: int = 1):
+        train(epochs=epochs)
+
+    file = tmp_path_factory.mktemp("small") / "ir.yaml"
+    compiler.Compiler().compile(small, str(file))
+    return file
+
+
+@pytest.fixture(scope="session")
 def _api_server():
     from kfp_api_server import KfpApiServer
 

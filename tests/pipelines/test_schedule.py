@@ -1,19 +1,13 @@
-import io
-
 import pytest
-from rich.console import Console
 
 from components._shared.errors import UserError
-from pipelines.config import load_project
 from pipelines.kubeflow import Connection, connected
 from pipelines.schedule import Schedule, parse_interval, parse_moment, remove_schedule, replace_schedule
-from pipelines.submit import compiled
 
 
-@pytest.fixture(scope="module")
-def package(module_project_dir):
-    with compiled(load_project(module_project_dir), "x@sha256:0", [], Console(file=io.StringIO())) as (file, _):
-        yield {"pipeline_package_path": str(file)}
+@pytest.fixture
+def package(small_pipeline):
+    return {"pipeline_package_path": str(small_pipeline)}
 
 
 @pytest.fixture
