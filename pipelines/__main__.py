@@ -157,7 +157,9 @@ def push(project: ProjectPath, server: ServerUrl = "", serving_dir: ServingDir =
     from pipelines.config import load_project
     from pipelines.rollback import verifier_of
 
-    push_waiting(_base(project, serving_dir), _console(), verifier_of(load_project(project), server))
+    loaded = load_project(project)
+    base, keep = _base(project, serving_dir), loaded.serving.keep_versions
+    push_waiting(base, _console(), verifier_of(loaded, server), keep_versions=keep)
 
 
 @app.command(rich_help_panel=_RELEASES)
@@ -202,7 +204,7 @@ def rollback(
     from pipelines.rollback import roll_back, verifier_of
 
     verifier = verifier_of(load_project(project), server)
-    roll_back(_folder(project, serving_dir), verifier, _console(), to=to, by=by, reason=reason)
+    roll_back(_base(project, serving_dir), verifier, _console(), to=to, by=by, reason=reason)
 
 
 @app.command(rich_help_panel=_RELEASES)
@@ -214,7 +216,7 @@ def promote(
     from pipelines.rollback import promote_canary, verifier_of
 
     verifier = verifier_of(load_project(project), server)
-    promote_canary(_folder(project, serving_dir), verifier, _console(), by=by, reason=reason)
+    promote_canary(_base(project, serving_dir), verifier, _console(), by=by, reason=reason)
 
 
 @app.command(rich_help_panel=_RELEASES)
@@ -233,7 +235,7 @@ def withdraw(
 
     project, name = parse_release(release)
     verifier = verifier_of(load_project(project), server)
-    withdraw_release(_folder(project, serving_dir), verifier, name, _console(), by=by, reason=reason, allow_none=allow_none)
+    withdraw_release(_base(project, serving_dir), verifier, name, _console(), by=by, reason=reason, allow_none=allow_none)
 
 
 def _answer(kind: str, release: str, by: str, reason: str, serving_dir: str | None) -> None:
@@ -242,12 +244,6 @@ def _answer(kind: str, release: str, by: str, reason: str, serving_dir: str | No
     project, model = parse_release(release)
     command = push_command(release, serving_dir)
     answer_release(_base(project, serving_dir), kind, _console(), model=model, by=by, reason=reason, push_command=command)
-
-
-def _folder(project: Path, serving_dir: str | None) -> Path:
-    from components._release.store import folder_base
-
-    return folder_base(_base(project, serving_dir), "To change what is live")
 
 
 def _base(project: Path, serving_dir: str | None) -> Base:

@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from components._release.ledger import LABELLED, append_entry, read_ledger
+from components._release.base import Base, BucketPath
+from components._release.bucket_labels import check_config_file, set_bucket_label
+from components._release.ledger import LABELLED, append_entry
 from components._release.lock import LOCK_SECONDS, hold_lock
 from components._release.model_config import read_labels, write_labels
-from components._release.places import Places, places_of
 from components._release.push import recover
+from components._release.releases import read_places
 from components._release.server_client import Server, wait_available, wait_label
 from components._shared.errors import UserError
 
@@ -32,20 +34,22 @@ class Labels:
         server: The server.
     """
 
-    config_file: Path
+    config_file: Base
     server: Server
 
 
 @contextmanager
-def _hold_file(labels: Labels) -> Iterator[None]:
+def _hold_file(labels: Labels) -> Iterator[Path]:
     file = labels.config_file
+    if isinstance(file, BucketPath):
+        raise UserError("Versions in a folder have their labels in a file.", received=file, remedy="Name a path.")
     read_labels(file, labels.server.model_name)  # says what is wrong with it before anything is changed
     with hold_lock(file.parent, LOCK_SECONDS + labels.server.wait_seconds, f".{file.name}.lock"):
-        yield
+        yield file
 
 
 def set_label(
-    base: Path,
+    base: Base,
     labels: Labels,
     label: str,
     version: int,
@@ -72,31 +76,31 @@ def set_label(
         UserError: If the configuration or the ledger is not what it has to be.
     """
     server = labels.server
-    with _hold_file(labels):
-        versions, old = read_labels(labels.config_file, server.model_name)
-        write_labels(labels.config_file, server.model_name, [*versions | {version}], old)
+    if isinstance(base, BucketPath):
+        check_config_file(base, labels.config_file)
+        return set_bucket_label(base, server, label, version, by=by, reason=reason, check=check)
+    with _hold_file(labels) as file:
+        versions, old = read_labels(file, server.model_name)
+        write_labels(file, server.model_name, [*versions | {version}], old)
         if problem := wait_available(server, version) or check():
-            write_labels(labels.config_file, server.model_name, [*(versions or {version})], old)
+            write_labels(file, server.model_name, [*(versions or {version})], old)
             return problem
         wanted = _record(base, label, version, by, reason)
-        write_labels(labels.config_file, server.model_name, [*versions | {version, *wanted.values()}], wanted)
+        write_labels(file, server.model_name, [*versions | {version, *wanted.values()}], wanted)
         if problem := wait_label(server, label, version):
             return problem
-        write_labels(labels.config_file, server.model_name, [*set(wanted.values())], wanted)
+        write_labels(file, server.model_name, [*set(wanted.values())], wanted)
     return ""
 
 
-def drop_version(base: Path, labels: Labels, version: int) -> None:
+def drop_version(base: Base, labels: Labels, version: int) -> None:
     """Lets the server have only versions that have a label, and not this one."""
-    with _hold_file(labels):
+    if isinstance(base, BucketPath):
+        return  # its withdrawal does that
+    with _hold_file(labels) as file:
         wanted = {label: named for label, named in read_places(base).labels.items() if named != version}
-        versions, _ = read_labels(labels.config_file, labels.server.model_name)
-        write_labels(labels.config_file, labels.server.model_name, [*versions - {version} | set(wanted.values())], wanted)
-
-
-def read_places(base: Path) -> Places:
-    """Returns where the versions and the labels are."""
-    return places_of(read_ledger(base), base)
+        versions, _ = read_labels(file, labels.server.model_name)
+        write_labels(file, labels.server.model_name, [*versions - {version} | set(wanted.values())], wanted)
 
 
 def _record(base: Path, label: str, version: int, by: str, reason: str) -> dict[str, int]:

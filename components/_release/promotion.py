@@ -3,11 +3,11 @@
 The version that is labelled stable is the live one. The first version gets both labels, since there is nothing to protect.
 """
 
-from pathlib import Path
-
-from components._release.labels import Labels, drop_version, read_places, set_label
+from components._release.base import Base, BucketPath
+from components._release.bucket_labels import check_config_file, follow_ledger
+from components._release.labels import Labels, drop_version, set_label
 from components._release.places import CANARY, STABLE
-from components._release.releases import list_releases, live_release
+from components._release.releases import list_releases, live_release, read_places
 from components._release.rollback import Change, find_version, move, version_before, withdraw
 from components._release.server_client import check_reachable, wait_available
 from components._release.verification import PUSHER, is_to_be_verified, verify_version
@@ -15,12 +15,15 @@ from components._release.words import read_words
 from components._shared.errors import UserError
 
 
-def begin_labels(base: Path, labels: Labels) -> None:
+def begin_labels(base: Base, labels: Labels) -> None:
     """Lets `stable` name the live version where no label did so far, before a push makes another one the highest.
 
     Raises:
         UserError: If the server does not have it.
     """
+    if isinstance(base, BucketPath):
+        check_config_file(base, labels.config_file)
+        _raise_if(follow_ledger(base, labels.server), "The server has the versions with a label.", "Nothing was pushed.")
     live = live_release(base)
     if live is None or STABLE in live.labels:
         return
@@ -28,7 +31,7 @@ def begin_labels(base: Path, labels: Labels) -> None:
     _raise_if(problem, "The live version gets the label stable.", "Nothing was pushed.")
 
 
-def verify_canary(base: Path, labels: Labels) -> tuple[str, str]:
+def verify_canary(base: Base, labels: Labels) -> tuple[str, str]:
     """Verifies the newest version and labels it canary, unless that was done; if it fails, it is withdrawn.
 
     Returns:
@@ -52,7 +55,7 @@ def verify_canary(base: Path, labels: Labels) -> tuple[str, str]:
     return str(release.version), f"Version {release.version} was withdrawn. {problem} {after}."
 
 
-def promote(base: Path, labels: Labels, *, by: str, reason: str) -> Change:
+def promote(base: Base, labels: Labels, *, by: str, reason: str) -> Change:
     """Makes the canary stable.
 
     Raises:
@@ -68,7 +71,7 @@ def promote(base: Path, labels: Labels, *, by: str, reason: str) -> Change:
     return Change(before=places.live, live=str(places.labels[CANARY]))
 
 
-def roll_back_labels(base: Path, labels: Labels, *, to: str = "", by: str, reason: str) -> Change:
+def roll_back_labels(base: Base, labels: Labels, *, to: str = "", by: str, reason: str) -> Change:
     """Lets `stable` name an earlier version, or one that was withdrawn; the version that it leaves for an earlier one goes.
 
     Raises:
@@ -92,7 +95,7 @@ def roll_back_labels(base: Path, labels: Labels, *, to: str = "", by: str, reaso
     return move(base, withdraws=leaves, restores=[], by=by, reason=reason, told=change) if leaves else change
 
 
-def _set_verified(base: Path, labels: Labels, label: str, version: int, by: str, reason: str) -> str:
+def _set_verified(base: Base, labels: Labels, label: str, version: int, by: str, reason: str) -> str:
     def check() -> str:
         return verify_version(base, version, labels.server, wait_available)
 

@@ -3,16 +3,14 @@
 import dataclasses
 import datetime
 from collections.abc import Sequence
-from pathlib import Path
 
 from components._release.approvals import State
-from components._release.base import Base
+from components._release.base import Base, to_base
 from components._release.labels import Labels
 from components._release.ledger import WITHDRAWN
 from components._release.promotion import begin_labels, verify_canary
 from components._release.releases import live_version
 from components._release.server_client import Server, check_reachable
-from components._release.store import folder_base
 from components._release.verification import verify_pushed
 from components._release.waiting import Settled, list_requests, settle_waiting
 
@@ -29,7 +27,7 @@ class Verifier:
     server: Server
     labels: Labels | None = None
 
-    def prepare(self, base: Path) -> None:
+    def prepare(self, base: Base) -> None:
         """Makes sure that the server answers, before anything is pushed.
 
         Raises:
@@ -41,12 +39,12 @@ class Verifier:
             if self.labels:
                 begin_labels(base, self.labels)
 
-    def verify(self, base: Path) -> tuple[str, str]:
+    def verify(self, base: Base) -> tuple[str, str]:
         """Returns the version that had to be withdrawn and why, in sentences; two empty texts if all is well."""
         return verify_canary(base, self.labels) if self.labels else verify_pushed(base, self.server)
 
 
-def make_verifier(url: str, model_name: str, wait_seconds: float, config_file: str | Path) -> Verifier | None:
+def make_verifier(url: str, model_name: str, wait_seconds: float, config_file: str | Base) -> Verifier | None:
     """Returns the verifier of a project; None if it names no server.
 
     Args:
@@ -58,7 +56,7 @@ def make_verifier(url: str, model_name: str, wait_seconds: float, config_file: s
     if not url:
         return None
     server = Server(url=url, model_name=model_name, wait_seconds=wait_seconds)
-    return Verifier(server=server, labels=Labels(config_file=Path(config_file), server=server) if config_file else None)
+    return Verifier(server=server, labels=Labels(config_file=to_base(config_file), server=server) if config_file else None)
 
 
 def settle_verified(base: Base, verifier: Verifier | None, *, now: datetime.datetime) -> Sequence[Settled]:
@@ -74,7 +72,6 @@ def settle_verified(base: Base, verifier: Verifier | None, *, now: datetime.date
     """
     if verifier is None:
         return settle_waiting(base, now=now)
-    base = folder_base(base, "Verification in a server")
     if any(request.state is State.APPROVED for request in list_requests(base)):
         verifier.prepare(base)
     settled = settle_waiting(base, now=now)
