@@ -158,7 +158,8 @@ def carry_out(base: BucketPath, move: Entry) -> Entry:
     """
     while True:
         entries, configuration, generation = read_bucket(base)
-        if _moving(entries) is None or configuration.claim == move.sequence:
+        moving = _moving(entries)
+        if moving is None or moving.sequence != move.sequence or configuration.claim == move.sequence:
             return _record_move(base, move)
         what = "withdrawal" if move.kind == WITHDRAW_INTENT else "rollback"
         logger.info("Carrying out the %s that entry %d began", what, move.sequence)

@@ -3,8 +3,8 @@
 There is no lock, since a lock that a dead process holds helps nobody. Three objects are written under preconditions, and every
 step may be repeated, by the same process or another one:
 
-1. Settle what interrupted pushes have left: the claim that the model configuration names was pushed; claims that it calls
-   void are abandoned, and their objects go.
+1. Settle what was interrupted: the claim that the model configuration carries out was pushed; claims that it calls void are
+   abandoned, and their objects go; a rollback or withdrawal is completed.
 2. If this very model was pushed under this very decision, that is the answer.
 3. Claim: append `push_intent` with a number that no claim and no name ever had, or go on with the claim that an interrupted
    push of the same candidate left.
@@ -15,7 +15,8 @@ step may be repeated, by the same process or another one:
 6. Append `pushed`.
 
 Many may push at once: one replacement of a generation wins, and the others see in step 5 that their baseline is not live any
-more. Nobody overwrites the name of a claim that is not in the ledger yet as pushed: that is the first thing step 5 does.
+more. Nobody overwrites the name of a claim that is not in the ledger yet as pushed: that is the first thing step 5 does. A
+rollback calls all open claims void before it is decided, and until it is carried out nobody can claim anew.
 """
 
 import dataclasses

@@ -38,11 +38,22 @@ class Labels:
     server: Server
 
 
+def check_place(base: Base, labels: Labels) -> None:
+    """Checks that labels are to move where the versions of a serving directory have them.
+
+    Raises:
+        UserError: If they are not.
+    """
+    if isinstance(base, BucketPath):
+        check_config_file(base, labels.config_file)
+    elif isinstance(labels.config_file, BucketPath):
+        remedy = "Set serving.model_config_file to a path."
+        raise UserError("Versions in a folder have their labels in a file.", received=labels.config_file, remedy=remedy)
+
+
 @contextmanager
 def _hold_file(labels: Labels) -> Iterator[Path]:
-    file = labels.config_file
-    if isinstance(file, BucketPath):
-        raise UserError("Versions in a folder have their labels in a file.", received=file, remedy="Name a path.")
+    file = Path(str(labels.config_file))
     read_labels(file, labels.server.model_name)  # says what is wrong with it before anything is changed
     with hold_lock(file.parent, LOCK_SECONDS + labels.server.wait_seconds, f".{file.name}.lock"):
         yield file
@@ -76,8 +87,8 @@ def set_label(
         UserError: If the configuration or the ledger is not what it has to be.
     """
     server = labels.server
+    check_place(base, labels)
     if isinstance(base, BucketPath):
-        check_config_file(base, labels.config_file)
         return set_bucket_label(base, server, label, version, by=by, reason=reason, check=check)
     with _hold_file(labels) as file:
         versions, old = read_labels(file, server.model_name)

@@ -4,8 +4,8 @@ The version that is labelled stable is the live one. The first version gets both
 """
 
 from components._release.base import Base, BucketPath
-from components._release.bucket_labels import check_config_file, follow_ledger
-from components._release.labels import Labels, drop_version, set_label
+from components._release.bucket_labels import follow_ledger
+from components._release.labels import Labels, check_place, drop_version, set_label
 from components._release.places import CANARY, STABLE
 from components._release.releases import list_releases, live_release, read_places
 from components._release.rollback import Change, find_version, move, version_before, withdraw
@@ -22,7 +22,6 @@ def begin_labels(base: Base, labels: Labels) -> None:
         UserError: If the server does not have it.
     """
     if isinstance(base, BucketPath):
-        check_config_file(base, labels.config_file)
         _raise_if(follow_ledger(base, labels.server), "The server has the versions with a label.", "Nothing was pushed.")
     live = live_release(base)
     if live is None or STABLE in live.labels:
@@ -78,6 +77,7 @@ def roll_back_labels(base: Base, labels: Labels, *, to: str = "", by: str, reaso
         UserError: If there is no such version, or it does not serve; stable stays where it is then.
     """
     by, reason = read_words("who wants it", by), read_words("the reason", reason)
+    check_place(base, labels)
     check_reachable(labels.server)
     releases, places = list_releases(base), read_places(base)
     live = next((release for release in releases if release.live), None)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from components._release.approvals import State
 from components._release.base import Base, to_base
-from components._release.labels import Labels
+from components._release.labels import Labels, check_place
 from components._release.ledger import WITHDRAWN
 from components._release.promotion import begin_labels, verify_canary
 from components._release.releases import live_version
@@ -31,8 +31,10 @@ class Verifier:
         """Makes sure that the server answers, before anything is pushed.
 
         Raises:
-            UserError: If it does not.
+            UserError: If it does not, or labels are to move in another place than the serving directory's.
         """
+        if self.labels:
+            check_place(base, self.labels)
         # TF Serving opens its ports when it has a version, so before the first one there is nobody to ask.
         if live_version(base):
             check_reachable(self.server)

@@ -114,6 +114,17 @@ def test_rollback_gives_way_to_what_is_decided_first(three, make_candidate, mean
     assert (_kinds(three).count("rolled_back"), _states(three)[:3]) == (1, ["pushed", "withdrawn", "withdrawn"])
 
 
+def test_rollback_that_others_completed_does_not_come_back(three, meanwhile):
+    def complete_it_and_begin_another():
+        bucket_ledger.settle(three)
+        told = {"from": "2", "to": "1", "withdraws": [2], "restores": [], **WHO, "automatic": False}
+        append_entry(three, "rollback_intent", lambda _: told)
+
+    meanwhile(bucket_moves, "carry_out", complete_it_and_begin_another)
+    assert rollback(three, **WHO).live == "2"
+    assert (rollback(three, **WHO).live, live_version(three), verify_ledger(three)) == ("1", "1", [])
+
+
 def test_claim_that_comes_with_the_intent_is_void_first(three, make_candidate, meanwhile, monkeypatch):
     def claim():
         bucket_push._claim(three, make_candidate("v4", "3"), "sha256:whole")
