@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 from components._release.approvals import Request, State
 from components._release.base import Base
+from components._release.candidates import append_end, remove_leftover_copies
 from components._release.ledger import APPROVED, Entry
 from components._release.lock import LOCK_SECONDS
 from components._release.turns import check_existing, in_turn
-from components._release.waiting import append_end, list_requests, remove_leftover_copies, why_pointless
+from components._release.waiting import list_requests, why_pointless
 from components._release.words import read_words
 from components._shared.errors import UserError
 from components._shared.times import to_people
@@ -55,7 +56,7 @@ def answer(
         return request, append_end(base, kind, request, by=by, reason=reason)
 
     given = in_turn(base, answer_one, lock_seconds)
-    in_turn(base, lambda _: remove_leftover_copies(base), lock_seconds)
+    in_turn(base, lambda _: remove_leftover_copies(base, list_requests(base)), lock_seconds)
     return given
 
 

@@ -15,21 +15,14 @@ In a bucket, `bucket_candidates` does the same without a lock.
 import dataclasses
 import datetime
 import logging
-import shutil
 from collections.abc import Sequence
-from pathlib import Path
 
 from components._release.approvals import Request, State, requests_of
 from components._release.base import Base, BucketPath
-from components._release.bucket_candidates import (
-    append_end_in_bucket,
-    keep_in_bucket,
-    push_copy_in_bucket,
-    remove_ended_copies,
-)
-from components._release.claims import explain_stale
-from components._release.copies import copy_place, has_copy
-from components._release.durable import ensure_folder, sync_folder
+from components._release.candidates import append_end, keep_copy, push_copy, remove_leftover_copies
+from components._release.claims import Candidate, Outcome, explain_stale, find_earlier_push
+from components._release.copies import has_copy
+from components._release.durable import ensure_folder
 from components._release.ledger import (
     ABANDONED,
     APPROVAL_EXPIRED,
@@ -39,23 +32,15 @@ from components._release.ledger import (
     PUSHED,
     WITHDRAWN,
     Entry,
-    append_entry,
     read_ledger,
 )
 from components._release.lock import LOCK_SECONDS
-from components._release.push import Candidate, Outcome, commit, find_earlier_push
 from components._release.releases import list_releases, live_release, live_version
 from components._release.store import (
     CANDIDATES_DIR,
-    candidate_folder,
     explain_write_errors,
-    move_into_place,
-    next_version,
-    stage_version,
 )
 from components._release.turns import in_turn
-from components._shared.digest import digest_model, digest_tree
-from components._shared.errors import UserError
 from components._shared.times import from_text, to_people, to_text
 
 logger = logging.getLogger(__name__)
@@ -112,8 +97,12 @@ def request_approval(
             ensure_folder(base)
 
     def request(_: Entry | None) -> Outcome:
-        remove_leftover_copies(base)
-        return _find_answer(base, candidate, from_text(deadline), now) or _keep(base, candidate, deadline)
+        remove_leftover_copies(base, list_requests(base))
+        answer = _find_answer(base, candidate, from_text(deadline), now)
+        if answer is None:
+            entry = keep_copy(base, candidate, to_text(from_text(deadline)))
+            answer = _waits(candidate.model_digest, entry.payload["deadline"], entry.hash)
+        return answer
 
     return in_turn(base, request, lock_seconds)
 
@@ -142,7 +131,7 @@ def settle_waiting(base: Base, *, now: datetime.datetime, lock_seconds: float = 
         for request in requests:
             if request.state is State.WAITING and (end := _end_if_due(base, request, now)):
                 settled.append(end)  # noqa: PERF401
-        remove_leftover_copies(base)
+        remove_leftover_copies(base, list_requests(base))
 
     in_turn(base, settle_all, lock_seconds)
     for item in settled:
@@ -185,7 +174,7 @@ def _find_answer(base: Base, candidate: Candidate, deadline: datetime.datetime, 
     for request in requests:
         if request.open and request.model_digest == candidate.model_digest:
             append_end(base, APPROVAL_WITHDRAWN, request, reason=_NEWER)
-            remove_leftover_copies(base)
+            remove_leftover_copies(base, list_requests(base))
     return None
 
 
@@ -195,7 +184,7 @@ def _outcome_of(base: Base, request: Request, candidate: Candidate, entries: Seq
     if request.state is State.WAITING and has_copy(base, request):
         return _waits(request.model_digest, request.record["deadline"], head)
     if request.state is State.APPROVED and has_copy(base, request):
-        return _push_copy(base, request)
+        return push_copy(base, request)
     if request.state is State.REJECTED:
         return _no(f"{request.by} rejected it: {request.reason}", head)
     if request.state is State.EXPIRED and request.record["decision_digest"] == candidate.decision_digest:
@@ -226,62 +215,15 @@ def _waits(model_digest: str, deadline: str, head: str) -> Outcome:
     return Outcome(pushed=False, version="", pushed_digest="", reason=reason, head=head, deadline=deadline)
 
 
-def _keep(base: Base, candidate: Candidate, deadline: str) -> Outcome:
-    facts = {
-        **candidate.record,
-        "model_digest": candidate.model_digest,
-        "decision_digest": candidate.decision_digest,
-        "expects_live": candidate.baseline_version,
-        "baseline_digest": candidate.baseline_digest,
-        "deadline": to_text(from_text(deadline)),
-    }
-    if isinstance(base, BucketPath):
-        entry = keep_in_bucket(base, candidate, facts)
-    else:
-        copy_digest = _keep_in_folder(base, candidate)
-        entry = append_entry(base, APPROVAL_REQUESTED, lambda _: {**facts, "copy_digest": copy_digest})
-    return _waits(candidate.model_digest, facts["deadline"], entry.hash)
-
-
-def _keep_in_folder(base: Path, candidate: Candidate) -> str:
-    folder = candidate_folder(base, candidate.model_digest)
-    with stage_version(base, next_version(base, []), candidate.model, candidate.attachments) as staging:
-        if (digest := digest_model(staging)) != candidate.model_digest:
-            raise UserError("The model does not change while it is copied.", received=digest, remedy="Push again.")
-        copy_digest = digest_tree(staging)
-        ensure_folder(folder.parent)
-        move_into_place(staging, folder)
-    sync_folder(folder.parent)
-    return copy_digest
-
-
 def _take_up(base: Base, request: Request) -> Settled:
     """Pushes an approved candidate, unless its copy is not what was approved or its baseline is not live any more."""
     if damage := _damage(base, request):
         return _end(base, APPROVAL_WITHDRAWN, request, damage)
-    outcome = _push_copy(base, request)
+    outcome = push_copy(base, request)
     kind = PUSHED if outcome.pushed else ABANDONED
     if not outcome.pushed and not outcome.stale:
         return _end(base, APPROVAL_WITHDRAWN, request, outcome.reason)
     return Settled(kind=kind, model_digest=request.model_digest, version=outcome.version, reason=outcome.reason)
-
-
-def _push_copy(base: Base, request: Request) -> Outcome:
-    place = copy_place(base, request)
-    candidate = Candidate(
-        model=Path() if isinstance(place, BucketPath) else place,
-        model_digest=request.model_digest,
-        decision_digest=request.record["decision_digest"],
-        baseline_version=request.record["expects_live"],
-        baseline_digest=request.record["baseline_digest"],
-        attachments={},
-        record=request.push_record,
-    )
-    if isinstance(base, BucketPath) or isinstance(place, BucketPath):
-        return push_copy_in_bucket(base, place, request, candidate)  # type: ignore[arg-type]  # both are
-    outcome = commit(base, candidate, place, request.copy_digest)
-    sync_folder(place.parent)
-    return outcome
 
 
 def _end_if_due(base: Base, request: Request, now: datetime.datetime) -> Settled | None:
@@ -311,30 +253,3 @@ def _damage(base: Base, request: Request) -> str:
 def _end(base: Base, kind: str, request: Request, reason: str) -> Settled:
     append_end(base, kind, request, reason=reason)
     return Settled(kind=kind, model_digest=request.model_digest, reason=reason)
-
-
-def append_end(base: Base, kind: str, request: Request, **details: str) -> Entry:
-    """Appends an answer to a request, or its end; call it in turn."""
-    payload = {
-        "request": request.sequence,
-        **{name: request.record[name] for name in ("model_digest", "decision_digest")},
-        **details,
-    }
-    if isinstance(base, BucketPath):
-        return append_end_in_bucket(base, kind, request, payload)
-    return append_entry(base, kind, lambda _: payload)
-
-
-def remove_leftover_copies(base: Base) -> None:
-    """Removes copies that no open request speaks of; call it in turn."""
-    requests = list_requests(base)
-    if isinstance(base, BucketPath):
-        remove_ended_copies(base, requests)
-        return
-    folder = base / CANDIDATES_DIR
-    wanted = {candidate_folder(base, item.model_digest).name for item in requests if item.open}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.name not in wanted:
-            shutil.rmtree(path, ignore_errors=True)
-            if path.exists():
-                logger.warning("Could not remove the leftover %s; it does no harm but takes room", path)

@@ -114,15 +114,14 @@ def test_rollback_gives_way_to_what_is_decided_first(three, make_candidate, mean
     assert (_kinds(three).count("rolled_back"), _states(three)[:3]) == (1, ["pushed", "withdrawn", "withdrawn"])
 
 
-def test_rollback_that_others_completed_does_not_come_back(three, meanwhile):
-    def complete_it_and_begin_another():
-        bucket_ledger.settle(three)
-        told = {"from": "2", "to": "1", "withdraws": [2], "restores": [], **WHO, "automatic": False}
-        append_entry(three, "rollback_intent", lambda _: told)
+def test_rollback_that_others_completed_does_not_come_back(three, meanwhile, object_server):
+    def complete_it_and_roll_back_again():
+        assert (rollback(three, **WHO).live, rollback(three, to="1", **WHO).live) == ("2", "1")
+        del object_server.buckets[three.bucket][f"{three.name}/.ledger/{len(read_ledger(three)):08d}.json"]
 
-    meanwhile(bucket_moves, "carry_out", complete_it_and_begin_another)
-    assert rollback(three, **WHO).live == "2"
-    assert (rollback(three, **WHO).live, live_version(three), verify_ledger(three)) == ("1", "1", [])
+    meanwhile(bucket_moves, "carry_out", complete_it_and_roll_back_again)
+    assert (rollback(three, **WHO).live, named(object_server, three)[0]) == ("2", [1])
+    assert (rollback(three, to="1", **WHO).live, verify_ledger(three)) == ("1", [])
 
 
 def test_claim_that_comes_with_the_intent_is_void_first(three, make_candidate, meanwhile, monkeypatch):
