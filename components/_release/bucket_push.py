@@ -75,8 +75,8 @@ def push_to_bucket(base: BucketPath, candidate: Candidate) -> Outcome:
     if model_digest != candidate.model_digest:
         raise UserError("The model does not change while it is pushed.", received=model_digest, remedy="Push again.")
     for _ in range(_ATTEMPTS):
-        settle(base)
         try:
+            settle(base)
             return push_contents(base, candidate, contents, pushed_digest)
         except DisturbedError as error:
             logger.info("Beginning anew: %s", error)

@@ -36,8 +36,8 @@ def in_turn(base: Base, do: Callable[[Entry | None], T], lock_seconds: float = L
             return do(recover(base))
     completed, disturbance = None, ""
     for _ in range(_ATTEMPTS):
-        completed = settle(base) or completed
         try:
+            completed = settle(base) or completed
             return do(completed)
         except DisturbedError as error:
             disturbance = str(error)

@@ -77,7 +77,8 @@ def named(server, base):
 def watch_configurations(server, base, approved):
     """Returns a list that gets what is wrong with any model configuration, found out the moment it is written.
 
-    Each version that it names is whole and approved. Each label names a version that servers had before, and have now.
+    Each version that it names is whole and approved. Each label names a version that servers had before, and have now; where it
+    moves, they still have the version that it named before.
     """
 
     def check(bucket, name):
@@ -89,7 +90,8 @@ def watch_configurations(server, base, approved):
         wrong.extend(f"version {version}" for version in versions if files_below(server, base, str(version)) not in approved)
         moved = {label: version for label, version in labels.items() if before[1].get(label) != version}
         wrong.extend(f"label {label}" for label, version in labels.items() if version not in versions)
-        wrong.extend(f"label {label} moved" for label, version in moved.items() if version not in before[0])
+        wrong.extend(f"label {label} moved to" for label, version in moved.items() if version not in before[0])
+        wrong.extend(f"label {label} moved from" for label in moved if before[1].get(label, versions[0]) not in versions)
         before[:] = versions, labels
 
     wrong, before = [], [*named(server, base)]
