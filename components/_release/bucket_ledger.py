@@ -181,8 +181,9 @@ def take_note_of_retired(base: BucketPath) -> None:
 
 def remove_leftovers(base: BucketPath) -> None:
     """Removes the objects of claims that were abandoned and of versions that are not kept."""
-    take_note_of_retired(base)
     entries = read_ledger(base)
+    if any(entry.kind == RETIRED for entry in entries):
+        take_note_of_retired(base)
     ends = {str(entry.payload["version"]): entry.kind for entry in entries if entry.kind in (PUSH_INTENT, PUSHED, ABANDONED)}
     retired = {str(version) for entry in entries if entry.kind == RETIRED for version in entry.payload["versions"]}
     for name in version_folders(base):
