@@ -36,10 +36,7 @@ from components._release.ledger import (
 )
 from components._release.lock import LOCK_SECONDS
 from components._release.releases import list_releases, live_release, live_version
-from components._release.store import (
-    CANDIDATES_DIR,
-    explain_write_errors,
-)
+from components._release.store import CANDIDATES_DIR, explain_write_errors
 from components._release.turns import in_turn
 from components._shared.times import from_text, to_people, to_text
 
