@@ -17,8 +17,8 @@ GATE = {"stage": "decide_release", "gate": "approval", "verdict": "pending", "re
 
 
 @pytest.fixture
-def sluice(project_dir, make_bucket, object_server):
-    """Returns a function that runs a command on a project with a bucket, and returns what it prints."""
+def sluice(request, project_dir, make_bucket, object_server):
+    """Returns a function that runs a command on a project with a bucket, or a folder, and returns what it prints."""
 
     def run(command, *arguments, version="", code=0):
         done = CliRunner(env={"COLUMNS": "200", "TERM": "dumb"}).invoke(
@@ -27,7 +27,7 @@ def sluice(project_dir, make_bucket, object_server):
         assert done.exit_code == code, (done.output, done.exception)
         return done.output
 
-    run.base = make_bucket("models/parcels")
+    run.base = project_dir / "served/parcels" if hasattr(request, "param") else make_bucket("models/parcels")
     file = project_dir / "project.yaml"
     file.write_text(file.read_text().replace("directory: served/parcels", f"directory: {run.base}\n  keep_versions: 2"))
     return run
@@ -56,6 +56,13 @@ def waiting(sluice, make):
     candidate, now = make("v4", "3", gates=[GATE]), datetime.datetime.now(datetime.UTC)
     request_approval(sluice.base, candidate, (now + datetime.timedelta(days=2)).isoformat(), now=now)
     return candidate.model_digest.removeprefix("sha256:")
+
+
+@pytest.mark.parametrize("sluice", ["folder"], indirect=True)
+def test_push_keeps_the_last_versions_of_a_folder_too(sluice, waiting):
+    sluice("approve", "--by", "Ada", "--reason", "Slices reviewed")
+    assert "Version 1, 2 is not kept any more.\n" in sluice("push")
+    assert sorted(path.name for path in sluice.base.glob("[0-9]*")) == ["3", "4"]
 
 
 def test_what_is_approved_is_pushed_and_the_last_versions_stay(sluice, waiting, object_server):
