@@ -11,7 +11,7 @@ from components._release.ledger import WITHDRAWN
 from components._release.promotion import begin_labels, verify_canary
 from components._release.releases import live_version
 from components._release.server_client import Server, check_all_reachable, make_servers
-from components._release.verification import verify_pushed
+from components._release.verification import verify_pushed, was_interrupted
 from components._release.waiting import Settled, list_requests, settle_waiting
 from components._shared.errors import UserError
 
@@ -97,12 +97,14 @@ def settle_verified(base: Base, verifier: Verifier | None, *, now: datetime.date
         now: The time.
 
     Raises:
-        UserError: As `settle_waiting`, or if something was approved and the server does not answer.
+        UserError: As `settle_waiting`, or if a server does not answer where something was approved, or a push died before its verification.
     """
     if verifier is None:
         return settle_waiting(base, now=now)
     if any(request.state is State.APPROVED for request in list_requests(base)):
         verifier.prepare(base)
+    elif was_interrupted(base):  # before the first version there is nobody to ask
+        check_all_reachable(verifier.servers)
     settled = settle_waiting(base, now=now)
     version, problem = verifier.verify(base)
     return [

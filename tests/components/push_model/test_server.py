@@ -198,6 +198,9 @@ def test_push_that_died_before_its_verification_is_verified_by_the_next(run_push
         patch.setattr(verifier, "verify_pushed", lambda base, servers: ("", ""))
         run_push(3, url, said=9)
     assert live_version(base) == "2"
+    with pytest.raises(UserError, match=r"does not answer.*Nothing was changed"):
+        run_push(4, f"http://127.0.0.1:{_free_port()}", decision={"approved": False})
+    assert live_version(base) == "2"
     result = run_push(4, url, decision={"approved": False})
     assert (result.pushed, live_version(base), _kinds(base)[-1]) == (False, "1", "withdrawn")
 
