@@ -97,7 +97,8 @@ def settle_verified(base: Base, verifier: Verifier | None, *, now: datetime.date
         now: The time.
 
     Raises:
-        UserError: As `settle_waiting`, or if a server does not answer where something was approved, or a push died before its verification.
+        UserError: As `settle_waiting`, or if a server does not answer where something was approved, or a push died before its
+            verification.
     """
     if verifier is None:
         return settle_waiting(base, now=now)
