@@ -99,6 +99,10 @@ def _read_rows(inputs: list[InputFile], features: Mapping[str, pa.DataType], sou
     types = plan_columns(names, features, source, rule)
     tables = [read_table(file.path, source, types) for file in inputs]
     rows = Rows(table=pa.concat_tables(tables), inputs=inputs, counts=[part.num_rows for part in tables], source=source)
+    if source.row_number:
+        rows = dataclasses.replace(
+            rows, table=rows.table.append_column(source.row_number, pa.array(range(rows.table.num_rows)))
+        )
     rows = with_label(rows, features[source.label.name])
     check_keys(rows, tuple(dict.fromkeys((*source.row_key, *rule.key))))
     return rows
@@ -159,6 +163,7 @@ def _describe(
             for name in SPLITS
         },
         "columns": columns,
+        "column_names": {name: rows.source.original(name) for name in columns if rows.source.original(name) != name},
         "label": label.name,
         "label_kind": label.kind.value,
         "label_classes": list(label.classes),

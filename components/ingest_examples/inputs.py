@@ -117,15 +117,19 @@ def plan_columns(
             raise UserError("A file names each column once.", received=f"{path} with {', '.join(repeated)} repeated")
     label = source.label
     wanted = {name: kind for name, kind in features.items() if name != label.name}
-    needed = dict.fromkeys((*source.row_key, *splits.key), pa.string())
+    keys = [name for name in (*source.row_key, *splits.key) if name != source.row_number]
+    needed = dict.fromkeys(keys, pa.string())
     needed[label.source] = _label_type(label, features[label.name])
-    present = {name for name in (*wanted, *needed) if _is_present(name, names)}
+    present = {name for name in (*wanted, *needed) if _is_present(name, names, source)}
     if missing := [name for name in needed if name not in present]:
         raise UserError(
             "The row key, the split key and the label are columns of the data.",
-            received=f"no column {', '.join(missing)} in {_name_files(names)}, which has {_name_columns(names)}",
+            received=f"no column {', '.join(map(source.original, missing))} in {_name_files(names)}, "
+            f"which has {_name_columns(names, source)}",
             remedy="Deliver the column, or mend `source` (its `delimiter` too) and `splits` in project.yaml.",
         )
+    if source.row_number and any(source.row_number in columns for columns in names.values()):
+        raise UserError("`source.row_number` names no column of the data.", received=source.row_number, remedy="Rename it.")
     if label.source != label.name and any(label.name in columns for columns in names.values()):
         raise UserError(
             f"A label derived from {label.column!r} is not a column of the data as well.",
@@ -142,20 +146,20 @@ def _label_type(label: Label, kind: pa.DataType) -> pa.DataType:
     return pa.float64() if label.above is not None else kind
 
 
-def _is_present(name: str, names: Mapping[Path, list[str]]) -> bool:
+def _is_present(name: str, names: Mapping[Path, list[str]], source: Source) -> bool:
     without = [path for path, columns in names.items() if name not in columns]
     if without and len(without) < len(names):
         raise UserError(
             "A column is in all input files or in none.",
-            received=f"no column {name} in {_name_files(without)}",
+            received=f"no column {source.original(name)} in {_name_files(without)}",
             remedy="Deliver these files again, or leave them out.",
         )
     return not without
 
 
-def _name_columns(names: Mapping[Path, list[str]]) -> str:
+def _name_columns(names: Mapping[Path, list[str]], source: Source) -> str:
     """Returns the columns of the first file: a wrong delimiter or a blank in the header shows in them."""
-    columns = next(iter(names.values()))
+    columns = [source.original(name) for name in next(iter(names.values()))]
     return ", ".join(repr(name) for name in columns[:5]) + (f" and {len(columns) - 5} more" if len(columns) > 5 else "")
 
 

@@ -40,7 +40,9 @@ def _make_label(rows: Rows, label: Label, kind: pa.DataType) -> pa.ChunkedArray:
     values = rows.table[label.source]
     if pa.types.is_string(values.type) != label.is_text:
         wanted = "a text" if label.is_text else "a number"
-        raise UserError(f"The column {label.source!r} that the label is derived from is {wanted}.", received=values.type)
+        raise UserError(
+            f"The column {rows.source.describe(label.source)} that the label is derived from is {wanted}.", received=values.type
+        )
     if label.classes:
         positions = pc.index_in(values, value_set=pa.array(label.classes, pa.string()))
         _check_classes(rows, label, pc.and_(values.is_valid(), pc.is_null(positions)))
@@ -88,7 +90,7 @@ def _check_classes(rows: Rows, label: Label, unknown: pa.ChunkedArray) -> None:
     more = f" and {len(found) - _MOST_NAMED:,} more" if len(found) > _MOST_NAMED else ""
     first = rows.locate(pc.index(unknown, True).as_py())
     raise UserError(
-        f"The column {label.source!r} holds classes of the label only: {', '.join(label.classes)}.",
+        f"The column {rows.source.describe(label.source)} holds classes of the label only: {', '.join(label.classes)}.",
         received=f"{count:,} rows with {len(found):,} other values, {named}{more}; the first in {first}",
         remedy="Add the class to `source.label.classes` in project.yaml, mend the rows, or list the text in `null_values`.",
     )

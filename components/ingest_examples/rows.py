@@ -35,7 +35,7 @@ class Rows:
         row = position - int(ends[index]) + self.counts[index]
         path = self.inputs[index].path
         if self.source.format == CSV:
-            return f"{path}, line {find_line(path, self.source.delimiter, row)}"
+            return f"{path}, line {find_line(path, self.source, row)}"
         return f"{path}, row {row + 1}"
 
 
@@ -49,7 +49,7 @@ def check_keys(rows: Rows, columns: tuple[str, ...]) -> None:
         missing = find_missing(rows.table[name])
         if missing.any():
             raise UserError(
-                f"The column {name!r} of a key has a value in every row.",
+                f"The column {rows.source.describe(name)} of a key has a value in every row.",
                 received=f"{missing.sum()} rows without one, the first in {rows.locate(int(missing.argmax()))}",
                 remedy="Mend the rows, or choose another key.",
             )
@@ -75,10 +75,12 @@ def drop_without_label(rows: Rows, kept: np.ndarray) -> np.ndarray:
     if missing.any() and not label.column:
         first = int(kept[missing].min())
         raise UserError(
-            f"Every row has a label in the column {label.name!r}.",
+            f"Every row has a label in the column {rows.source.describe(label.name)}.",
             received=f"{missing.sum()} rows without one, the first in {rows.locate(first)}",
             remedy="Mend or remove the rows.",
         )
     if missing.all():
-        raise UserError("Some rows have a label.", received=f"no value in {label.source!r} of {len(kept)} rows")
+        raise UserError(
+            "Some rows have a label.", received=f"no value in {rows.source.describe(label.source)} of {len(kept)} rows"
+        )
     return kept[~missing]

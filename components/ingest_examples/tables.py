@@ -16,15 +16,15 @@ _BLOCK_BYTES = 4 << 20
 
 
 def read_names(path: Path, source: Source) -> list[str]:
-    """Returns the columns of a file.
+    """Returns the columns of a file, by the names that the source gives them.
 
     Raises:
         UserError: If the file is empty, or no file of the source's format.
     """
-    names = _csv_names(path, source.delimiter) if source.format == CSV else _parquet_names(path)
+    names = _csv_names(path, source) if source.format == CSV else _parquet_names(path)
     if not names:
         raise UserError("Every input file names its columns.", received=f"{path}, which is empty")
-    return names
+    return [source.columns.get(name, name) for name in names]
 
 
 def read_table(path: Path, source: Source, types: Mapping[str, pa.DataType]) -> pa.Table:
@@ -38,18 +38,20 @@ def read_table(path: Path, source: Source, types: Mapping[str, pa.DataType]) -> 
     Raises:
         UserError: If a value is not of its column's type, a row has too few or too many fields, or there is no row.
     """
-    table = _read_csv(path, source, types) if source.format == CSV else _read_parquet(path, types)
+    # Read by the file's own names, so that what is said of a value speaks of them.
+    own = {source.original(name): kind for name, kind in types.items()}
+    table = _read_csv(path, source, own) if source.format == CSV else _read_parquet(path, own)
     if table.num_rows == 0:
         raise no_rows(path)
-    return table
+    return table.rename_columns(list(types))
 
 
-def _csv_names(path: Path, delimiter: str) -> list[str]:
+def _csv_names(path: Path, source: Source) -> list[str]:
     try:
-        with open_text(path) as text:
-            return next((record for record in csv.reader(text, delimiter=delimiter) if record), [])
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise explain_csv(path, delimiter, (), {}, error) from error
+        with open_text(path, source.encoding) as text:
+            return next((record for record in csv.reader(text, delimiter=source.delimiter) if record), [])
+    except (UnicodeError, csv.Error, OSError) as error:
+        raise explain_csv(path, source, {}, error) from error
 
 
 def _parquet_names(path: Path) -> list[str]:
@@ -65,14 +67,18 @@ def _read_csv(path: Path, source: Source, types: Mapping[str, pa.DataType]) -> p
     try:
         table = pa_csv.read_csv(
             path,
-            read_options=pa_csv.ReadOptions(block_size=_BLOCK_BYTES),
+            read_options=pa_csv.ReadOptions(block_size=_BLOCK_BYTES, encoding=source.encoding),
             parse_options=pa_csv.ParseOptions(delimiter=source.delimiter, newlines_in_values=True),
             convert_options=pa_csv.ConvertOptions(
-                column_types=wide, include_columns=list(wide), null_values=source.null_values, strings_can_be_null=True
+                column_types=wide,
+                include_columns=list(wide),
+                null_values=source.null_values,
+                strings_can_be_null=True,
+                decimal_point=source.decimal_point,
             ),
         )
-    except (pa.ArrowException, OSError) as error:
-        raise explain_csv(path, source.delimiter, source.null_values, wide, error) from error
+    except (pa.ArrowException, OSError, UnicodeError) as error:
+        raise explain_csv(path, source, wide, error) from error
     return table.cast(pa.schema(list(types.items())))
 
 

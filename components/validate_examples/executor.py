@@ -89,6 +89,8 @@ def validate_examples(
         computed = {split: read_statistics(statistics, split) for split in SPLITS}
         protos, findings = _validate(computed, curated, live)
         findings += _check(computed, curated, manifest, bounds)
+        columns = manifest.get("column_names", {})
+        findings = [dataclasses.replace(finding, column=columns.get(finding.feature, "")) for finding in findings]
         distances = drift.drift_rows(protos[TRAIN])
         measurements = [*_row_measurements(computed, bounds, findings), *(row.measurement() for row in distances)]
         gate = _judge(findings, measurements, bounds)

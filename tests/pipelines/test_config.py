@@ -29,6 +29,10 @@ def test_values_reach_the_stages_as_they_were_written(project_dir):
         "format": "csv",
         "null_values": ["", "NA"],
         "delimiter": ",",
+        "encoding": "utf-8",
+        "decimal_point": ".",
+        "columns": {},
+        "row_number": "",
         "row_key": ["parcel"],
         "label": {"name": "late", "column": "delay", "above": 15.0},
     }
