@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError, to_jsonable_python
 
 from components._release.base import Base
 from components._shared import source
-from components._shared.artifacts import FEATURES_FILE, MODEL_FILE, SCHEMA_FILE
+from components._shared.artifacts import FEATURES_FILE, MODEL_FILE, PROJECT_FILE, SCHEMA_FILE
 from components._shared.digest import digest_code, digest_file
 from components._shared.errors import UserError
 from components._shared.policy import DEADLINE_HOURS, LEAST_REQUESTS, Policy, is_batch_size, policy_to_json, read_policy
@@ -27,8 +27,6 @@ from pipelines.fairness import BOUNDS, problems_of_fairness
 from pipelines.rules import problems_of_label, problems_of_rules
 from pipelines.serving_dir import problems_of_serving, resolve_serving_dir
 from pipelines.yaml_reader import read_yaml
-
-PROJECT_FILE = "project.yaml"
 
 _CHECKED = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 _STRICT = pydantic.ConfigDict(**_CHECKED, frozen=True)

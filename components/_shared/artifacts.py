@@ -20,8 +20,13 @@ decision.json, model_card.md, and statistics/ as the artifact; verification.json
 TRAIN, EVAL, TEST = "train", "eval", "test"
 SPLITS = (TRAIN, EVAL, TEST)
 
-FEATURES_FILE, MODEL_FILE = "features.py", "model.py"
-"""A project's code."""
+PROJECT_FILE, FEATURES_FILE, MODEL_FILE = "project.yaml", "features.py", "model.py"
+"""A project's configuration and its code."""
+
+DRAFT_FILE = "draft.json"
+"""What draft_schema decided about the columns of a new project, for draft_project."""
+DRAFT_NOTES_FILE = "notes.json"
+"""What draft_project has to say of the bounds."""
 
 MANIFEST_FILE = "manifest.json"
 STATISTICS_FILE = "FeatureStats.pb"

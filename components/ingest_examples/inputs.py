@@ -112,11 +112,12 @@ def plan_columns(
         UserError: If a file names a column twice, or a column is missing from some files, or one that keys or label need
             from all of them.
     """
-    for path, columns in names.items():
-        if repeated := [name for name, count in Counter(columns).items() if count > 1]:
-            raise UserError("A file names each column once.", received=f"{path} with {', '.join(repeated)} repeated")
     label = source.label
     wanted = {name: kind for name, kind in features.items() if name != label.name}
+    read = {*wanted, *source.row_key, *splits.key, label.name, label.source}
+    for path, columns in names.items():
+        if repeated := [name for name, count in Counter(columns).items() if count > 1 and name in read]:
+            raise UserError("A file names each column once.", received=f"{path} with {', '.join(repeated)} repeated")
     keys = [name for name in (*source.row_key, *splits.key) if name != source.row_number]
     needed = dict.fromkeys(keys, pa.string())
     needed[label.source] = _label_type(label, features[label.name])
