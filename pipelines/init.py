@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from components._shared.artifacts import DRAFT_FILE, DRAFT_NOTES_FILE
+from components._shared.artifacts import DRAFT_FILE, DRAFT_NOTES_FILE, SPLITS
 from components._shared.digest import digest_contents, digest_file
 from components._shared.documents import read_object
 from components._shared.errors import UserError
@@ -103,7 +103,7 @@ def _draft(data: Path, label: str, kind: str, salt: str, draft: Path) -> None:
     """Writes the draft and, as `sluice run` will, examples by it."""
     _run("draft_schema", "--data", str(data), "--label", label, "--kind", kind, "--draft", str(draft))
     document = read_object(draft / DRAFT_FILE)
-    file = {"path": str(data), "span": 0, "size": data.stat().st_size, "sha256": digest_file(data)}
+    file: dict[str, Any] = {"path": str(data), "span": 0, "size": data.stat().st_size, "sha256": digest_file(data)}
     _run(
         "ingest_examples",
         *("--schema", str(draft), "--files", json.dumps([file]), "--fingerprint", digest_contents([file["sha256"]])),
@@ -137,7 +137,7 @@ def _show(project: Project, document: dict[str, Any], notes: dict[str, Any], con
         cells = [escape(" ".join(text.split())) for text in (column, item["role"], item["why"])]
         table.add_row(*cells, style=_STYLES.get(item["role"]))
     console.print(table, highlight=False)
-    rows = ", ".join(f"{count:,} {split}" for split, count in notes["rows"].items())
+    rows = ", ".join(f"{notes['rows'][split]:,} {split}" for split in SPLITS)
     _say(console, "Rows", f"{rows}; {document['why_keys']}")
     for note in notes["notes"]:
         _say(console, "Bounds", note)

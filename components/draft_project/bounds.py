@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class Bound:
 
 
 def choose_bound(quick: Quick, kind: LabelKind) -> Bound:
-    """Returns the bound halfway from guessing to the quick linear model, or two standard errors off the latter if that is wider.
+    """Returns a bound halfway from guessing to the quick linear model, or two standard errors off the latter if that is wider.
 
     It never lies beyond guessing: a model that is no better than that has no place in a server.
 
@@ -71,7 +72,7 @@ def choose_margin(quick: Quick, kind: LabelKind) -> tuple[float, str]:
     return _rounded(max(0.01, 1.5 * quick.error), up=True), f"{why}; its unit is that of the metric"
 
 
-def choose_training(rows: int) -> dict[str, object]:
+def choose_training(rows: int) -> dict[str, Any]:
     """Returns the settings of training for a number of rows: some twenty steps per epoch at least, and more epochs for few."""
     batch_size = int(2 ** np.clip(math.floor(math.log2(max(rows, 1) / 20)), 4, 10))
     small = rows < 2_000

@@ -34,6 +34,7 @@ _OTHER_METRICS = {
     LabelKind.MULTICLASS: ("SparseCategoricalCrossentropy",),
     LabelKind.NUMERIC: ("RootMeanSquaredError", "MeanLabel", "MeanPrediction"),
 }
+_LABEL_KEYS = ("name", "column", "kind", "above", "positive", "classes")
 _MOST_SLICES, _MOST_GROUPS = 3, 10
 _WIDE = 40
 _FEW_POSITIVE = 5
@@ -81,6 +82,7 @@ def _settings(document: dict[str, Any], quick: Quick, kind: LabelKind, rows: dic
         "summary": f"Predicts {columns[0]['original']} from {len(used)} columns of {document['rows']:,} rows",
         "source": source,
         "label": source["label"]["name"],
+        "label_settings": {key: source["label"][key] for key in _LABEL_KEYS if key in source["label"]},
         "label_why": columns[0]["why"],
         "kind": kind.value,
         "split_key": document["split_key"],

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*", re.ASCII)
 _WORDS_OF_YAML = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
-_LINE = 88
+_LINE, _WIDTH = 88, 120
 
 
 def render(template: str, **context: Any) -> str:
@@ -23,7 +24,8 @@ def render(template: str, **context: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"yaml": to_yaml, "quoted": quote, "python": to_python, "line": to_line, "plain": to_plain}
+    environment.filters |= {"yaml": to_yaml, "quoted": quote, "plain": to_plain, "python": to_python}
+    environment.filters |= {"line": to_line, "comment": to_comment}
     return environment.get_template(template).render(**context)
 
 
@@ -51,6 +53,11 @@ def to_plain(value: float) -> str:
 def to_line(text: str) -> str:
     """Returns a text as one line for a comment."""
     return "".join(character if character.isprintable() else " " for character in " ".join(text.split()))
+
+
+def to_comment(text: str) -> str:
+    """Returns a text as lines of a comment."""
+    return "\n".join(textwrap.wrap(to_line(text), _WIDTH, initial_indent="# ", subsequent_indent="# "))
 
 
 def to_python(value: Any) -> str:

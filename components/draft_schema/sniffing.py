@@ -105,11 +105,11 @@ def _can_decode(data: bytes, encoding: str) -> bool:
 def _find_delimiter(text: str) -> str:
     """Returns the delimiter under which most of the first rows have as many fields as the header, and that is many."""
 
-    def score(delimiter: str) -> tuple[bool, int]:
+    def score(delimiter: str) -> tuple[bool, bool, int]:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         widths = [len(record) for _, record in zip(range(_HEAD_RECORDS), filter(None, reader), strict=False)]
-        alike = sum(width == widths[0] for width in widths) if widths else 0
-        return alike * 10 >= len(widths) * 9, widths[0] if widths else 0
+        first = widths[0] if widths else 0
+        return first > 1, widths.count(first) * 10 >= len(widths) * 9, first
 
     csv.field_size_limit(2**31 - 1)
     return max(_DELIMITERS, key=score)
