@@ -104,6 +104,7 @@ def _settings(document: dict[str, Any], quick: Quick, kind: LabelKind, rows: dic
         "margin": margin,
         "margin_why": margin_why,
         "calibration_rows": min(100, rows["test"] // 2),
+        "max_p99_ms": 500 if len(used) > _WIDE else 250,
         "robustness_rows": 100 if len(used) > _WIDE else 500,
     }
 
@@ -141,6 +142,10 @@ def _model(document: dict[str, Any], kind: LabelKind) -> dict[str, Any]:
 def _notes(quick: Quick, bound: bounds.Bound, kind: LabelKind, rows: dict[str, int]) -> list[str]:
     """Returns what a reader should know of the bounds before the first run."""
     notes = [bound.why]
+    if quick.linear > 0.98 and kind is not LabelKind.NUMERIC:
+        notes.append(
+            "That is nearly perfect: look for columns that are known only after the label, which together give it away."
+        )
     if not bound.has_skill:
         notes.append("The columns may tell little of the label, or not in a linear way: expect the first run to say no.")
     if kind is LabelKind.BINARY and min(quick.mean, 1 - quick.mean) * rows["test"] < _FEW_POSITIVE:

@@ -41,8 +41,9 @@ def to_yaml(value: Any) -> str:
 
 
 def quote(text: str) -> str:
-    """Returns a text in double quotes, which YAML reads as JSON does; with escapes where a character cannot be printed."""
-    return json.dumps(text, ensure_ascii=not text.isprintable())
+    """Returns a text in double quotes, with YAML's escapes where a character cannot be printed."""
+    written = json.dumps(text, ensure_ascii=False)
+    return "".join(character if character.isprintable() else f"\\U{ord(character):08X}" for character in written)
 
 
 def to_plain(value: float) -> str:

@@ -26,7 +26,7 @@ from components.draft_schema.sniffing import Writing, sniff
 
 logger = logging.getLogger(__name__)
 
-LEAST_ROWS = 50
+_LEAST_ROWS = 50
 _MOST_TEXTS = 5
 
 
@@ -72,8 +72,8 @@ def draft(*, data: str, label: str, kind: str, folder: str) -> None:
 
 def _check_rows(label: DraftLabel, original: str) -> None:
     rows = int(np.isfinite(label.target).sum())
-    if rows < LEAST_ROWS:
-        rule = f"A table has at least {LEAST_ROWS} rows with a label: some to train on, some to select, some to judge by."
+    if rows < _LEAST_ROWS:
+        rule = f"A table has at least {_LEAST_ROWS} rows with a label: some to train on, some to select, some to judge by."
         raise UserError(rule, received=f"{rows} with one in {original!r}")
 
 
@@ -101,7 +101,7 @@ def _judge(item: Decision, values: pa.ChunkedArray, target: np.ndarray, kind: La
     strength = max(missing, known)
     if is_leak(missing, 2, kind) or is_leak(known, item.distinct, kind):
         why = f"leakage: alone it tells {_share(strength)} of the label, so it is probably known only after it"
-        return dataclasses.replace(item, role=Role.LEFT_OUT, why=why)
+        return dataclasses.replace(item, role=Role.LEFT_OUT, why=why, is_leak=True)
     if strength >= SUSPECT:
         return dataclasses.replace(item, why=f"{item.why}; alone it tells {_share(strength)} of the label: known in time?")
     return item

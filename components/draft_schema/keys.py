@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from components.draft_schema.columns import Column
-from components.draft_schema.roles import Decision, Role
+from components.draft_schema.roles import Decision
 
 _MOST_COLUMNS = 4
 _LEAST_DISTINCT = 0.9
@@ -42,7 +42,7 @@ def choose_keys(columns: Sequence[Column], decisions: Sequence[Decision], rows: 
         decisions: What each of them is for.
         rows: Number of rows.
     """
-    if names := [decision.name for decision in decisions if decision.is_unique and decision.why == "names each row"]:
+    if names := [decision.name for decision in decisions if decision.is_unique]:
         return Keys(row_key=(names[0],), split_key=(names[0],), row_number="", why=f"{names[0]} names each row")
     number = _free_name("row_number", {decision.name for decision in decisions})
     entities = [item for item in decisions if item.is_entity and item.distinct >= _LEAST_ENTITIES]
@@ -76,7 +76,7 @@ def _find_columns(columns: Sequence[Column], decisions: Sequence[Decision], rows
     usable = [
         (decision, column)
         for decision, column in zip(decisions, columns, strict=True)
-        if decision.role is not Role.LEFT_OUT and decision.missing == 0 and column.kind in ("INT", "BYTES")
+        if decision.missing == 0 and column.kind in ("INT", "BYTES") and not decision.is_leak
     ]
     usable.sort(key=lambda item: -item[0].distinct)
     codes, chosen = np.zeros(rows, np.int64), list[str]()

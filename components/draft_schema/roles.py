@@ -51,6 +51,7 @@ class Decision:
         date: How its dates are written.
         is_unique: Whether it names rows: no value is missing or there twice.
         is_entity: Whether it names something that several rows are about.
+        is_leak: Whether it gives the label away.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Decision:
     date: DateForm | None = None
     is_unique: bool = False
     is_entity: bool = False
+    is_leak: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Returns the decision as a JSON object."""

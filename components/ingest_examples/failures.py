@@ -135,7 +135,7 @@ def _explain_value(path: Path, source: Source, types: Mapping[str, pa.DataType])
     for name, kind in types.items():
         values = pc.utf8_trim_whitespace(texts[name])
         if source.decimal_point == "," and pa.types.is_floating(kind):
-            values = pc.replace_substring(values, ",", ".")
+            values = pc.replace_substring(pc.replace_substring(values, ".", "?"), ",", ".")
         row = find_first_failure(values, kind)
         if row is not None:
             return UserError(
