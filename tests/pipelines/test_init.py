@@ -24,7 +24,8 @@ def test_an_unknown_label_is_one_message_and_nothing_is_left_behind(init, tmp_pa
     with pytest.raises(UserError) as raised:
         init(label="nope")
     assert str(raised.value) == (
-        "The label is a column of the data, named by --label. Received: 'nope'. The columns: 'age', 'job'. Likely labels: 'job'."
+        "The label is a column of the data, named by --label. Received: 'nope'. "
+        "The columns: 'age', 'job'. Likely labels: 'job'."
     )
     assert list((tmp_path / "projects").iterdir()) == []
 
