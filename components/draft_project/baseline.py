@@ -124,7 +124,7 @@ def _design(train: pa.Table, evaluation: pa.Table, features: Sequence[Feature]) 
 
 
 def _numbers(train: pa.ChunkedArray, evaluation: pa.ChunkedArray) -> list[np.ndarray]:
-    values = [column.cast(pa.float64()).to_numpy() for column in (train, evaluation)]
+    values = [column.cast(pa.float64(), safe=False).to_numpy() for column in (train, evaluation)]
     finite = values[0][np.isfinite(values[0])]
     mean, deviation = (finite.mean(), finite.std() or 1.0) if len(finite) else (0.0, 1.0)
     z_scores = [np.clip(np.nan_to_num((column - mean) / deviation, nan=0.0), -_FARTHEST, _FARTHEST) for column in values]

@@ -113,7 +113,7 @@ def _numeric(column: Column, values: pa.ChunkedArray, settings: dict[str, Any]) 
     if pa.types.is_string(values.type):
         received = f"texts in {column.original!r}, such as {values.drop_null()[0].as_py()!r}"
         raise UserError("A numeric label is a column of numbers.", received=received, remedy="Mend them, or name another kind.")
-    target = values.cast(pa.float64()).to_numpy()
+    target = values.cast(pa.float64(), safe=False).to_numpy()
     why = "a number"
     return DraftLabel(
         settings={**settings, "kind": "numeric"}, kind=LabelKind.NUMERIC, feature_type="FLOAT", target=target, why=why

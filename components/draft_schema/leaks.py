@@ -61,7 +61,7 @@ def _to_bins(values: pa.ChunkedArray) -> np.ndarray:
     distinct = pc.unique(values.drop_null())
     if pa.types.is_string(values.type) or len(distinct) <= _FEW_VALUES:
         return pc.fill_null(pc.add(pc.index_in(values, value_set=distinct), 1), 0).to_numpy().astype(np.int64)
-    numbers = values.cast(pa.float64()).to_numpy()
+    numbers = values.cast(pa.float64(), safe=False).to_numpy()
     missing = np.isnan(numbers)
     bins = max(2, min(_BINS, len(numbers) // _LEAST_ROWS_PER_BIN))
     edges = np.unique(np.quantile(numbers[~missing], np.linspace(0, 1, bins + 1)[1:-1]))

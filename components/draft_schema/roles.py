@@ -31,6 +31,7 @@ _MOST_MISSING = 0.95
 _FEW_VALUES, _ROWS_PER_VALUE = 20, 10
 _LEAST_WORDS = 4
 _MOST_ROWS_PER_ENTITY = 20
+_WITH_UNIT, _MOST_WITH_UNIT = r"^[^\pL\d]{0,3}\d[\d.,' ]*\s?\D{0,3}$", 0.9
 _PROTECTED_WORDS = {"sex", "age", "birth", "dob", "native", "nationality", "national", "citizen", "citizenship", "foreign"}
 _PROTECTED_WORDS |= {"foreigner", "immigrant", "caste", "tribe", "veteran", "pregnant", "pregnancy", "sexuality", "faith"}
 _PROTECTED_BEGINNINGS = ("race", "racial", "gender", "ethnic", "relig", "disab", "handicap", "marital", "married")
@@ -127,6 +128,8 @@ def _decide_text(column: Column, known: dict[str, Any], distinct: pa.Array, rows
         return Decision(**known, role=Role.CATEGORY, why=f"{count:,} different texts")
     if pc.mean(pc.count_substring_regex(distinct, r"\S+")).as_py() >= _LEAST_WORDS:
         return Decision(**known, role=Role.TEXT, why=f"{count:,} different texts of several words")
+    if pc.mean(pc.match_substring_regex(distinct, _WITH_UNIT).cast(pa.int64())).as_py() >= _MOST_WITH_UNIT:
+        return Decision(**known, role=Role.LEFT_OUT, why="numbers with signs or units: clean them to use them")
     if count == present == rows:
         return Decision(**known, role=Role.LEFT_OUT, why="a different text in each row: it names them", is_unique=True)
     return Decision(**known, role=Role.LEFT_OUT, why=f"{count:,} different texts, too many to learn from")

@@ -46,7 +46,7 @@ def draft_schema(columns: Mapping[str, Column], decisions: Sequence[Decision], l
 
 
 def _cast(values: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-    return values.cast(kind) if not pa.types.is_float32(kind) else values.cast(pa.float64()).cast(kind, safe=False)
+    return values.cast(kind) if not pa.types.is_float32(kind) else values.cast(pa.float64(), safe=False).cast(kind, safe=False)
 
 
 def _curate(feature: schema_pb2.Feature, item: Decision, values: pa.ChunkedArray) -> None:

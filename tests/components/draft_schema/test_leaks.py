@@ -26,6 +26,10 @@ def test_a_copy_tells_all_and_noise_nothing(target, kind):
     assert not is_leak(noise, ROWS, kind)
 
 
+def test_whole_numbers_beyond_the_exact_ones_of_a_float_are_measured():
+    assert alone([10**17 + 3 * number for number in range(ROWS)], BINARY, LabelKind.BINARY) < 0.15
+
+
 def test_a_code_of_texts_for_each_row_tells_nothing():
     assert alone([f"n{number}" for number in range(ROWS)], BINARY, LabelKind.BINARY) < 0.15
 

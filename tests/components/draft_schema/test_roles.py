@@ -36,6 +36,7 @@ def repeated(count, rows=ROWS):
         ("zone id", repeated(6), Role.CATEGORY, "6 names of something"),
         ("sold_on", [f"2024-01-{1 + number:02d}" for number in repeated(28)], Role.DATE, "dates"),
         ("note", [f"the quick brown fox number {number} ran" for number in range(ROWS)], Role.TEXT, "several words"),
+        ("cost", [f"$1,{number}.50" for number in range(ROWS)], Role.LEFT_OUT, "signs or units"),
         ("flat", [3] * ROWS, Role.LEFT_OUT, "one value only"),
         ("void", [None] * (ROWS - 1) + [1.5], Role.LEFT_OUT, "one value only"),
         ("nothing", pa.nulls(ROWS, pa.string()), Role.LEFT_OUT, "no values"),
