@@ -86,7 +86,7 @@ def _settings(document: dict[str, Any], quick: Quick, kind: LabelKind, rows: dic
         "label_why": columns[0]["why"],
         "kind": kind.value,
         "split_key": document["split_key"],
-        "keys_why": document["why_keys"][:1].upper() + document["why_keys"][1:],
+        "keys_why": document["why_keys"],
         "shares": document["shares"],
         "rows": rows,
         "training": bounds.choose_training(rows[TRAIN]),

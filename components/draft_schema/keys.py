@@ -34,27 +34,32 @@ class Keys:
 def choose_keys(columns: Sequence[Column], decisions: Sequence[Decision], rows: int) -> Keys:
     """Chooses keys that stay valid when features are edited, and under which no row is lost.
 
-    The first that the data allows: a column that names rows; what rows are about, which goes to one split whole; a few
-    columns that tell nearly all rows apart, so that equal rows are never both trained and tested on; the numbers of the rows.
+    Rows are named by a column that does, or by their numbers. They are split by the first of these that there is: what several
+    rows are about, which goes to one split whole; what names rows; a few columns that tell nearly all rows apart, so that equal
+    rows are never both trained and tested on; the numbers of the rows.
 
     Args:
         columns: The columns other than the label.
         decisions: What each of them is for.
         rows: Number of rows.
     """
-    if names := [decision.name for decision in decisions if decision.is_unique]:
-        return Keys(row_key=(names[0],), split_key=(names[0],), row_number="", why=f"{names[0]} names each row")
-    number = _free_name("row_number", {decision.name for decision in decisions})
+    names = [decision.name for decision in decisions if decision.is_unique]
+    number = "" if names else _free_name("row_number", {decision.name for decision in decisions})
+    row_key = (names[0] if names else number,)
+    split_key, why = _choose_split_key(columns, decisions, rows)
+    if names and not any(decision.is_entity and decision.name in split_key for decision in decisions):
+        split_key, why = row_key, f"{names[0]} names each row"
+    return Keys(row_key=row_key, split_key=split_key or row_key, row_number=number, why=why)
+
+
+def _choose_split_key(columns: Sequence[Column], decisions: Sequence[Decision], rows: int) -> tuple[tuple[str, ...], str]:
     entities = [item for item in decisions if item.is_entity and item.distinct >= _LEAST_ENTITIES]
     if entities:
-        entity = min(entities, key=lambda item: item.distinct)
-        why = f"all rows of one {entity.name} go to the same split"
-        return Keys(row_key=(number,), split_key=(entity.name,), row_number=number, why=why)
+        entity = min(entities, key=lambda item: item.distinct).name
+        return (entity,), f"all rows of one {entity} go to the same split"
     if split_key := _find_columns(columns, decisions, rows):
-        why = "these columns tell nearly all rows apart, so rows that are alike go to the same split"
-        return Keys(row_key=(number,), split_key=split_key, row_number=number, why=why)
-    why = "no columns tell the rows apart, so the number of a row in the file names it"
-    return Keys(row_key=(number,), split_key=(number,), row_number=number, why=why)
+        return split_key, "these columns tell nearly all rows apart, so rows that are alike go to the same split"
+    return (), "no columns tell the rows apart, so the number of a row in the file names it"
 
 
 def choose_shares(rows: int) -> dict[str, float]:

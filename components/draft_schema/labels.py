@@ -151,7 +151,7 @@ def _binary(column: Column, values: pa.ChunkedArray, settings: dict[str, Any], d
     else:
         low, high = sorted(named)
         target = pc.equal(values, high)
-        why = f"two numbers; 1 is {high:g}"
+        why = "0 and 1" if (low, high) == (0, 1) else f"two numbers; 1 is {high:g}"
         if (low, high) != (0, 1) or not pa.types.is_integer(values.type) or values.null_count:
             settings = {"name": settings["name"], "column": settings["name"], "above": (low + high) / 2}
     return DraftLabel(

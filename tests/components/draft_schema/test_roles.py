@@ -64,6 +64,11 @@ def test_rows_about_one_thing_go_to_one_split():
     assert (keys.row_key, keys.split_key, keys.row_number) == (("row_number",), ("patient_id",), "row_number")
 
 
+def test_rows_with_a_name_of_their_own_are_split_by_what_they_are_about_all_the_same():
+    keys = keys_of(order_id=range(ROWS), customer_id=repeated(150))
+    assert (keys.row_key, keys.split_key, keys.row_number) == (("order_id",), ("customer_id",), "")
+
+
 def test_a_few_columns_tell_rows_apart_and_no_row_is_lost():
     keys = keys_of(a=repeated(50), b=[number // 50 for number in range(ROWS)], c=repeated(2))
     assert (keys.row_key, keys.split_key) == (("row_number",), ("a", "b"))
