@@ -10,6 +10,8 @@ from components._shared.label import LabelKind
 from components.draft_project.baseline import Quick, best_threshold
 
 _RARE = 0.3
+_ONE_SIDED = 1.645
+"""Quantile of the normal distribution at 0.95."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,7 +36,8 @@ class Bound:
 def choose_bound(quick: Quick, kind: LabelKind) -> Bound:
     """Returns a bound halfway from guessing to the quick linear model, or two standard errors off the latter if that is wider.
 
-    It never lies beyond guessing: a model that is no better than that has no place in a server.
+    It asks at least for what guessing reaches with a probability of 5 %, as far as a model can be expected to: one that is no
+    better than guessing has no place in a server.
 
     Args:
         quick: What the quick models reach on the eval split.
@@ -42,12 +45,15 @@ def choose_bound(quick: Quick, kind: LabelKind) -> Bound:
     """
     sign = -1 if kind is LabelKind.NUMERIC else 1
     halfway, careful = (quick.guess + quick.linear) / 2, quick.linear - sign * 2 * quick.error
-    value = sign * max(sign * quick.guess, min(sign * halfway, sign * careful))
+    # With few rows of a class the standard error says that nothing could be told; then half the way to perfect is enough.
+    most = 0.9 * quick.guess if kind is LabelKind.NUMERIC else (quick.guess + 1) / 2
+    beyond_chance = sign * min(sign * (quick.guess + sign * _ONE_SIDED * quick.error), sign * most)
+    value = sign * max(sign * beyond_chance, min(sign * halfway, sign * careful))
     has_skill = sign * (quick.linear - quick.guess) > 2 * quick.error
     reached = f"There a linear model reaches {quick.metric} {quick.linear:.3g}, and guessing {quick.guess:.3g};"
     why = f"{reached} the bound lies between, with room for chance."
     if not has_skill:
-        why = f"{reached} that is no better, beyond chance, so the bound asks for no more than guessing."
+        why = f"{reached} that is no better, beyond chance. The bound asks for what guessing would hardly reach."
     side = "upper_bound" if kind is LabelKind.NUMERIC else "lower_bound"
     return Bound(metric=quick.metric, side=side, value=_rounded(value, up=sign < 0), why=why, has_skill=has_skill)
 

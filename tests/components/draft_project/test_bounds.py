@@ -16,13 +16,15 @@ def quick(guess, linear, error=0.0, mean=0.5):
     ("kind", "guess", "linear", "error", "side", "value"),
     [
         ("binary", 0.5, 0.9, 0.01, "lower_bound", 0.7),
-        ("binary", 0.5, 0.9, 0.15, "lower_bound", 0.6),
-        ("binary", 0.5, 0.6, 0.2, "lower_bound", 0.5),
-        ("binary", 0.5, 0.4, 0.01, "lower_bound", 0.5),
+        ("binary", 0.5, 0.9, 0.12, "lower_bound", 0.697),
+        ("binary", 0.5, 0.6, 0.04, "lower_bound", 0.566),
+        ("binary", 0.5, 0.6, 0.2, "lower_bound", 0.75),
+        ("binary", 0.5, 0.4, 0.01, "lower_bound", 0.516),
         ("multiclass", 0.4, 0.8, 0.01, "lower_bound", 0.6),
         ("numeric", 10.0, 4.0, 0.1, "upper_bound", 7.0),
         ("numeric", 10.0, 4.0, 2.5, "upper_bound", 9.0),
-        ("numeric", 10.0, 400.0, 1.0, "upper_bound", 10.0),
+        ("numeric", 10.0, 400.0, 1.0, "upper_bound", 9.0),
+        ("numeric", 10.0, 400.0, 0.1, "upper_bound", 9.84),
     ],
 )
 def test_a_bound_lies_between_guessing_and_the_linear_model(kind, guess, linear, error, side, value):
