@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from components._release.base import Base
 from components._shared.errors import SluiceError
 from components._shared.images import IMAGE
+from pipelines.kubeflow_commands import add_commands
 
 _RUN, _APPROVALS, _RELEASES = "Build and run", "Approve and push", "What was released"
 _SERVE = "Serve, for development and tests"
@@ -77,7 +78,7 @@ VersionName = Annotated[
 ServerUrl = Annotated[
     str,
     typer.Option(
-        "--server", metavar="URL", help="REST interface of the server to verify it in; or none.", show_default="the project's"
+        "--server", metavar="URL", help="Servers to verify it in, with commas between; or none.", show_default="the project's"
     ),
 ]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.")]
@@ -150,13 +151,23 @@ def compile_(
     project: ProjectPath,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")] = Path("training.yaml"),
     image: Annotated[str, typer.Option(metavar="REF", help="Image of every stage; for a release, with its digest.")] = IMAGE,
+    kubernetes: Annotated[
+        bool, typer.Option("--kubernetes", help="Write Kubernetes manifests: a Pipeline and a PipelineVersion.")
+    ] = False,
+    namespace: Annotated[str, typer.Option(metavar="NAME", help="Namespace of the manifests.", show_default="none")] = "",
 ) -> None:
     """Compile the training pipeline into YAML for Kubeflow."""
-    from pipelines.compiler import compile_training_pipeline
+    from pipelines.compiler import compile_manifests, compile_training_pipeline
     from pipelines.config import load_project
 
-    compile_training_pipeline(load_project(project), output, image)
+    if kubernetes:
+        compile_manifests(load_project(project), output, image, namespace)
+    else:
+        compile_training_pipeline(load_project(project), output, image)
     _console(stderr=True).print(f"Wrote {output}", markup=False, highlight=False, soft_wrap=True)
+
+
+add_commands(app)
 
 
 @app.command(rich_help_panel=_APPROVALS)
@@ -178,7 +189,8 @@ def push(project: ProjectPath, server: ServerUrl = "", serving_dir: ServingDir =
     from pipelines.config import load_project
     from pipelines.rollback import verifier_of
 
-    push_waiting(_base(project, serving_dir), _console(), verifier_of(load_project(project), server))
+    base = _base(project, serving_dir)
+    push_waiting(base, _console(), verifier_of(load_project(project), base, server))
 
 
 @app.command(rich_help_panel=_RELEASES)
@@ -222,8 +234,9 @@ def rollback(
     from pipelines.config import load_project
     from pipelines.rollback import roll_back, verifier_of
 
-    verifier = verifier_of(load_project(project), server)
-    roll_back(_folder(project, serving_dir), verifier, _console(), to=to, by=by, reason=reason)
+    base = _folder(project, serving_dir)
+    verifier = verifier_of(load_project(project), base, server)
+    roll_back(base, verifier, _console(), to=to, by=by, reason=reason)
 
 
 @app.command(rich_help_panel=_RELEASES)
@@ -234,8 +247,9 @@ def promote(
     from pipelines.config import load_project
     from pipelines.rollback import promote_canary, verifier_of
 
-    verifier = verifier_of(load_project(project), server)
-    promote_canary(_folder(project, serving_dir), verifier, _console(), by=by, reason=reason)
+    base = _folder(project, serving_dir)
+    verifier = verifier_of(load_project(project), base, server)
+    promote_canary(base, verifier, _console(), by=by, reason=reason)
 
 
 @app.command(rich_help_panel=_RELEASES)
@@ -253,8 +267,9 @@ def withdraw(
     from pipelines.rollback import verifier_of, withdraw_release
 
     project, name = parse_release(release)
-    verifier = verifier_of(load_project(project), server)
-    withdraw_release(_folder(project, serving_dir), verifier, name, _console(), by=by, reason=reason, allow_none=allow_none)
+    base = _folder(project, serving_dir)
+    verifier = verifier_of(load_project(project), base, server)
+    withdraw_release(base, verifier, name, _console(), by=by, reason=reason, allow_none=allow_none)
 
 
 def _answer(kind: str, release: str, by: str, reason: str, serving_dir: str | None) -> None:
