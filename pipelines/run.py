@@ -63,7 +63,7 @@ def run_project(
         base = resolve_serving_dir(serving_dir) if serving_dir else project.serving_dir
         fixed = {"project_dir": str(project.folder), "serving_dir": str(base)}
         if project.serving.model_config_file:
-            fixed["model_config_file"] = str(project.folder / project.serving.model_config_file)
+            fixed["model_config_file"] = str(resolve_serving_dir(project.serving.model_config_file, project.folder))
         run, spec, arguments = _prepare(project, Path(runs_dir), fixed, settings)
         run.isolation = isolation
         console = console or Console(stderr=True, emoji=False)
