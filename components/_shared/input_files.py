@@ -60,7 +60,9 @@ def read_input_files(documents: Sequence[Any]) -> list[InputFile]:
     try:
         return [_read(document) for document in documents]
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError("Every input file has path, span, size and sha256, or crc32c and generation.", received=documents) from error
+        raise UserError(
+            "Every input file has path, span, size and sha256, or crc32c and generation.", received=documents
+        ) from error
 
 
 def _read(document: Any) -> InputFile:

@@ -3,7 +3,7 @@
 | placeholder | stands for |
 |---|---|
 | `{SPAN}`, `{SPAN:w}` | the number of the span; with a width, in exactly that many digits |
-| `{YYYY}`, `{MM}`, `{DD}` | instead of it: year, month and day, all three once; the span is the number of days since 1970-01-01 |
+| `{YYYY}`, `{MM}`, `{DD}` | instead of it: a day, all three once; the span is the number of days since 1970-01-01 |
 | `{VERSION}`, `{VERSION:w}` | the version of the span; the latest one of each span is read |
 """
 

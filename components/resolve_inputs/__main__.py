@@ -9,7 +9,9 @@ def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the stage's flags."""
     parser = cli.make_parser("Finds the input files of the requested spans, and what identifies their contents.")
     parser.add_argument("--project_dir", required=True, help="folder of the project; relative patterns start there")
-    parser.add_argument("--pattern", required=True, help="path, glob or gs:// URL with {SPAN}, or {YYYY}, {MM} and {DD}, and {VERSION}")
+    parser.add_argument(
+        "--pattern", required=True, help="path, glob or gs:// URL with {SPAN}, or {YYYY}, {MM} and {DD}, and {VERSION}"
+    )
     parser.add_argument("--spans", required=True, help="all, numbers and ranges such as 1-3,7, days, or latest:7")
     parser.add_argument("--files", required=True, help="file to write the list of input files to, as JSON")
     parser.add_argument("--fingerprint", required=True, help="file to write the digest over all contents to")

@@ -64,7 +64,7 @@ def resolve_inputs(*, project_dir: str, pattern: str, spans: str) -> ResolvedInp
 
 
 def _latest_versions(found: list[Found]) -> dict[int, list[Found]]:
-    """Returns the files of the latest version of each span, by span; none for a span whose latest version is an empty folder."""
+    """Returns the files of the latest version of each span, by span; none where that version is an empty folder."""
     by_place: dict[Place, list[Found]] = {}
     for item in found:
         files = by_place.setdefault(item.place, [])
@@ -108,7 +108,7 @@ def _describe(found: Found) -> InputFile:
     if isinstance(file, StoredFile):
         stored = {"crc32c": file.crc32c, "generation": str(file.generation)}
         described = InputFile(path=file.url, span=span, version=version, size=file.size, **stored)  # type: ignore[arg-type]
-    else:
+    elif file:
         try:
             size, digest = file.stat().st_size, digest_file(file)
         except OSError as error:

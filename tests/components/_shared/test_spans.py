@@ -1,7 +1,7 @@
 import pytest
 
 from components._shared.errors import UserError
-from components._shared.spans import date_of,  format_spans, parse_spans
+from components._shared.spans import date_of, format_spans, parse_spans
 
 
 @pytest.mark.parametrize("text", ["all", "ALL", " all ", ""])
