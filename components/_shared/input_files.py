@@ -59,7 +59,7 @@ def read_input_files(documents: Sequence[Any]) -> list[InputFile]:
         raise UserError("There is at least one input file.", received="an empty list")
     try:
         return [_read(document) for document in documents]
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(
             "Every input file has path, span, size and sha256, or crc32c and generation.", received=documents
         ) from error

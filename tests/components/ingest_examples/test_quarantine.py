@@ -164,7 +164,7 @@ def test_time_in_a_parquet_column_stops_as_it_is_no_matter_of_rows(lenient):
     lenient.paths = []
     path = lenient.add(b"", name="a.parquet")
     pq.write_table(pa.table({"day": ["1"], "number": ["1"], "delay": [1.0], "count": pa.array([1], pa.timestamp("us"))}), path)
-    with pytest.raises(UserError, match="'count' holds INT.*timestamp"):
+    with pytest.raises(UserError, match=r"'count' holds INT.*timestamp"):
         lenient.ingest()
 
 

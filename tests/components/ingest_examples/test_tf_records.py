@@ -91,5 +91,5 @@ def test_length_beyond_memory_is_no_crash(path):
 
 def test_csv_is_no_tfrecord(path):
     path.write_text("day,number\n1,2\n")
-    with pytest.raises(UserError, match="TFRecord file.*byte 0: its length"):
+    with pytest.raises(UserError, match=r"TFRecord file.*byte 0: its length"):
         list(read_records(path))

@@ -23,8 +23,7 @@ def to_example(row: dict[str, Any]) -> tf.train.Example:
         values = value if isinstance(value, list) else [] if value is None else [value]
         for item in values:
             kind = "int64_list" if isinstance(item, int) else "float_list" if isinstance(item, float) else "bytes_list"
-            item = item.encode() if isinstance(item, str) else item
-            getattr(example.features.feature[name], kind).value.append(item)
+            getattr(example.features.feature[name], kind).value.append(item.encode() if isinstance(item, str) else item)
     return example
 
 
@@ -97,7 +96,7 @@ def test_bad_record_is_told_or_set_aside(other, rows, bad, message: str):
 
 def test_file_without_records(other):
     deliver(other, [])
-    with pytest.raises(UserError, match="holds rows.*a.gz"):
+    with pytest.raises(UserError, match=r"holds rows.*a\.gz"):
         other.ingest()
 
 
