@@ -4,7 +4,7 @@ examples              Split-<split>/*.parquet, manifest.json; split_keys.feather
                       Split-<split>/data_tfrecord-*.gz and quarantine/bad_rows.jsonl where the project asks for them
 statistics            Split-<split>/FeatureStats.pb, statistics.json
 schema                schema.pbtxt
-anomalies             Split-<split>/SchemaDiff.pb, anomalies.txt, gates.json
+anomalies             Split-<split>/SchemaDiff.pb, anomalies.txt, input_changes.json, gates.json
 transform_graph       TFT's own layout: transform_fn/, transformed_metadata/, metadata/; and transform.json
 transformed_examples  Split-<split>/*.parquet
 model                 Format-Serving/ (a SavedModel), training.json
@@ -31,6 +31,8 @@ STATISTICS_ORIGIN_FILE = "statistics.json"
 SCHEMA_FILE = "schema.pbtxt"
 ANOMALIES_FILE = "SchemaDiff.pb"
 ANOMALIES_TEXT_FILE = "anomalies.txt"
+INPUT_CHANGES_FILE = "input_changes.json"
+"""How the input files differ from those that the live version was made of."""
 GATES_FILE = "gates.json"
 
 TRANSFORM_FILE = "transform.json"

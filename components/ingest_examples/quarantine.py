@@ -14,9 +14,6 @@ from components.ingest_examples.bad_rows import BadValue
 from components.ingest_examples.failures import find_lines
 from components.ingest_examples.rows import Rows
 
-SAMPLE_ROWS = 20
-"""Rows that the manifest shows."""
-
 
 def check_share(rows: Rows) -> None:
     """Checks that not too many rows were set aside.
@@ -41,14 +38,15 @@ def write_quarantine(examples: str | Path, rows: Rows) -> dict[str, Any] | None:
     """Writes the rows that were set aside, and returns what the manifest says of them; None unless the source sets rows aside.
 
     Returns:
-        Number of rows and by rule, a sample, and name and digest of the file if there is one.
+        Number of rows and by rule, and name and digest of the file if there is one; no values, for the manifest goes where the
+        model does.
     """
     if rows.source.bad_rows != QUARANTINE:
         return None
     described = [row for index in range(len(rows.inputs)) for row in _describe(rows, index)]
     counts = Counter((row.get("column", ""), row["rule"]) for row in described)
     by_rule = [{"column": column, "rule": rule, "rows": count} for (column, rule), count in sorted(counts.items())]
-    summary: dict[str, Any] = {"rows": rows.count_bad, "of": rows.count, "by_rule": by_rule, "sample": described[:SAMPLE_ROWS]}
+    summary: dict[str, Any] = {"rows": rows.count_bad, "of": rows.count, "by_rule": by_rule}
     summary["max_share"] = float(rows.source.max_bad_rows)
     if not described:
         return summary

@@ -54,7 +54,7 @@ def test_download_that_died_goes_on_where_it_stopped(stored, target, object_serv
     finally:
         del object_server.answer
     assert target.read_bytes() == DATA
-    assert [len(body) for _, _, body in sent] == [56_000]
+    assert max(len(body) for _, _, body in sent) == 56_000
 
 
 def test_whole_object_whose_last_step_is_missing_is_not_fetched_again(stored, target, object_server):
