@@ -67,58 +67,80 @@ def list_files(bucket: str, prefix: str) -> list[StoredFile]:
     ]
 
 
-def download(file: StoredFile, target: Path) -> None:
+def download(stored: StoredFile, target: Path) -> None:
     """Writes an object to a file, unless it is there already.
 
     Args:
-        file: The object, with its generation.
+        stored: The object, with its generation.
         target: The file. A file of that name is taken for the whole object; what has arrived of it so far is in one with the
             suffix `.part`, which another process may be writing too: then this one waits.
 
     Raises:
         UserError: If the object was replaced or removed, cannot be read, or arrives damaged twice.
     """
-    with target.with_name(f"{target.name}.part").open("ab") as part:
-        fcntl.flock(part, fcntl.LOCK_EX)
-        if target.exists():
-            return
-        for _ in range(2):
-            _fetch_rest(file, part)
-            if _checksum(Path(part.name)) == file.crc32c:
-                os.fsync(part.fileno())
-                Path(part.name).rename(target)
+    part = target.with_name(f"{target.name}.part")
+    while not target.exists():
+        with part.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not _is_same(file, part):
+                continue
+            if target.exists():
+                part.unlink()
                 return
-            logger.warning("What has arrived of %s has another CRC32C than the object; it is fetched anew", file.url)
-            part.truncate(0)
+            _complete(stored, part, file)
+            part.rename(target)
+
+
+def _is_same(file: IO[bytes], path: Path) -> bool:
+    """Returns whether a file still has its name; whoever had the lock before may have renamed it."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _complete(stored: StoredFile, part: Path, file: IO[bytes]) -> None:
+    """Fetches what a file lacks of an object, and all of it if it is something else.
+
+    Raises:
+        UserError: If it arrives with another checksum twice.
+    """
+    for _ in range(2):
+        _fetch_rest(stored, file)
+        if _checksum(part) == stored.crc32c:
+            os.fsync(file.fileno())
+            return
+        logger.warning("What has arrived of %s has another CRC32C than the object", stored.url)
+        file.truncate(0)
     raise UserError(
         "An object arrives as it is stored.",
-        received=f"{file.url} (generation {file.generation}), twice with another CRC32C than {file.crc32c}",
+        received=f"{stored.url} (generation {stored.generation}), twice with another CRC32C than {stored.crc32c}",
         remedy="Check the network, and try again.",
     )
 
 
-def _fetch_rest(file: StoredFile, part: IO[bytes]) -> None:
+def _fetch_rest(stored: StoredFile, file: IO[bytes]) -> None:
     """Appends to a file what it lacks of an object."""
-    part.seek(0, os.SEEK_END)
-    if part.tell() > file.size:
-        part.truncate(0)
-    start = part.tell()
-    if start == file.size:
+    start = file.seek(0, os.SEEK_END)
+    if start > stored.size:
+        start = file.seek(0)
+        file.truncate()
+    if start == stored.size:
         return
     if start:
-        logger.info("%s: %d of %d bytes are there already", file.url, start, file.size)
-    blob = client().bucket(file.bucket).blob(file.name, generation=file.generation)
-    with _explained(file.url):
+        logger.info("%s: %d of %d bytes are there already", stored.url, start, stored.size)
+    blob = client().bucket(stored.bucket).blob(stored.name, generation=stored.generation)
+    with _explained(stored.url):
         try:
             # As it is stored: the store unpacks objects with Content-Encoding gzip, and then no checksum fits.
-            blob.download_to_file(part, start=start, raw_download=True, checksum=None, **_options())
+            blob.download_to_file(file, start=start, raw_download=True, checksum=None, **_options())
         except errors().NotFound as error:
             raise UserError(
                 "An input file stays as it is while the pipeline runs.",
-                received=f"{file.url}, whose generation {file.generation} is not there any more",
+                received=f"{stored.url}, whose generation {stored.generation} is not there any more",
                 remedy="Run the pipeline again.",
             ) from error
-    part.flush()
+    file.flush()
 
 
 def _checksum(path: Path) -> str:

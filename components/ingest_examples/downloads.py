@@ -63,7 +63,9 @@ def _fetch(file: InputFile, kept: Path, own: Path) -> None:
 
 def _name(file: InputFile) -> str:
     # The ending stays, for it tells readers how a file is compressed.
-    return digest_parts([file.path, file.generation]).removeprefix("sha256:")[:32] + "".join(PurePosixPath(file.path).suffixes)
+    return digest_parts([file.path, file.generation]).removeprefix("sha256:")[:32] + "".join(
+        PurePosixPath(file.path).suffixes[-2:]
+    )
 
 
 def _make_private(folder: Path) -> None:

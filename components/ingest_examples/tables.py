@@ -18,6 +18,7 @@ from components.ingest_examples.lenient import read_csv_leniently
 from components.ingest_examples.tf_examples import DecodedExamples, decode_file
 
 _BLOCK_BYTES = 4 << 20
+_NOT_SINGLE = "A row has at most one value of a feature."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -138,15 +139,35 @@ def _read_columns(file: OpenedFile, source: Source, types: Mapping[str, pa.DataT
     """Reads a format whose values have types of their own."""
     table = file.decoded.table.select(list(types)) if file.decoded else _read_parquet(file.path, types)
     records = file.decoded.records if file.decoded else np.arange(table.num_rows)
-    earlier = file.decoded.bad if file.decoded else []
+    unread = file.decoded.bad if file.decoded else []
+    several = _several_values(file.decoded, types) if file.decoded else []
     if source.bad_rows == FAIL:
+        if several:
+            raise _bad_record(file.path, several[0])
         columns = {name: _cast(file.path, name, table[name], kind) for name, kind in types.items()}
-        return FileRows(table=pa.table(columns), records=records, bad=earlier)
+        return FileRows(table=pa.table(columns), records=records, bad=[])
     for name, kind in types.items():
         _cast(file.path, name, table[name].slice(0, 0), kind)  # a type that holds no such values at all is an error
     good_rows, good, found = cast_table(table, types, _cast_values)
-    bad = [dataclasses.replace(value, record=int(records[value.record])) for value in found]
-    return FileRows(table=good_rows, records=records[good], bad=sorted([*earlier, *bad], key=lambda value: value.record))
+    bad = {value.record: value for value in several}
+    bad |= {row: dataclasses.replace(value, record=row) for value in found if (row := int(records[value.record])) not in bad}
+    kept = ~np.isin(records[good], list(bad))
+    bad |= {value.record: value for value in unread}
+    return FileRows(
+        table=good_rows.filter(pa.array(kept)), records=records[good][kept], bad=[bad[record] for record in sorted(bad)]
+    )
+
+
+def _several_values(decoded: DecodedExamples, types: Mapping[str, pa.DataType]) -> list[BadValue]:
+    """Returns the records with several values of a feature that is read, with the first such feature."""
+    found: dict[int, BadValue] = {}
+    for name in (name for name in types if name in decoded.counts):
+        counts = decoded.counts[name]
+        for row in np.flatnonzero(counts > 1).tolist():
+            record = int(decoded.records[row])
+            value = BadValue(record=record, column=name, value=f"{counts[row]} values", rule=_NOT_SINGLE)
+            found.setdefault(record, value)
+    return [found[record] for record in sorted(found)]
 
 
 def _read_parquet(path: Path, types: Mapping[str, pa.DataType]) -> pa.Table:

@@ -18,7 +18,6 @@ from components.ingest_examples.tf_records import read_records, write_records
 SHARD_ROWS = 262_144
 _BATCH_ROWS = 16_384
 _NO_EXAMPLE = "Every record is a tf.Example."
-_NOT_SINGLE = "A row has at most one value of a feature."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,13 +25,15 @@ class DecodedExamples:
     """The rows of a TFRecord file.
 
     Attributes:
-        table: The rows, one column of int64, float32, string or bytes per feature; of several of these types where records
-            differ, the one that holds them all. A feature that a record does not have is null.
+        table: The rows, one column of int64, float32, float64 or bytes per feature: where records differ in the type, the one
+            that holds them all. A feature that a record does not have is null; of several values it is the first.
+        counts: int64 [rows] for each feature with several values in some row: how many there are in each.
         records: int64 [rows]: which record each row was, counted from 0.
-        bad: Records that are no tf.Example or have several values of a feature, which the table leaves out.
+        bad: Records that are no tf.Example, which the table leaves out.
     """
 
     table: pa.Table
+    counts: dict[str, np.ndarray]
     records: np.ndarray
     bad: list[BadValue]
 
@@ -43,17 +44,22 @@ def decode_file(path: Path) -> DecodedExamples:
     Raises:
         UserError: If the file is damaged.
     """
-    tables, positions, bad = [], [], []
+    tables, counts, positions, bad = [], [], [np.empty(0, np.int64)], []
     for first, batch in _decode_all(read_records(path)):
         if batch is None:
             bad.append(BadValue(record=first, column="", value="", rule=_NO_EXAMPLE))
             continue
-        table, several = _flatten(batch, first)
-        kept = np.setdiff1d(np.arange(batch.num_rows), [value.record - first for value in several])
-        tables.append(table if not several else table.take(kept))
-        positions.append(first + kept)
-        bad += several
-    return DecodedExamples(table=_concatenate(tables), records=np.concatenate([np.empty(0, np.int64), *positions]), bad=bad)
+        table, lengths = _flatten(batch)
+        tables.append(table)
+        counts.append(lengths)
+        positions.append(first + np.arange(batch.num_rows))
+    several = {
+        name: np.concatenate(
+            [part.get(name, np.zeros(table.num_rows, int)) for part, table in zip(counts, tables, strict=True)]
+        )
+        for name in sorted({name for part in counts for name, lengths in part.items() if (lengths > 1).any()})
+    }
+    return DecodedExamples(table=_concatenate(tables), counts=several, records=np.concatenate(positions), bad=bad)
 
 
 def write_split(examples: str | Path, split: str, table: pa.Table, shard_rows: int = SHARD_ROWS) -> list[str]:
@@ -96,23 +102,19 @@ def _decode(
         yield from _decode(decoder, records[middle:], first + middle)
 
 
-def _flatten(batch: pa.RecordBatch, first: int) -> tuple[pa.Table, list[BadValue]]:
-    """Returns the first value of each feature and row, and where there are several."""
-    columns, bad = {}, []
+def _flatten(batch: pa.RecordBatch) -> tuple[pa.Table, dict[str, np.ndarray]]:
+    """Returns the first value of each feature and row, and how many there are, int64 [rows] by feature."""
+    columns, counts = {}, {}
     for name, lists in zip(batch.schema.names, batch.columns, strict=True):
         if pa.types.is_null(lists.type):
             continue
-        lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
-        starts = lists.offsets.to_numpy()[:-1]
+        counts[name] = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
         values = lists.values
         if pa.types.is_large_binary(values.type):
             values = values.cast(pa.binary())
-        columns[name] = values.take(pa.array(starts, pa.int64(), mask=lengths == 0))
-        for row in np.flatnonzero(lengths > 1):
-            shown = str(lists[int(row)].as_py())
-            bad.append(BadValue(record=first + int(row), column=name, value=shown, rule=_NOT_SINGLE))
-    table = pa.table(columns) if columns else pa.table({"": pa.nulls(batch.num_rows)}).select([])
-    return table, list({value.record: value for value in reversed(bad)}.values())[::-1]
+        starts = lists.offsets.to_numpy()[:-1]
+        columns[name] = values.take(pa.array(starts, pa.int64(), mask=counts[name] == 0))
+    return pa.table(columns) if columns else pa.table({"": pa.nulls(batch.num_rows)}).select([]), counts
 
 
 def _concatenate(tables: Sequence[pa.Table]) -> pa.Table:

@@ -54,7 +54,7 @@ def test_objects_make_the_same_version_as_files(bench, remote):
 
 def test_nothing_is_left_after_a_run(bench, remote):
     ingest(bench, remote())
-    assert [path.name for path in (bench.folder / "downloads").iterdir() if not path.name.endswith(".part")] == []
+    assert [path.name for path in (bench.folder / "downloads").iterdir()] == []
 
 
 def test_what_a_dead_run_has_fetched_is_not_fetched_again(bench, remote, object_server, monkeypatch):

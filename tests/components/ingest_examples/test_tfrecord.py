@@ -79,7 +79,7 @@ def test_feature_that_the_schema_does_not_know_is_told(other, rows):
     ("bad", "message"),
     [
         (b"\xff\xff", r"Every record is a tf\.Example.*a\.gz, record 4"),
-        ({"day": 1, "number": 1, "size": [1.0, 2.0]}, r"at most one value.*\[1\.0, 2\.0\] of 'size' in .*a\.gz, record 4"),
+        ({"day": 1, "number": 1, "size": [1.0, 2.0]}, r"at most one value.*2 values of 'size' in .*a\.gz, record 4"),
         ({"day": 1, "number": 1, "delay": 1, "count": "many"}, r"'count' holds INT.*b'many' in row 4 of .*a\.gz"),
         ({"number": 1, "delay": 1}, r"'day' of a key.*1 rows without one, the first in .*a\.gz, record 4"),
     ],
@@ -92,6 +92,17 @@ def test_bad_record_is_told_or_set_aside(other, rows, bad, message: str):
     other.ingest()
     (row,) = map(json.loads, (other.examples / "quarantine/bad_rows.jsonl").read_text().splitlines())
     assert (row["file"], row["row"], len(other.rows())) == (str(path), 4, 54)
+
+
+def test_feature_that_nobody_reads_may_have_several_values(bench, other, rows):
+    deliver(other, [row | {"words": ["a", "b"]} for row in rows])
+    assert other.ingest().data_version == bench.ingest().data_version
+
+
+def test_record_without_any_feature_is_a_row(other, rows):
+    deliver(other, [{}, *rows])
+    with pytest.raises(UserError, match=r"'day' of a key.*record 1\."):
+        other.ingest()
 
 
 def test_file_without_records(other):
