@@ -173,7 +173,7 @@ def _new_columns(manifest: Mapping[str, Any], before: Mapping[str, Any], version
         Finding(
             feature=name,
             headline="New column, not used",
-            detail=f"The data has it in spans {format_spans(spans)}; the data of version {version}, which is live, did not.",
+            detail=f"The data has it (spans: {format_spans(spans)}); the data of version {version}, which is live, did not.",
             remedy=f"Nothing to do, or add {name!r} to schema.pbtxt and features.py.",
             severity=Severity.WARNING,
         )
@@ -186,7 +186,7 @@ def _partial_column(name: str, spans: list[int]) -> Finding:
     return Finding(
         feature=name,
         headline="Column that some files lack",
-        detail=f"Files of the spans {format_spans(spans)} do not have it; its values are missing there.",
+        detail=f"Some files do not have it (spans: {format_spans(spans)}); its values are missing there.",
         remedy="Nothing to do where that is right: the schema lets it be missing.",
         severity=Severity.WARNING,
     )

@@ -89,7 +89,7 @@ def test_column_that_the_live_versions_data_did_not_have_passes_with_a_note(live
     result = live.run()
     assert (result.verdict, result.warnings) == (Verdict.PASSED, 1)
     assert "<code>colour</code>: New column, not used" in live.page()
-    assert "in spans 2-3; the data of version 3" in live.page()
+    assert "The data has it (spans: 2-3); the data of version 3" in live.page()
 
 
 def test_first_version_only_lists_the_columns_that_are_not_used(case):
@@ -101,7 +101,7 @@ def test_first_version_only_lists_the_columns_that_are_not_used(case):
 def test_column_that_some_files_lack_is_noted(case):
     case.set_manifest(partial_columns={"income": [1, 2, 3]})
     assert (case.run().verdict, case.run().warnings) == (Verdict.PASSED, 1)
-    assert "Files of the spans 1-3 do not have it" in case.page()
+    assert "Some files do not have it (spans: 1-3)" in case.page()
 
 
 def test_rows_that_were_set_aside_are_counted_and_shown(case):
