@@ -16,7 +16,7 @@ from components._data.examples import FORMAT, clear_examples, write_manifest, wr
 from components._data.integrity import digest_split
 from components._data.schema import arrow_types, read_schema
 from components._data.split_keys import has_split_keys, write_split_keys
-from components._shared.artifacts import SHARD_FILE, SPLITS, split_dir
+from components._shared.artifacts import QUARANTINE_FILE, SHARD_FILE, SPLITS, split_dir
 from components._shared.digest import digest_parts
 from components._shared.errors import UserError
 from components._shared.label import LabelKind
@@ -101,17 +101,19 @@ def ingest_examples(
         rows, columns = _read_rows(inputs, curated, reading, rule)
         rows, positions, counts = _choose_rows(rows)
         quarantine = write_quarantine(examples, rows)
-    tables, keys = _split(rows, positions, [name for name in features if name in rows.table.column_names], rule)
-    for name, table in tables.items():
-        write_split(examples, name, table)
-    for name, values in keys.items():
-        write_split_keys(examples, name, values)
-    for name, table in tables.items() if also_tfrecord else ():
-        tf_examples.write_split(examples, name, table)
-    digests = {name: digest_split(examples, name) for name in tables}
-    manifest = _describe(rows, tables, keys, digests, rule) | columns
-    manifest |= {"spans": numbers, "fingerprint": fingerprint, "rows": counts}
-    write_manifest(examples, manifest | ({"quarantine": quarantine} if quarantine else {}))
+        tables, keys = _split(rows, positions, [name for name in features if name in rows.table.column_names], rule)
+        for name, table in tables.items():
+            write_split(examples, name, table)
+        for name, values in keys.items():
+            write_split_keys(examples, name, values)
+        for name, table in tables.items() if also_tfrecord else ():
+            tf_examples.write_split(examples, name, table)
+        digests = {name: digest_split(examples, name) for name in tables}
+        manifest = _describe(rows, tables, keys, digests, rule) | columns
+        manifest |= {"spans": numbers, "fingerprint": fingerprint, "rows": counts}
+        write_manifest(examples, manifest | ({"quarantine": quarantine} if quarantine else {}))
+    if rows.count_bad:
+        logger.warning("Set %d rows aside, listed in %s of the examples", rows.count_bad, QUARANTINE_FILE)
     logger.info("Kept %(kept)d of %(read)d rows: %(duplicates)d duplicates, %(without_label)d without a label", counts)
     return IngestedExamples(
         data_version=manifest["data_version"],
@@ -144,9 +146,11 @@ def _choose_rows(rows: Rows) -> tuple[Rows, np.ndarray, dict[str, int]]:
     latest = order_rows(hashes, unique=bool(row_key))
     rows, kept = drop_without_label(rows, latest)
     check_share(rows)
-    counts = {"read": rows.count, "duplicates": len(hashes) - len(latest), "without_label": len(latest) - len(kept)}
-    aside = {"quarantined": rows.count_bad} if rows.source.bad_rows == QUARANTINE else {}
-    return rows, kept, counts | aside | {"kept": len(kept)}
+    counts = {"read": rows.count, "duplicates": len(hashes) - len(latest), "kept": len(kept)}
+    if rows.source.bad_rows == QUARANTINE:
+        counts["quarantined"] = rows.count_bad
+    without_label = rows.count - rows.count_bad - counts["duplicates"] - len(kept)
+    return rows, kept, counts | {"without_label": without_label}
 
 
 def _split(

@@ -27,7 +27,9 @@ def aside(bench) -> list[dict[str, Any]]:
     rows = [json.loads(line) for line in text.splitlines()]
     summary = read_manifest(bench.examples)["quarantine"]
     assert set(summary) == {"rows", "of", "max_share", "by_rule", "file", "sha256"}  # no values: it goes where the model does
-    assert summary["rows"] == len(rows)
+    counts = read_manifest(bench.examples)["rows"]
+    assert summary["rows"] == counts["quarantined"] == len(rows)
+    assert counts.pop("read") == summary["of"] == sum(counts.values())
     assert summary["sha256"] == digest_file(bench.examples / "quarantine/bad_rows.jsonl")
     assert sum(rule["rows"] for rule in summary["by_rule"]) == len(rows)
     return [{key: value for key, value in row.items() if key != "file"} for row in rows]
