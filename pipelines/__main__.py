@@ -92,7 +92,8 @@ ServingDir = Annotated[
 def run(  # its options
     project: ProjectPath,
     spans: Annotated[
-        str | None, typer.Option(metavar="SPANS", help="Spans to read: all, 5, or 1-9.", show_default="the project's")
+        str | None,
+        typer.Option(metavar="SPANS", help="Spans to read: all, 5, 1-9, days, or latest:7.", show_default="the project's"),
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another pipeline parameter; may be repeated.")

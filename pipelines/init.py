@@ -107,7 +107,16 @@ def _draft(data: Path, label: str, kind: str, salt: str, draft: Path) -> None:
     _run(
         "ingest_examples",
         *("--schema", str(draft), "--files", json.dumps([file]), "--fingerprint", digest_contents([file["sha256"]])),
-        *("--spans", "[0]", "--source", json.dumps(document["source"]), "--examples", str(draft / "examples")),
+        *(
+            "--also_tfrecord",
+            "false",
+            "--spans",
+            "[0]",
+            "--source",
+            json.dumps(document["source"]),
+            "--examples",
+            str(draft / "examples"),
+        ),
         *("--splits", json.dumps({"key": document["split_key"], "salt": salt, **document["shares"]})),
     )
 

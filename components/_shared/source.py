@@ -12,7 +12,8 @@ from typing import Any, Literal
 from components._shared.errors import UserError
 from components._shared.label import LabelKind, LabelSpec
 
-CSV, PARQUET = "csv", "parquet"
+CSV, PARQUET, TFRECORD = "csv", "parquet", "tfrecord"
+FAIL, QUARANTINE = "fail", "quarantine"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -104,10 +105,12 @@ class Source:
         columns: Columns whose names no feature can have, and what they are called instead. Schema, keys, label and code
             speak of the new names, messages of both.
         row_number: Name of a column to add, the number of each row over all files from 0: a row key for data that has none.
+        bad_rows: What happens to rows that cannot become examples: `fail` stops at the first, `quarantine` sets them aside.
+        max_bad_rows: Share of the rows read that may be set aside, in [0, 1).
     """
 
     label: Label
-    format: Literal["csv", "parquet"] = "csv"
+    format: Literal["csv", "parquet", "tfrecord"] = "csv"
     row_key: tuple[str, ...] = ()
     null_values: tuple[str, ...] = ("",)
     delimiter: str = ","
@@ -115,10 +118,16 @@ class Source:
     decimal_point: Literal[".", ","] = "."
     columns: dict[str, str] = dataclasses.field(default_factory=dict)
     row_number: str = ""
+    bad_rows: Literal["fail", "quarantine"] = "fail"
+    max_bad_rows: float = 0.01
 
     def __post_init__(self) -> None:
-        if self.format not in (CSV, PARQUET):
-            raise UserError("The source's format is csv or parquet.", received=self.format)
+        if self.format not in (CSV, PARQUET, TFRECORD):
+            raise UserError("The source's format is csv, parquet or tfrecord.", received=self.format)
+        if self.bad_rows not in (FAIL, QUARANTINE):
+            raise UserError("`source.bad_rows` is fail or quarantine.", received=self.bad_rows)
+        if not (_is_finite(self.max_bad_rows) and 0 <= self.max_bad_rows < 1):
+            raise UserError("`source.max_bad_rows` is a share of the rows, in [0, 1).", received=self.max_bad_rows)
         if len(self.delimiter) != 1 or self.delimiter in '"\r\n\0' or not self.delimiter.isascii():
             raise UserError("The delimiter is one character of ASCII, no quote or line break.", received=repr(self.delimiter))
         if self.decimal_point not in (".", ",") or self.decimal_point == self.delimiter:

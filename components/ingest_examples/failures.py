@@ -6,7 +6,7 @@ Arrow's own messages name a line in some versions and under some settings only.
 import codecs
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,13 +16,13 @@ import pyarrow.csv as pa_csv
 from components._shared.errors import UserError
 from components._shared.source import Source
 
-_NAMES = {pa.int64(): "INT", pa.float32(): "FLOAT", pa.float64(): "FLOAT", pa.string(): "BYTES"}
+TYPE_NAMES = {pa.int64(): "INT", pa.float32(): "FLOAT", pa.float64(): "FLOAT", pa.string(): "BYTES"}
 
 
-def open_text(path: Path, encoding: str) -> io.TextIOWrapper:
+def open_text(path: Path, encoding: str, errors: str = "strict") -> io.TextIOWrapper:
     """Opens a CSV file, compressed or not, without the byte order mark."""
     without_mark = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
-    return io.TextIOWrapper(pa.input_stream(str(path)), encoding=without_mark, newline="")
+    return io.TextIOWrapper(pa.input_stream(str(path)), encoding=without_mark, errors=errors, newline="")
 
 
 def explain_csv(path: Path, source: Source, types: Mapping[str, pa.DataType], error: Exception) -> UserError:
@@ -50,7 +50,7 @@ def explain_cast(path: Path, name: str, column: pa.ChunkedArray, kind: pa.DataTy
     row = find_first_failure(column, kind)
     value = "values" if row is None else f"{column[row].as_py()!r} in row {row + 1}"
     return UserError(
-        f"Column {name!r} holds {_NAMES[kind]}, as the schema says.",
+        f"Column {name!r} holds {TYPE_NAMES[kind]}, as the schema says.",
         received=f"{value} of {path}, of the type {column.type}",
         remedy="Mend the file, or the type in schema.pbtxt.",
     )
@@ -76,16 +76,24 @@ def find_first_failure(column: pa.ChunkedArray, kind: pa.DataType) -> int | None
 
 def find_line(path: Path, source: Source, row: int) -> int:
     """Returns the line on which a row of a CSV file begins; rows count from 0 after the header, lines from 1."""
+    return find_lines(path, source, [row])[row]
+
+
+def find_lines(path: Path, source: Source, rows: Iterable[int]) -> dict[int, int]:
+    """Returns the line on which each of some rows of a CSV file begins, by row."""
+    wanted, lines = set(rows), {}
     for index, (line, _) in enumerate(_records(path, source)):
-        if index == row + 1:
-            return line
-    raise ValueError(f"{path} has no row {row}.")
+        if index - 1 in wanted:
+            lines[index - 1] = line
+            if len(lines) == len(wanted):
+                return lines
+    raise ValueError(f"{path} has no row {min(wanted - set(lines))}.")
 
 
 def _records(path: Path, source: Source) -> Iterator[tuple[int, list[str]]]:
     """Yields the records of a CSV file, the header first, each with the line on which it begins; skips blank lines."""
     csv.field_size_limit(2**31 - 1)  # as long as Arrow's fields may be; by default 128 KiB
-    with open_text(path, source.encoding) as text:
+    with open_text(path, source.encoding, errors="replace") as text:  # where a byte is wrong matters here, not what it is
         reader, line = csv.reader(text, delimiter=source.delimiter), 1
         for record in reader:
             if record:
@@ -134,16 +142,21 @@ def _explain_value(path: Path, source: Source, types: Mapping[str, pa.DataType])
     )
     for name, kind in types.items():
         values = pc.utf8_trim_whitespace(texts[name])
-        if source.decimal_point == "," and pa.types.is_floating(kind):
-            values = pc.replace_substring(pc.replace_substring(values, ".", "?"), ",", ".")
-        row = find_first_failure(values, kind)
+        row = find_first_failure(with_points(values, source) if pa.types.is_floating(kind) else values, kind)
         if row is not None:
             return UserError(
-                f"Column {name!r} holds {_NAMES[kind]}, as the schema says.",
+                f"Column {name!r} holds {TYPE_NAMES[kind]}, as the schema says.",
                 received=f"{texts[name][row].as_py()!r} in {path}, line {find_line(path, source, row)}",
                 remedy="Mend the value, or name it in `source.null_values` if it stands for a missing one.",
             )
     return None
+
+
+def with_points(texts: pa.Array | pa.ChunkedArray, source: Source) -> pa.Array | pa.ChunkedArray:
+    """Returns texts of numbers with a point before the decimals; where the source has a comma there, a point spoils them."""
+    if source.decimal_point == ".":
+        return texts
+    return pc.replace_substring(pc.replace_substring(texts, ".", "?"), ",", ".")
 
 
 def _unexplained(path: Path, error: Exception) -> UserError:

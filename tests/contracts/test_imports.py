@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 STAGES = sorted(path.parent.name for path in (ROOT / "components").glob("*/component.py"))
 PROGRAMS = sorted(path.parent.name for path in (ROOT / "components").glob("*/__main__.py"))
 """The stages, and the programs that `sluice init` runs."""
-SHARED = ("components._shared", "components._data", "components._tf", "components._release", "components._report")
+SHARED = tuple(f"components.{name}" for name in ("_shared", "_cloud", "_data", "_tf", "_release", "_report"))
 REFUSING = {"transform_features", "push_model"}
 """Consumers of a "no". Whoever reports one exits with 0: the launcher would not upload the page of a failed task."""
 
