@@ -150,6 +150,8 @@ def test_version_is_verified_over_rest_and_grpc_alike(run_push, serve, tmp_path)
     result = run_push(3, urls.partition(",")[2], said=3.5)
     assert (result.pushed, live_version(base)) == (False, "1")
     assert "the largest difference over 32 rows is 0.5, allowed is 1e-05. Version 1 is live." in result.reason
+    with pytest.raises(UserError, match="speaks no HTTP, as a gRPC port"):
+        run_push(4, urls.partition(",")[2].replace("grpc", "http"))
     with pytest.raises(UserError, match=r"does not answer|answers UNAVAILABLE.*Nothing was changed"):
         run_push(4, f"{urls},grpc://127.0.0.1:{_free_port()}")
 
