@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Sourced by the scripts beside it: chooses a container engine, and sees that it has the base image and runs containers.
-# Sets ENGINE, BASE_IMAGE, VERSION and BUILD_OPTIONS; returns 1 and says why where no engine can be had.
+# prepare_engine sets ENGINE, VERSION and BUILD_OPTIONS, and CONTAINERS_CONF where podman needs it; where no engine can be had it
+# says why and returns 1.
 
 BASE_IMAGE=${BASE_IMAGE:-docker.io/library/debian:trixie-slim}
 CA_BUNDLE=${CA_BUNDLE:-/etc/ssl/certs/ca-certificates.crt}
@@ -10,7 +11,7 @@ choose_engine() {
     local engine
     for engine in ${ENGINE:-docker podman}; do
         if "$engine" info > /dev/null 2>&1; then
-            ENGINE=$engine
+            export ENGINE=$engine
             return
         fi
     done

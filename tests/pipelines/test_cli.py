@@ -65,7 +65,17 @@ def released(project_dir, candidate):
 def test_help_is_grouped_and_needs_neither_kfp_nor_tensorflow():
     done = sluice("--help", blocked=True)
     assert done.returncode == 0, done.stderr
-    order = ["Usage: sluice", "Build and run", "run ", "compile ", "Approve and push", "approve ", "reject ", "push   "]
+    order = [
+        "Usage: sluice",
+        "Build and run",
+        "run ",
+        "compile ",
+        "image ",
+        "Approve and push",
+        "approve ",
+        "reject ",
+        "push   ",
+    ]
     order += [
         "What was released",
         "releases ",
@@ -87,6 +97,7 @@ def test_help_is_grouped_and_needs_neither_kfp_nor_tensorflow():
     [
         ("run", ["--spans", "--set", "--tighten", "--serving-dir", "--runs-dir", "--isolation", "--no-standby"]),
         ("compile", ["--output", "-o", "--image"]),
+        ("image", ["--tag", "--engine", "--push"]),
         ("releases", ["--verify", "--head", "--json", "--serving-dir"]),
         ("serve", ["--port", "--rest-port", "--host", "--serving-dir"]),
         ("predict", ["--url", "--version", "--label", "--json", "--csv"]),
