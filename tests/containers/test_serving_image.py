@@ -4,11 +4,13 @@ import time
 import pytest
 
 SAVE = """
+import os
 import tensorflow as tf
 module = tf.Module()
 module.half = tf.Variable(0.5)
 serve = tf.function(lambda x: {"y": module.half * x + 2.0}).get_concrete_function(tf.TensorSpec([None], name="x"))
-tf.saved_model.save(module, "/tmp/models/half_plus_two/1", signatures=serve)
+tf.saved_model.save(module, "/models/half_plus_two/.saved", signatures=serve)
+os.rename("/models/half_plus_two/.saved", "/models/half_plus_two/1")
 """
 ASK = """
 import urllib.request
@@ -19,9 +21,9 @@ print(urllib.request.urlopen(url, data=b'{"instances": [1.0, 2.0]}', timeout=10)
 
 @pytest.fixture
 def server(serving_image):
-    """A container that waits for its model; the file of the model server is the image's own."""
+    """A container that waits for a version of its model."""
     options = ["--detach", "--read-only", "--tmpfs", "/tmp", "--network", "none"]
-    options += ["--env", "MODEL_NAME=half_plus_two", "--env", "MODEL_BASE_PATH=/tmp/models"]
+    options += ["--env", "MODEL_NAME=half_plus_two", "--tmpfs", "/models/half_plus_two:mode=1777"]
     container = serving_image.call("run", *options, serving_image.reference)
     yield container
     serving_image.call("rm", "--force", container)
@@ -35,11 +37,10 @@ def is_healthy(image, container):
 def test_it_is_healthy_once_its_model_is_served_and_ends_when_it_is_stopped(serving_image, server):
     assert "check-model.py" in serving_image.inspect("{{json .Config.Healthcheck}}")
     assert not is_healthy(serving_image, server)
-    serving_image.call("exec", server, "mkdir", "-p", "/tmp/models/half_plus_two")
     serving_image.call("exec", server, "python", "-c", SAVE)
     deadline = time.monotonic() + 60
     while not is_healthy(serving_image, server) and time.monotonic() < deadline:
         time.sleep(0.5)
-    assert "[\n        2.5,\n        3.0\n    ]" in serving_image.call("exec", server, "python", "-c", ASK)
+    assert '"predictions": [2.5, 3.0]' in serving_image.call("exec", server, "python", "-c", ASK)
     serving_image.call("stop", "--time", "30", server)
     assert serving_image.call("inspect", "--format", "{{.State.ExitCode}}", server) == "0"

@@ -2,9 +2,7 @@ import json
 import subprocess
 import time
 
-import pytest
-
-STAGES_AND_LIBRARIES = """
+EVERY_STAGE = """
 import importlib, pathlib
 stages = sorted(path.parent.name for path in pathlib.Path("/opt/sluice/components").glob("*/executor.py"))
 for stage in stages:
@@ -44,12 +42,13 @@ def test_it_holds_neither_authoring_libraries_nor_compilers_nor_installers(stage
 
 def test_its_user_has_no_rights_and_can_change_nothing_of_it(stages_image):
     assert stages_image.inspect("{{.Config.User}}") == "65532:65532"
-    assert stages_image.run("find", "/opt", "/usr", "/etc", "!", "-type", "l", "-writable") == ""
+    find = "find / -xdev ! -type l -writable -not -path '/dev/*' -not -path '/tmp*' -not -path /var/tmp 2>/dev/null"
+    assert stages_image.run("sh", "-c", f"{find} || true") == ""
 
 
-@pytest.mark.parametrize("user", ["65532:65532", "1234:0"])
-def test_every_stage_imports_for_any_user_where_only_tmp_can_be_written(stages_image, user):
-    assert "evaluate_model" in stages_image.run("python", "-c", STAGES_AND_LIBRARIES, options=["--user", user])
+def test_every_stage_imports_for_any_user_where_only_tmp_can_be_written(stages_image):
+    # Some clusters start containers with a number of their own choice.
+    assert "evaluate_model" in stages_image.run("python", "-c", EVERY_STAGE, options=["--user", "1234:0"])
 
 
 def test_bytecode_needs_no_look_at_the_sources(stages_image):
