@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the images sluice and sluice-serving and writes containers/images.lock. Environment: ENGINE (docker or podman), REGISTRY
-# (such as ghcr.io/team; pushes there, and locks the registry's digests), SERVING_IMAGE (such as tensorflow/serving:2.19.0).
+# (such as ghcr.io/team; pushes there, and locks the registry's digests), SERVING_IMAGE (such as tensorflow/serving:2.20.0).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . containers/engine.sh

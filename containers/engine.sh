@@ -10,7 +10,7 @@ VERSION=$(sed -n 's/^version = //p' setup.cfg)
 choose_engine() {
     local engine
     for engine in ${ENGINE:-docker podman}; do
-        if "$engine" info > /dev/null 2>&1; then
+        if "$engine" version > /dev/null 2>&1; then
             export ENGINE=$engine
             return
         fi
@@ -39,8 +39,8 @@ prepare_engine() {
         return 1
     fi
     BUILD_OPTIONS=(--file containers/Dockerfile --build-arg "DEBIAN_IMAGE=$BASE_IMAGE")
-    BUILD_OPTIONS+=(--label "org.opencontainers.image.version=$VERSION")
-    BUILD_OPTIONS+=(--label "org.opencontainers.image.revision=$(git describe --always --dirty --abbrev=40 2> /dev/null || echo unknown)")
+    BUILD_OPTIONS+=(--build-arg "VERSION=$VERSION")
+    BUILD_OPTIONS+=(--build-arg "REVISION=$(git describe --always --dirty --abbrev=40 2> /dev/null || echo unknown)")
     # A HEALTHCHECK has no place in the other format; packages come over the host's network, where podman may have none of its own.
     if [ "$ENGINE" = podman ]; then BUILD_OPTIONS+=(--format docker --network host); fi
     if [ -n "${SERVING_IMAGE:-}" ]; then BUILD_OPTIONS+=(--build-arg "SERVING_IMAGE=$SERVING_IMAGE"); fi

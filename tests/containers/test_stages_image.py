@@ -32,6 +32,7 @@ def test_it_says_what_it_is(stages_image):
     assert labels["org.opencontainers.image.title"] == "sluice"
     assert {"version", "revision", "licenses", "description"} <= {name.rpartition(".")[2] for name in labels}
     text = stages_image.run()
+    assert labels["org.opencontainers.image.revision"] in text
     assert "evaluate_model" in text
     assert "tensorflow_model_server: " in text
 
