@@ -1,5 +1,7 @@
 """Builds the image of a project: the image of the stages, and the project's files in /project."""
 
+import fnmatch
+import re
 import shutil
 import subprocess
 import tempfile
@@ -7,7 +9,7 @@ from pathlib import Path
 
 from components._shared.errors import UserError
 from components._shared.images import IMAGE, PROJECT_DIR
-from pipelines.config import Project, load_project
+from pipelines.config import PROJECT_FILE, Project, load_project
 from pipelines.images_lock import BASE_NAME, IMAGES_LOCK, lock_image, project_image_name, read_images_lock
 
 ENGINES = ("docker", "podman")
@@ -58,10 +60,10 @@ def write_context(project: Project, context: Path, base: str) -> None:
         UserError: If a file cannot be read, or stages would find other code in the image than in the folder.
     """
     left_out = _left_out(project)
+    beside_project_file = shutil.ignore_patterns(*left_out)
 
     def ignore(folder: str, names: list[str]) -> set[str]:
-        litter = _LITTER(folder, names)
-        return litter | left_out.intersection(names) if Path(folder) == project.folder else litter
+        return _LITTER(folder, names) | (beside_project_file(folder, names) if Path(folder) == project.folder else set())
 
     try:
         shutil.copytree(project.folder, context / "project", ignore=ignore)
@@ -70,7 +72,7 @@ def write_context(project: Project, context: Path, base: str) -> None:
     if load_project(context / "project").digests != project.digests:
         raise UserError(
             "The image holds all of the project's code.",
-            received=f"Python packages in folders that images leave out: {', '.join(sorted(left_out))}",
+            received=f"Python packages in folders that images leave out: {', '.join(sorted(set(left_out)))}",
             remedy="Give the package another name.",
         )
     lines = [f"FROM {base}", f'LABEL sluice.project="{project.name}"', f"COPY project {PROJECT_DIR}"]
@@ -95,10 +97,11 @@ def find_engine(name: str = "") -> str:
     raise UserError("A container engine answers.", received=f"none of {name or ', '.join(ENGINES)}", remedy="Start one.")
 
 
-def _left_out(project: Project) -> set[str]:
-    """Returns names beside project.yaml: the usual folders, and where this project has its data and models."""
-    places = [project.source.pattern, str(project.serving.directory)]
-    return {*LEFT_OUT, *(Path(place).parts[0] for place in places if len(Path(place).parts) > 1)}
+def _left_out(project: Project) -> list[str]:
+    """Returns patterns of names beside project.yaml: the usual folders, and where this project has its data and models."""
+    named = [Path(place).parts[0] for place in (project.source.pattern, str(project.serving.directory))]
+    named = [re.sub(r"\{\w+\}", "*", name) for name in named]
+    return [*LEFT_OUT, *(name for name in named if not fnmatch.fnmatch(PROJECT_FILE, name))]
 
 
 def _locked_base(lock: Path) -> str:

@@ -1,11 +1,14 @@
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from components._shared.errors import UserError
 from pipelines.image import find_engine
 from pipelines.images_lock import read_images_lock
+
+CONTAINERS = Path(__file__).parents[2] / "containers"
 
 
 class Image:
@@ -47,10 +50,20 @@ def images(engine):
 
 
 @pytest.fixture(scope="session")
-def stages_image(engine, images):
+def _settings(engine, images):
+    """Gives podman the settings of the builds where with its own no container runs, as containers/engine.sh does."""
+    with pytest.MonkeyPatch.context() as patch:
+        probe = [engine, "run", "--rm", "--network", "none", images["sluice"], "true"]
+        if engine == "podman" and subprocess.run(probe, capture_output=True, check=False).returncode != 0:
+            patch.setenv("CONTAINERS_CONF", str(CONTAINERS / "containers.conf"))
+        yield
+
+
+@pytest.fixture(scope="session")
+def stages_image(engine, images, _settings):
     return Image(engine, images["sluice"])
 
 
 @pytest.fixture(scope="session")
-def serving_image(engine, images):
+def serving_image(engine, images, _settings):
     return Image(engine, images["sluice-serving"])

@@ -32,15 +32,15 @@ def test_data_models_runs_and_litter_stay_out(project_dir, context, name):
     assert name not in {path.split("/")[0] for path in names_in(context)}
 
 
-def test_the_folders_that_project_yaml_names_stay_out(project_dir, context):
-    file = project_dir / "project.yaml"
-    text = file.read_text()
-    assert "pattern: data/" in text
-    file.write_text(text.replace("pattern: data/", "pattern: incoming/"))
-    (project_dir / "incoming").mkdir()
-    (project_dir / "incoming" / "rows.csv").write_text("a,b\n")
+@pytest.mark.parametrize(("pattern", "file"), [("incoming/*.csv", "incoming/rows.csv"), ("rows-{SPAN}.csv", "rows-1.csv")])
+def test_data_stays_out_wherever_project_yaml_says_it_is(project_dir, context, pattern, file):
+    configuration = (project_dir / "project.yaml").read_text()
+    assert "pattern: data/span-{SPAN}/*.csv" in configuration
+    (project_dir / "project.yaml").write_text(configuration.replace("pattern: data/span-{SPAN}/*.csv", f"pattern: {pattern}"))
+    (project_dir / file).parent.mkdir(exist_ok=True)
+    (project_dir / file).write_text("a,b\n")
     write_context(load_project(project_dir), context, "sluice:latest")
-    assert "incoming/rows.csv" not in names_in(context)
+    assert names_in(context) == {"project.yaml", "schema.pbtxt", "features.py", "model.py"}
 
 
 def test_code_below_a_name_that_stays_out_is_refused(project_dir, context):
