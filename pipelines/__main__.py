@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from components._release.base import Base
 from components._shared.errors import SluiceError
+from pipelines.kubeflow_commands import add_commands
 
 _RUN, _APPROVALS, _RELEASES = "Build and run", "Approve and push", "What was released"
 _SERVE = "Serve, for development and tests"
@@ -74,7 +75,7 @@ VersionName = Annotated[
 ServerUrl = Annotated[
     str,
     typer.Option(
-        "--server", metavar="URL", help="REST interface of the server to verify it in; or none.", show_default="the project's"
+        "--server", metavar="URL", help="Servers to verify it in, with commas between; or none.", show_default="the project's"
     ),
 ]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.")]
@@ -130,15 +131,22 @@ def compile_(
     image: Annotated[
         str, typer.Option(metavar="REF", help="Image of every stage.", show_default="as locked in containers/images.lock")
     ] = "",
+    kubernetes: Annotated[
+        bool, typer.Option("--kubernetes", help="Write Kubernetes manifests: a Pipeline and a PipelineVersion.")
+    ] = False,
+    namespace: Annotated[str, typer.Option(metavar="NAME", help="Namespace of the manifests.", show_default="none")] = "",
 ) -> None:
     """Compile the training pipeline into YAML for Kubeflow."""
-    from pipelines.compiler import compile_training_pipeline
+    from pipelines.compiler import compile_manifests, compile_training_pipeline
     from pipelines.config import load_project
     from pipelines.images_lock import image_of
 
     loaded = load_project(project)
     image = image or image_of(loaded.name)
-    compile_training_pipeline(loaded, output, image)
+    if kubernetes:
+        compile_manifests(loaded, output, image, namespace)
+    else:
+        compile_training_pipeline(loaded, output, image)
     _console(stderr=True).print(f"Wrote {output} for the image {image}", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -161,6 +169,9 @@ def image_(
     _console(stderr=True).print(f"Built {reference}", markup=False, highlight=False, soft_wrap=True)
 
 
+add_commands(app)
+
+
 @app.command(rich_help_panel=_APPROVALS)
 def approve(release: ReleaseName, by: By, reason: Reason, serving_dir: ServingDir = None) -> None:
     """Let a candidate through that waits for a person; the next push takes it up."""
@@ -180,7 +191,8 @@ def push(project: ProjectPath, server: ServerUrl = "", serving_dir: ServingDir =
     from pipelines.config import load_project
     from pipelines.rollback import verifier_of
 
-    push_waiting(_base(project, serving_dir), _console(), verifier_of(load_project(project), server))
+    loaded, base = load_project(project), _base(project, serving_dir)
+    push_waiting(base, _console(), verifier_of(loaded, base, server), keep_versions=loaded.serving.keep_versions)
 
 
 @app.command(rich_help_panel=_RELEASES)
@@ -224,8 +236,9 @@ def rollback(
     from pipelines.config import load_project
     from pipelines.rollback import roll_back, verifier_of
 
-    verifier = verifier_of(load_project(project), server)
-    roll_back(_folder(project, serving_dir), verifier, _console(), to=to, by=by, reason=reason)
+    base = _base(project, serving_dir)
+    verifier = verifier_of(load_project(project), base, server)
+    roll_back(base, verifier, _console(), to=to, by=by, reason=reason)
 
 
 @app.command(rich_help_panel=_RELEASES)
@@ -236,8 +249,9 @@ def promote(
     from pipelines.config import load_project
     from pipelines.rollback import promote_canary, verifier_of
 
-    verifier = verifier_of(load_project(project), server)
-    promote_canary(_folder(project, serving_dir), verifier, _console(), by=by, reason=reason)
+    base = _base(project, serving_dir)
+    verifier = verifier_of(load_project(project), base, server)
+    promote_canary(base, verifier, _console(), by=by, reason=reason)
 
 
 @app.command(rich_help_panel=_RELEASES)
@@ -255,8 +269,9 @@ def withdraw(
     from pipelines.rollback import verifier_of, withdraw_release
 
     project, name = parse_release(release)
-    verifier = verifier_of(load_project(project), server)
-    withdraw_release(_folder(project, serving_dir), verifier, name, _console(), by=by, reason=reason, allow_none=allow_none)
+    base = _base(project, serving_dir)
+    verifier = verifier_of(load_project(project), base, server)
+    withdraw_release(base, verifier, name, _console(), by=by, reason=reason, allow_none=allow_none)
 
 
 def _answer(kind: str, release: str, by: str, reason: str, serving_dir: str | None) -> None:
@@ -265,12 +280,6 @@ def _answer(kind: str, release: str, by: str, reason: str, serving_dir: str | No
     project, model = parse_release(release)
     command = push_command(release, serving_dir)
     answer_release(_base(project, serving_dir), kind, _console(), model=model, by=by, reason=reason, push_command=command)
-
-
-def _folder(project: Path, serving_dir: str | None) -> Path:
-    from components._release.store import folder_base
-
-    return folder_base(_base(project, serving_dir), "To change what is live")
 
 
 def _base(project: Path, serving_dir: str | None) -> Base:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import pydantic
 from pydantic import Field
@@ -23,9 +23,12 @@ from components._shared.artifacts import FEATURES_FILE, MODEL_FILE, SCHEMA_FILE
 from components._shared.digest import digest_code, digest_file
 from components._shared.errors import UserError
 from components._shared.policy import DEADLINE_HOURS, LEAST_REQUESTS, Policy, is_batch_size, policy_to_json, read_policy
+from pipelines.cluster import Cluster
 from pipelines.fairness import BOUNDS, problems_of_fairness
+from pipelines.known_keys import known_keys
 from pipelines.rules import problems_of_label, problems_of_rules
 from pipelines.serving_dir import problems_of_serving, resolve_serving_dir
+from pipelines.serving_settings import Serving
 from pipelines.yaml_reader import read_yaml
 
 PROJECT_FILE = "project.yaml"
@@ -105,32 +108,6 @@ class Training(_Model):
     hyperparameters: dict[str, Any] = Field(default_factory=dict)
 
 
-class Serving(_Model):
-    """Where the approved model goes, and what makes sure that it serves there.
-
-    Attributes:
-        model_name: The model's name in the server.
-        directory: The model's base path for TF Serving, a folder or a gs:// URL.
-        server: REST interface of the server that verifies each version that is to be live; empty for none.
-        server_wait_seconds: How long a version may take to become AVAILABLE there.
-        model_config_file: The server's model configuration file, in which labels move; empty for no labels.
-        keep_versions: How many versions stay after a push, the live one and the one before it in any case; 0 for all.
-    """
-
-    model_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-    directory: Name
-    server: Annotated[str, Field(pattern=r"^(https?://[^\s/?#]+/?)?$")] = ""
-    server_wait_seconds: Annotated[int, Field(ge=1)] = 300
-    keep_versions: Annotated[int, Field(ge=0)] = 0
-    model_config_file: str = ""
-
-    @pydantic.model_validator(mode="after")
-    def _labels_need_a_server(self) -> Self:
-        if self.model_config_file and not self.server:
-            raise ValueError("labels move only to a version that a server has: model_config_file needs server")
-        return self
-
-
 def _gates_model() -> type[_Model]:
     # The bounds are defined once, as the dataclasses that the stages read; here they only become strict.
     fields: dict[str, Any] = {
@@ -155,6 +132,7 @@ class Project(_Model):
     evaluation: dict[str, Any]
     gates: Gates = Gates()  # type: ignore[valid-type]  # built from the policy's dataclasses
     serving: Serving
+    cluster: Cluster = Cluster()
 
     @property
     def policy(self) -> Policy:
@@ -249,20 +227,11 @@ def _describe(problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{key}: missing. Add it."
     if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"{key}: not a known key. {_known_keys(problem['loc'])}"
+        return f"{key}: not a known key. Known here: {', '.join(known_keys(Project, problem['loc'][:-1]))}."
     if problem["type"] == "user_error":
         return f"{key}: {problem['msg']}"
     message = re.sub("^Value error, ", "", problem["msg"])
     return f"{key}: {message}. Received: {json.dumps(problem['input'], default=str)[:200]}."
-
-
-def _known_keys(location: tuple[Any, ...]) -> str:
-    kind: Any = Project
-    for part in location[:-1]:
-        fields = getattr(kind, "model_fields", None) or getattr(kind, "__pydantic_fields__", {})
-        kind = fields[part].annotation if part in fields else None
-    fields = getattr(kind, "model_fields", None) or getattr(kind, "__pydantic_fields__", {})
-    return f"Known here: {', '.join(name for name in fields if name != 'folder')}."
 
 
 def _problems_of_evaluation(document: dict[str, Any]) -> list[str]:

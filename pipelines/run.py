@@ -11,12 +11,14 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
+from components._release.precedence import explain_precedence
 from components._shared.errors import UserError
 from pipelines.config import Project
 from pipelines.launchers import ForkLauncher, Launcher, PlainLauncher, StandbyLauncher
 from pipelines.progress import Progress
 from pipelines.run_folder import Run, create_run_folder, write_run
 from pipelines.serving_dir import resolve_serving_dir
+from pipelines.serving_settings import check_server
 from pipelines.stage_run import StageFailed, StageRun
 
 ISOLATIONS = ("process", "fork")
@@ -61,10 +63,13 @@ def run_project(
         base = resolve_serving_dir(serving_dir) if serving_dir else project.serving_dir
         fixed = {"project_dir": str(project.folder), "serving_dir": str(base)}
         if project.serving.model_config_file:
-            fixed["model_config_file"] = str(project.folder / project.serving.model_config_file)
+            fixed["model_config_file"] = str(resolve_serving_dir(project.serving.model_config_file, project.folder))
         run, spec, arguments = _prepare(project, Path(runs_dir), fixed, settings)
         run.isolation = isolation
         console = console or Console(stderr=True, emoji=False)
+        with contextlib.suppress(UserError):  # a broken ledger stops the run where it is read
+            if warning := explain_precedence(base):
+                console.print(warning, markup=False, highlight=False, soft_wrap=True)
         with Progress(console, run.stage_count) as progress, _stops_on_signals(), _recorded(run, begin):
             on_stage = _observer(run, begin, [progress.observe, observe])
             run_pipeline(spec, arguments, run_folder=run.folder, launcher=launcher, observe=on_stage)
@@ -85,6 +90,7 @@ def _prepare(
         spec = read_pipeline_spec(file)
         arguments = fixed | parse_settings(spec, settings)
         check_overrides(project, arguments.get(PARAMETER, {}))
+        check_server(project.serving, arguments)
         folder = create_run_folder(runs_dir, project.name)
         shutil.copyfile(file, folder / "ir.yaml")
     run = Run(

@@ -3,7 +3,7 @@
     rollback_intent ──► rolled_back     the newer versions leave, and an older one is live; or one that had left returns
     withdraw_intent ──► withdrawn       one version leaves
     retired                             versions, in place or withdrawn, are not kept any more
-    labelled                            a label names another version
+    labelled                            a label names another version; in a rollback of stable, `withdraws` leave after it
 
 A server takes the highest number in place, and so does Sluice: that is the live version. Where a label `stable` names a version
 in place, that one is live, whatever its number.
@@ -13,8 +13,8 @@ Everything here works on entries that were read before.
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
+from components._release.base import Base, BucketPath
 from components._release.ledger import (
     LABELLED,
     PUSH_INTENT,
@@ -49,14 +49,18 @@ class Places:
         withdrawn: Versions that left, each with the entry that says why.
         retired: Versions that are not kept any more, each with the entry that says so. One that was withdrawn before is among
             both.
+        restored: Versions that had left and returned.
         labels: The version in place that each label names.
+        rollback: The entry that last moved `stable`, if a rollback did.
         moving: The move that has no outcome yet.
     """
 
     in_place: set[int] = dataclasses.field(default_factory=set)
     withdrawn: dict[int, Entry] = dataclasses.field(default_factory=dict)
     retired: dict[int, Entry] = dataclasses.field(default_factory=dict)
+    restored: set[int] = dataclasses.field(default_factory=set)
     labels: dict[str, int] = dataclasses.field(default_factory=dict)
+    rollback: Entry | None = None
     moving: Entry | None = None
 
     @property
@@ -64,29 +68,49 @@ class Places:
         """The live version; empty if none is in place."""
         return self.live_after((), ())
 
+    @property
+    def leaving(self) -> list[int]:
+        """Versions that the rollback of `stable` takes away, and that are still in place."""
+        return [version for version in self.rollback.payload["withdraws"] if version in self.in_place] if self.rollback else []
+
     def live_after(self, withdraws: Iterable[int], restores: Iterable[int]) -> str:
         """Returns the version that is live when some have left and others returned; empty if none is in place then."""
         left = (self.in_place - set(withdraws)) | set(restores)
         return str(self.labels[STABLE] if self.labels.get(STABLE) in left else max(left, default=""))
 
 
-def places_of(entries: Sequence[Entry], base: Path) -> Places:
+def places_of(entries: Sequence[Entry], base: Base, claim: int = 0) -> Places:
     """Returns where the versions are that a checked history tells of.
 
-    Where a move was interrupted, the folders themselves say how far it came: each rename takes effect whole or not at all.
+    Where a move was interrupted, the folders themselves say how far it came: each rename takes effect whole or not at all. In a
+    bucket the model configuration says whether it was carried out, and whether a version is live that is not recorded yet.
+
+    Args:
+        entries: The history.
+        base: The serving directory.
+        claim: In a bucket, the number of the entry that the model configuration carries out.
     """
     places = Places()
     for entry in entries:
         advance(places, entry)
+        if entry.sequence == claim and entry.kind == PUSH_INTENT:
+            # What was withdrawn or retired since is taken away by later entries.
+            places.in_place.add(entry.payload["version"])
     if move := places.moving:
         for version in (*move.payload["withdraws"], *move.payload["restores"]):
-            _place(places, version, move, in_place=(base / str(version)).is_dir())
+            _place(places, version, move, in_place=_is_in_place(move, version, base, claim))
     return places
+
+
+def _is_in_place(move: Entry, version: int, base: Base, claim: int) -> bool:
+    if isinstance(base, BucketPath):
+        return version in move.payload["restores" if move.sequence == claim else "withdraws"]
+    return (base / str(version)).is_dir()
 
 
 def advance(places: Places, entry: Entry) -> str:
     """Takes an entry into account, and returns why it makes no sense where it stands; empty if it does."""
-    if places.moving and entry.kind in (PUSH_INTENT, PUSHED, RETIRED, *OUTCOMES):
+    if places.moving and entry.kind in (PUSH_INTENT, PUSHED, RETIRED, LABELLED, *OUTCOMES):
         return f"comes before the end of what entry {places.moving.sequence} began"
     if entry.kind == PUSHED:
         places.in_place.add(entry.payload["version"])
@@ -108,6 +132,7 @@ def _end(places: Places, entry: Entry) -> str:
         _place(places, version, entry, in_place=False)
     for version in entry.payload["restores"]:
         _place(places, version, entry, in_place=True)
+        places.restored.add(version)
     return ""
 
 
@@ -137,8 +162,17 @@ def _label(places: Places, entry: Entry) -> str:
         return f"gives a label to version {version}, which is not in place"
     if payload["previous"] != str(places.labels.get(label, "")):
         return f"says that {label} was version {payload['previous'] or 'none'} before"
+    if (leaves := payload.get("withdraws", [])) and not _may_leave(places, leaves, version):
+        return "takes versions away that are not in place, or the one that it makes live"
     places.labels[label] = version
+    if label == STABLE:
+        places.rollback = entry if "withdraws" in payload else None
     return ""
+
+
+def _may_leave(places: Places, leaves: object, stays: int) -> bool:
+    versions = leaves if isinstance(leaves, list) else [None]
+    return all(type(version) is int and version in places.in_place and version != stays for version in versions)
 
 
 def _place(places: Places, version: int, entry: Entry, *, in_place: bool) -> None:

@@ -5,16 +5,16 @@ import json
 import logging
 import math
 import statistics
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from components._release.ledger import VERIFIED, append_entry, read_ledger
-from components._release.lock import hold_lock
-from components._release.push import recover
+from components._release import gcs
+from components._release.base import Base, BucketPath
+from components._release.ledger import VERIFIED, read_ledger
 from components._release.releases import Release, live_release
 from components._release.rollback import Change, rollback, undo, withdraw
-from components._release.server_client import Server, ServerError, check_reachable, predict, wait_live
+from components._release.server_client import Server, ServerError, check_all_reachable, predict, wait_live
+from components._release.turns import append, in_turn
 from components._shared.artifacts import ASSETS_EXTRA_DIR, RELEASE_DIR, VERIFICATION_FILE
 from components._shared.documents import parse_object
 from components._shared.errors import UserError
@@ -49,55 +49,67 @@ class Sample:
         return json.dumps({"format": _FORMAT, **dataclasses.asdict(self)}, allow_nan=False).encode()
 
 
-def read_sample(version: Path) -> Sample | None:
-    """Returns the rows that a version's folder carries; None if it was pushed without them."""
-    try:
-        fields = parse_object((version / ASSETS_EXTRA_DIR / RELEASE_DIR / VERIFICATION_FILE).read_bytes())
-    except FileNotFoundError:
+def read_sample(version: Base) -> Sample | None:
+    """Returns the rows that a version carries; None if it was pushed without them."""
+    file = version / ASSETS_EXTRA_DIR / RELEASE_DIR / VERIFICATION_FILE
+    if isinstance(file, BucketPath):
+        data, _ = gcs.read_object(file)
+    else:
+        data = file.read_bytes() if file.is_file() else b""
+    if not data:
         return None
+    fields = parse_object(data)
     if fields.pop("format", None) != _FORMAT:
         return None
     return Sample(**fields)
 
 
-def verify_version(base: Path, version: int, server: Server, wait: Callable[[Server, int], str] = wait_live) -> str:
-    """Checks a version that is to be live in a server, and records it if all is well.
+def verify_version(base: Base, version: int, servers: Sequence[Server], wait: Callable[[Server, int], str] = wait_live) -> str:
+    """Checks a version that is to be live in every server, and records it if all is well in all of them.
 
     Args:
         base: The serving directory.
         version: The version.
-        server: The server.
-        wait: Waits for the version, and returns why it did not come.
+        servers: The servers.
+        wait: Waits for the version in a server, and returns why it did not come.
 
     Returns:
         What is wrong, as a sentence; empty if nothing is.
     """
-    if problem := wait(server, version):
-        return problem
-    facts: dict[str, Any] = {"version": version, "server": server.url, "model_name": server.model_name}
-    if sample := read_sample(base / str(version)):
-        try:
-            outputs = predict(server, version, sample.inputs)
-        except ServerError as error:
-            return str(error)
-        apart = largest_difference(outputs, sample)
-        facts |= {"rows": len(sample.predictions), "tolerance": sample.tolerance}
-        if not math.isfinite(apart):
-            return f"Version {version} does not give a number for each of {facts['rows']} rows in the server."
-        if sample.tolerance is not None and apart > sample.tolerance:
-            return (
-                f"Version {version} predicts something else in the server than in the evaluation: "
-                f"the largest difference over {facts['rows']} rows is {apart:.3g}, allowed is {sample.tolerance:g}."
-            )
-        facts["largest_difference"] = apart
-    with hold_lock(base):
-        recover(base)  # the push may have died before it was recorded
-        append_entry(base, VERIFIED, lambda _: facts)
-    logger.info("Version %d is live in %s and was verified", version, server.url)
+    where = ", ".join(server.url for server in servers)
+    facts: dict[str, Any] = {"version": version, "server": where, "model_name": servers[0].model_name}
+    sample = read_sample(base / str(version))
+    for ask in (lambda server: wait(server, version), lambda server: _compare(server, version, sample, facts)):
+        for server in servers:
+            if problem := ask(server):
+                return problem if len(servers) == 1 else f"{server.url}: {problem}"
+    in_turn(base, lambda _: append(base, VERIFIED, facts))  # after the push is recorded, which may have died before it was
+    logger.info("Version %d is live in %s and was verified", version, where)
     return ""
 
 
-def verify_pushed(base: Path, server: Server) -> tuple[str, str]:
+def _compare(server: Server, version: int, sample: Sample | None, facts: dict[str, Any]) -> str:
+    """Returns what is wrong with the predictions of a version in a server; else puts the facts about them to the others."""
+    if sample is None:
+        return ""
+    rows = len(sample.predictions)
+    try:
+        apart = largest_difference(predict(server, version, sample.inputs), sample)
+    except ServerError as error:
+        return str(error)
+    if not math.isfinite(apart):
+        return f"Version {version} does not give a number for each of {rows} rows in the server."
+    if sample.tolerance is not None and apart > sample.tolerance:
+        return (
+            f"Version {version} predicts something else in the server than in the evaluation: "
+            f"the largest difference over {rows} rows is {apart:.3g}, allowed is {sample.tolerance:g}."
+        )
+    largest = max(apart, facts.get("largest_difference", 0.0))
+    facts.update(rows=rows, tolerance=sample.tolerance, largest_difference=largest)
+    return ""
+
+
+def verify_pushed(base: Base, servers: Sequence[Server]) -> tuple[str, str]:
     """Verifies the live version if its push wanted that and it has not happened yet; if it fails, the version is withdrawn.
 
     Returns:
@@ -106,24 +118,25 @@ def verify_pushed(base: Path, server: Server) -> tuple[str, str]:
     release = live_release(base)
     if release is None or not is_to_be_verified(base, release):
         return "", ""
-    problem = verify_version(base, release.version, server)
+    problem = verify_version(base, release.version, servers)
     if not problem:
         return "", ""
     change = withdraw(base, version=str(release.version), by=PUSHER, reason=problem, allow_none=True, automatic=True)
     logger.error("Version %d was withdrawn: %s", release.version, problem)
     after = f"Version {change.live} is live" if change.live else "No version is live"
-    if change.live and (worse := wait_live(server, int(change.live))):
+    worse = next(filter(None, (wait_live(server, int(change.live)) for server in servers)), "") if change.live else ""
+    if worse:
         logger.error("%s", worse)
         after += f", but not in the server: {worse.rstrip('.')}"
     return str(release.version), f"Version {release.version} was withdrawn. {problem} {after}."
 
 
-def roll_back_verified(base: Path, server: Server, *, to: str = "", by: str, reason: str) -> Change:
-    """Rolls back, makes sure that the version is live in a server, and takes the rollback back if it is not.
+def roll_back_verified(base: Base, servers: Sequence[Server], *, to: str = "", by: str, reason: str) -> Change:
+    """Rolls back, makes sure that the version is live in every server, and takes the rollback back if it is not.
 
     Args:
         base: The serving directory.
-        server: The server.
+        servers: The servers.
         to: The version; empty for the one before the live one.
         by: Who wants it.
         reason: Why.
@@ -131,9 +144,9 @@ def roll_back_verified(base: Path, server: Server, *, to: str = "", by: str, rea
     Raises:
         UserError: As `rollback`, or if the server does not answer or the version does not serve there.
     """
-    check_reachable(server)
+    check_all_reachable(servers)
     change = rollback(base, to=to, by=by, reason=reason)
-    if problem := verify_version(base, int(change.live), server):
+    if problem := verify_version(base, int(change.live), servers):
         undone = undo(base, change, by=by, reason=f"Taken back: {problem}") if change.entry else change
         remedy = f"Version {undone.live} is live. Name another version, or roll back without a server: --server none."
         raise UserError(f"Version {change.live} is live in the server.", received=problem, remedy=remedy)
@@ -166,7 +179,7 @@ def _numbers(values: Any) -> list[float]:
     return [float(values)] if isinstance(values, int | float) and not isinstance(values, bool) else [math.nan]
 
 
-def is_to_be_verified(base: Path, release: Release) -> bool:
+def is_to_be_verified(base: Base, release: Release) -> bool:
     """Returns whether the push of a version wanted it to be verified, and that has not happened yet."""
     later = [entry for entry in read_ledger(base) if entry.sequence > release.sequence]
     done = any(entry.kind == VERIFIED and entry.payload["version"] == release.version for entry in later)

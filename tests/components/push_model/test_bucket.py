@@ -1,16 +1,13 @@
 """push_model into a bucket, as processes of their own: the stage, several at once, and one that is killed."""
 
+import datetime
+
 import pytest
 
+from components._release.answers import answer
 from components._release.ledger import read_ledger
 from components._release.releases import list_releases, live_version, verify_ledger
-from components._shared.errors import UserError
 from components.push_model.executor import push_model
-
-
-def _command(options, tmp_path, name):
-    flags = {**options, "strict": "true", "pushed_version": str(tmp_path / name / "version")}
-    return [text for flag, value in flags.items() for text in (f"--{flag}", value)]
 
 
 def test_approved_model_is_pushed_once(make_artifacts, bucket):
@@ -29,23 +26,35 @@ def test_model_that_is_not_approved_is_not_pushed(make_artifacts, bucket, change
     assert (result.pushed, reason in result.reason, live_version(bucket)) == (False, True, "")
 
 
-def test_nobody_waits_for_approval_in_a_bucket(make_artifacts, bucket):
-    options = make_artifacts("one", status="pending", approved=False) | {"serving_dir": str(bucket)}
-    with pytest.raises(UserError, match="waits for approval in a serving directory on a file system"):
-        push_model(**options)
-    assert read_ledger(bucket) == []
+def test_candidate_waits_and_is_pushed_by_the_next_run(make_artifacts, bucket):
+    waits = {"status": "pending", "approved": False, "deadline": "2999-01-01T00:00:00+00:00"}
+    result = push_model(**make_artifacts("one", **waits) | {"serving_dir": str(bucket)})
+    assert (result.pushed, result.deadline, live_version(bucket)) == (False, waits["deadline"], "")
+    answer(bucket, "approved", model="", by="Ada", reason="Reviewed.", now=datetime.datetime.now(datetime.UTC))
+    (settled,) = push_model(**make_artifacts("two", approved=False) | {"serving_dir": str(bucket)}).settled
+    assert (settled.kind, settled.version, live_version(bucket), verify_ledger(bucket)) == ("pushed", "1", "1", [])
 
 
-def test_one_of_two_processes_wins(make_artifacts, start_python, bucket, tmp_path):
+def test_old_versions_go_after_a_push(make_artifacts, bucket):
+    for number in "1234":
+        options = make_artifacts(number, weights=number, baseline=(live_version(bucket), "")) | {"serving_dir": str(bucket)}
+        push_model(**options | {"keep_versions": 2})
+    assert [release.state for release in list_releases(bucket)] == ["retired", "retired", "pushed", "pushed"]
+    assert verify_ledger(bucket) == []
+
+
+def test_one_of_two_processes_wins(make_artifacts, make_flags, start_python, bucket, tmp_path):
     runs = {name: make_artifacts(name, weights=name) | {"serving_dir": str(bucket)} for name in ("one", "two")}
-    processes = [start_python("-m", "components.push_model", *_command(runs[name], tmp_path, name)) for name in runs]
+    processes = [start_python("-m", "components.push_model", *make_flags(runs[name], name)) for name in runs]
     errors = [process.communicate(timeout=60)[1] for process in processes]
     assert sorted(process.returncode for process in processes) == [0, 3], errors
     assert sorted(release.state for release in list_releases(bucket)) == ["abandoned", "pushed"]
     assert verify_ledger(bucket) == []
 
 
-def test_process_that_is_killed_leaves_a_push_that_goes_on(make_artifacts, start_python, bucket, object_server, tmp_path):
+def test_process_that_is_killed_leaves_a_push_that_goes_on(
+    make_artifacts, make_flags, start_python, bucket, object_server, tmp_path
+):
     options = make_artifacts("one") | {"serving_dir": str(bucket)}
     uploads = []
 
@@ -57,7 +66,7 @@ def test_process_that_is_killed_leaves_a_push_that_goes_on(make_artifacts, start
         return "drop"
 
     object_server.interrupt = kill_at_the_third_upload
-    process = start_python("-m", "components.push_model", *_command(options, tmp_path, "one"))
+    process = start_python("-m", "components.push_model", *make_flags(options, "one"))
     assert process.wait(timeout=60) == -9
     object_server.interrupt = lambda method, path: None
     assert (live_version(bucket), verify_ledger(bucket)) == ("", [])
