@@ -44,7 +44,7 @@ def small_pipeline(project_dir: str, serving_dir: str, spans: str = "1-9", stric
 def run(make_stage, project_dir, tmp_path, monkeypatch):
     """Runs a pipeline of two small stages as the training pipeline of a project."""
 
-    def compile_small(project, output):
+    def compile_small(project, output, image):
         compiler.Compiler().compile(small_pipeline, str(output))
 
     monkeypatch.setattr(pipelines.compiler, "compile_training_pipeline", compile_small)
