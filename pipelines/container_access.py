@@ -114,9 +114,16 @@ def _pattern_folders(project_dir: str, pattern: str) -> Iterator[str]:
 
 def _with_targets(paths: set[Path]) -> set[Path]:
     """Returns the paths that are there, and what they come to where links lead elsewhere; none is below another."""
-    found = {path.absolute() for path in paths if path.exists()}
+    found = {step for path in paths if path.exists() for step in _steps(path.absolute())}
     found |= {path.resolve() for path in found}
     return {path for path in found if not any(parent in found for parent in path.parents)}
+
+
+def _steps(path: Path) -> Iterator[Path]:
+    """Yields a path, and for each `..` in it the folder that is left there: without it the path would lead nowhere."""
+    for index, part in enumerate((*path.parts, "..")):
+        if part == "..":
+            yield Path(os.path.normpath(Path(*path.parts[:index])))
 
 
 def _check(path: Path) -> Path:

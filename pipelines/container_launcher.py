@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from components._shared.errors import UserError
 from pipelines.container_access import Access, access_of
 from pipelines.container_engine import Engine
 from pipelines.launchers import Command, Ending
@@ -133,7 +134,10 @@ class ContainerLauncher:
 
     def _pid(self, container: str) -> int:
         """Returns the process id of a container; 0 before it has started, and -1 where it is none of this machine."""
-        pid = int(self.engine.call("inspect", "--format", "{{.State.Pid}}", container))
+        try:
+            pid = int(self.engine.call("inspect", "--format", "{{.State.Pid}}", container))
+        except (UserError, ValueError):  # what is not measured is no reason to end a stage
+            return -1
         # An engine in a virtual machine tells a number that may be another process out here.
         return pid if pid == 0 or container in cgroup_of(pid) else -1
 
