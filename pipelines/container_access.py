@@ -148,7 +148,8 @@ def _variables(buckets: bool) -> dict[str, str]:
 def _network(urls: list[str]) -> str:
     if not urls:
         return "none"
-    return "host" if any(_is_loopback(urlsplit(url).hostname or "") for url in urls) else ""
+    hosts = [urlsplit(url if "://" in url else f"//{url}").hostname or "" for url in urls]
+    return "host" if any(map(_is_loopback, hosts)) else ""
 
 
 def _is_loopback(host: str) -> bool:

@@ -32,9 +32,12 @@ _CONFINEMENT = (
     # The engine's default may keep no log at all.
     "--log-driver=json-file",
 )
+_ANSWERS = (0, 2, 3)
+"""Exit codes by which a stage says how it went."""
 _TICK = 0.05
 _OBSERVE_SECONDS = 0.1
 _MEASURE_SECONDS = 0.25
+_REMOVAL_SECONDS = 60.0
 _GUARD = 'read -r line; exec "$@" >/dev/null 2>&1'
 
 
@@ -97,7 +100,7 @@ class ContainerLauncher:
         """
         image, access = self.image_id(command.image), access_of(list(command.argv), command.executor_input)
         name = f"sluice-{uuid.uuid4().hex[:16]}"
-        with _removed_at_end(self.engine, name), _ready_folders(self.engine, access):
+        with _ready_folders(self.engine, access), _removed_at_end(self.engine, name):
             make = create_command(self.engine, name, image, command, access)
             container = self.engine.call(*make[1:], variables=access.variables)
             with command.log.open("wb") as log:
@@ -146,9 +149,9 @@ def _exit_code(state: dict[str, Any], client_code: int) -> int:
     """Returns a stage's exit code as processes have it: negative for a signal, and never 0 for one that did not run."""
     if state["Status"] not in ("exited", "stopped"):
         return client_code or 1
-    if state.get("OOMKilled"):
-        return -signal.SIGKILL
     code = int(state["ExitCode"])
+    if state.get("OOMKilled") and code not in _ANSWERS:  # else it was a process that the stage started and did without
+        return -signal.SIGKILL
     return 128 - code if 128 < code <= 128 + signal.NSIG else code
 
 
@@ -161,7 +164,8 @@ def _removed_at_end(engine: Engine, name: str) -> Iterator[None]:
         yield
     finally:
         guard.stdin.close()
-        guard.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # it goes on by itself
+            guard.wait(_REMOVAL_SECONDS)
 
 
 @contextlib.contextmanager

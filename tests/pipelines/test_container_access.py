@@ -133,8 +133,9 @@ def test_variables_and_credentials_are_for_stages_that_read_buckets(access, monk
     assert access("resolve_baseline", serving_dir=str(tmp_path)).variables == {}
 
 
-def test_a_storage_emulator_of_this_machine_takes_its_network(access, monkeypatch):
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:4443")
+@pytest.mark.parametrize("host", ["http://127.0.0.1:4443", "localhost:4443"])
+def test_a_storage_emulator_of_this_machine_takes_its_network(access, monkeypatch, host):
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", host)
     assert access("resolve_baseline", serving_dir="gs://bucket/models/flights").network == "host"
 
 

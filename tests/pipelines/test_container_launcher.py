@@ -113,6 +113,7 @@ def test_the_image_goes_into_the_ledger_and_the_run_onto_a_label(options, tmp_pa
         ({"Status": "exited", "ExitCode": 0}, 125, 0),
         ({"Status": "exited", "ExitCode": 137}, 137, -9),
         ({"Status": "exited", "ExitCode": 1, "OOMKilled": True}, 1, -9),
+        ({"Status": "exited", "ExitCode": 0, "OOMKilled": True}, 0, 0),
         ({"Status": "created", "ExitCode": 0}, 127, 127),
         ({"Status": "created", "ExitCode": 0}, 0, 1),
         ({"Status": "running", "ExitCode": 0}, 0, 1),
