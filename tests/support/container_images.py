@@ -15,6 +15,7 @@ def find_test_image() -> tuple[Engine | None, str]:
     try:
         engine = find_engine()
         engine.image_id(image)
+        engine.call("run", "--rm", "--network", "none", image, "true")  # an engine may answer and yet run nothing
     except UserError as error:
         return None, f"NOT TESTED in containers: {error}"
     return engine, image
