@@ -11,6 +11,7 @@ PYTHON ?= $(if $(OLD_GLIBC),python3.11,python3.13)
 UV := .uv/bin/uv
 BIN := .venv/bin
 READY := .venv/.$(LINE).ready
+EXTRAS := runtime authoring demo dev
 PROJECT ?= projects/flights
 
 .DEFAULT_GOAL := help
@@ -55,7 +56,7 @@ clean: ## Removes environments, runs, served models and prepared data
 	rm -rf .venv .uv runs build dist *.egg-info $(PROJECT)/served $(PROJECT)/data
 
 define compile
-$(UV) pip compile -q setup.cfg --all-extras --generate-hashes --no-header --upgrade $(2) \
+$(UV) pip compile -q setup.cfg $(EXTRAS:%=--extra %) --generate-hashes --no-header --upgrade $(2) \
 	-c requirements/$(1).constraints --override requirements/$(1).overrides -o requirements/$(1).lock
 endef
 

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from components._release.base import Base
 from components._shared.errors import SluiceError
 from components._shared.images import IMAGE
+from pipelines.kubeflow_commands import add_commands
 
 _RUN, _APPROVALS, _RELEASES = "Build and run", "Approve and push", "What was released"
 _SERVE = "Serve, for development and tests"
@@ -141,13 +142,23 @@ def compile_(
     project: ProjectPath,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")] = Path("training.yaml"),
     image: Annotated[str, typer.Option(metavar="REF", help="Image of every stage; for a release, with its digest.")] = IMAGE,
+    kubernetes: Annotated[
+        bool, typer.Option("--kubernetes", help="Write Kubernetes manifests: a Pipeline and a PipelineVersion.")
+    ] = False,
+    namespace: Annotated[str, typer.Option(metavar="NAME", help="Namespace of the manifests.", show_default="none")] = "",
 ) -> None:
     """Compile the training pipeline into YAML for Kubeflow."""
-    from pipelines.compiler import compile_training_pipeline
+    from pipelines.compiler import compile_manifests, compile_training_pipeline
     from pipelines.config import load_project
 
-    compile_training_pipeline(load_project(project), output, image)
+    if kubernetes:
+        compile_manifests(load_project(project), output, image, namespace)
+    else:
+        compile_training_pipeline(load_project(project), output, image)
     _console(stderr=True).print(f"Wrote {output}", markup=False, highlight=False, soft_wrap=True)
+
+
+add_commands(app)
 
 
 @app.command(rich_help_panel=_APPROVALS)

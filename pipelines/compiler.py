@@ -1,5 +1,7 @@
 """Compiles a project's training pipeline into Kubeflow's intermediate representation (IR), and reads such a file strictly."""
 
+import hashlib
+import json
 import re
 import tempfile
 from pathlib import Path
@@ -28,6 +30,39 @@ def compile_training_pipeline(project: Project, output: str | Path, image: str =
     Raises:
         UserError: If the image or the output's name is not one, or the file cannot be written.
     """
+    _write(output, _compile(project, output, image))
+
+
+def compile_manifests(project: Project, output: str | Path, image: str = IMAGE, namespace: str = "") -> None:
+    """Compiles the training pipeline into Kubernetes manifests, for clusters whose pipelines live in Kubernetes' own API.
+
+    A PipelineVersion cannot be changed in a cluster, so its name ends with a digest of what it holds.
+
+    Args:
+        project: The project.
+        output: The file to write, whole or not at all: a Pipeline and a PipelineVersion.
+        image: Image of every stage; for a release, with its digest.
+        namespace: Namespace of both; empty for the one into which they are applied.
+
+    Raises:
+        UserError: As `compile_training_pipeline`.
+    """
+    pipeline_spec, *platform_specs = yaml.safe_load_all(_compile(project, output, image))
+    name = pipeline_spec["pipelineInfo"]["name"]
+    spec = {"description": project.description, "pipelineName": name, "pipelineSpec": pipeline_spec}
+    if platform_specs:
+        spec["platformSpec"] = platform_specs[0]
+    digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
+    place = {"namespace": namespace} if namespace else {}
+    documents = [
+        {"kind": "Pipeline", "metadata": {"name": name, **place}, "spec": {"description": project.description}},
+        {"kind": "PipelineVersion", "metadata": {"name": f"{name}-{digest[:12]}", **place}, "spec": spec},
+    ]
+    _write(output, yaml.safe_dump_all([{"apiVersion": "pipelines.kubeflow.org/v2beta1", **item} for item in documents]))
+
+
+def _compile(project: Project, output: str | Path, image: str) -> str:
+    """Returns the compiled pipeline, one YAML document, or two where it asks for things of Kubernetes."""
     if not re.fullmatch(r"[\w][\w./:@-]*", image):
         raise UserError("An image is a reference such as registry/name:tag or registry/name@sha256:…", received=repr(image))
     if Path(output).suffix not in (".yaml", ".yml"):
@@ -35,9 +70,12 @@ def compile_training_pipeline(project: Project, output: str | Path, image: str =
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "pipeline.yaml"
         compiler.Compiler().compile(build_training_pipeline(project), str(file))
-        text = file.read_text(encoding="utf-8")
+        return _with_image(file.read_text(encoding="utf-8"), image)
+
+
+def _write(output: str | Path, text: str) -> None:
     try:
-        write_text(output, _with_image(text, image))
+        write_text(output, text)
     except OSError as error:
         raise UserError("The compiled pipeline can be written.", received=error, remedy="Name another file.") from error
 

@@ -23,7 +23,9 @@ from components._shared.artifacts import FEATURES_FILE, MODEL_FILE, SCHEMA_FILE
 from components._shared.digest import digest_code, digest_file
 from components._shared.errors import UserError
 from components._shared.policy import DEADLINE_HOURS, LEAST_REQUESTS, Policy, is_batch_size, policy_to_json, read_policy
+from pipelines.cluster import Cluster
 from pipelines.fairness import BOUNDS, problems_of_fairness
+from pipelines.known_keys import known_keys
 from pipelines.rules import problems_of_label, problems_of_rules
 from pipelines.serving_dir import problems_of_serving, resolve_serving_dir
 from pipelines.yaml_reader import read_yaml
@@ -155,6 +157,7 @@ class Project(_Model):
     evaluation: dict[str, Any]
     gates: Gates = Gates()  # type: ignore[valid-type]  # built from the policy's dataclasses
     serving: Serving
+    cluster: Cluster = Cluster()
 
     @property
     def policy(self) -> Policy:
@@ -249,20 +252,11 @@ def _describe(problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{key}: missing. Add it."
     if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"{key}: not a known key. {_known_keys(problem['loc'])}"
+        return f"{key}: not a known key. Known here: {', '.join(known_keys(Project, problem['loc'][:-1]))}."
     if problem["type"] == "user_error":
         return f"{key}: {problem['msg']}"
     message = re.sub("^Value error, ", "", problem["msg"])
     return f"{key}: {message}. Received: {json.dumps(problem['input'], default=str)[:200]}."
-
-
-def _known_keys(location: tuple[Any, ...]) -> str:
-    kind: Any = Project
-    for part in location[:-1]:
-        fields = getattr(kind, "model_fields", None) or getattr(kind, "__pydantic_fields__", {})
-        kind = fields[part].annotation if part in fields else None
-    fields = getattr(kind, "model_fields", None) or getattr(kind, "__pydantic_fields__", {})
-    return f"Known here: {', '.join(name for name in fields if name != 'folder')}."
 
 
 def _problems_of_evaluation(document: dict[str, Any]) -> list[str]:

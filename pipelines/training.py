@@ -40,6 +40,7 @@ from components.transform_features.component import transform_features
 from components.validate_examples.component import validate_examples
 from components.validate_serving.component import validate_serving
 from pipelines.config import Project
+from pipelines.tasks import configure_tasks
 
 PROJECT_DIR = "/project"
 """Where images hold the project."""
@@ -58,7 +59,7 @@ def build_training_pipeline(project: Project) -> Any:
     policy, eval_config = project.policy_json, project.evaluation
     policy_hash = hash_policy(policy, eval_config)
 
-    @dsl.pipeline(name=f"{project.name}-training", description=project.description)
+    @dsl.pipeline(name=pipeline_name(project), description=project.description)
     def training_pipeline(  # noqa: PLR0913, PLR0917  # the parameters of the run form
         project_dir: str = PROJECT_DIR,
         serving_dir: str = _serving_dir(project),
@@ -76,8 +77,8 @@ def build_training_pipeline(project: Project) -> Any:
         strict: bool = project.strict,
         overrides: dict = {},  # type: ignore[type-arg]  # noqa: B006  # read by the compiler
     ) -> None:
-        inputs = _uncached(resolve_inputs(project_dir=project_dir, pattern=pattern, spans=spans))
-        live = _uncached(resolve_baseline(serving_dir=serving_dir))
+        inputs = resolve_inputs(project_dir=project_dir, pattern=pattern, spans=spans)
+        live = resolve_baseline(serving_dir=serving_dir)
         baseline = fetch_baseline(
             serving_dir=serving_dir,
             version=live.outputs["version"],
@@ -146,45 +147,43 @@ def build_training_pipeline(project: Project) -> Any:
             policy_hash=policy_hash,
             overrides=overrides,
         ).outputs["serving_report"]
-        decision = _uncached(
-            decide_release(
-                model=model,
-                baseline=baseline,
-                examples=examples,
-                anomalies=anomalies,
-                evaluation=evaluation,
-                serving_report=serving_report,
-                eval_config=eval_config,
-                policy=policy,
-                policy_hash=policy_hash,
-                overrides=overrides,
-            )
+        decision = decide_release(
+            model=model,
+            baseline=baseline,
+            examples=examples,
+            anomalies=anomalies,
+            evaluation=evaluation,
+            serving_report=serving_report,
+            eval_config=eval_config,
+            policy=policy,
+            policy_hash=policy_hash,
+            overrides=overrides,
         ).outputs["decision"]
-        _uncached(
-            push_model(
-                model=model,
-                decision=decision,
-                examples=examples,
-                statistics=statistics,
-                schema=schema,
-                evaluation=evaluation,
-                serving_dir=serving_dir,
-                server=server,
-                model_name=project.serving.model_name,
-                server_wait_seconds=project.serving.server_wait_seconds,
-                model_config_file=model_config_file,
-                keep_versions=project.serving.keep_versions,
-                strict=strict,
-            )
+        push_model(
+            model=model,
+            decision=decision,
+            examples=examples,
+            statistics=statistics,
+            schema=schema,
+            evaluation=evaluation,
+            serving_dir=serving_dir,
+            server=server,
+            model_name=project.serving.model_name,
+            server_wait_seconds=project.serving.server_wait_seconds,
+            model_config_file=model_config_file,
+            keep_versions=project.serving.keep_versions,
+            strict=strict,
         )
+        configure_tasks(project.cluster)
 
     return training_pipeline
+
+
+def pipeline_name(project: Project) -> str:
+    """Returns the name of a project's training pipeline."""
+    return f"{project.name}-training"
 
 
 def _serving_dir(project: Project) -> str:
     directory = project.serving.directory
     return directory if is_url(directory) else str(PurePosixPath(PROJECT_DIR, directory))
-
-
-def _uncached(task: dsl.PipelineTask) -> dsl.PipelineTask:
-    return task.set_caching_options(False)

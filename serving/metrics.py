@@ -1,6 +1,7 @@
 """Counts and latencies of requests, exported for Prometheus under TF Serving's names.
 
-Names, labels, units and buckets follow servables/tensorflow/util.cc; the page follows util/prometheus_exporter.cc.
+Names, labels, units and buckets follow servables/tensorflow/util.cc, for loads TensorFlow's cc/saved_model/loader.cc; the
+page follows util/prometheus_exporter.cc.
 """
 
 import threading
@@ -10,6 +11,13 @@ from itertools import accumulate
 
 _LIMITS = [10 * 1.8**power for power in range(33)]
 """Upper bounds of the buckets in microseconds, from 10 to about 25 minutes; one more bucket holds what is above."""
+
+
+@dataclass
+class _Counter:
+    name: str
+    labels: tuple[str, ...]
+    counts: dict[tuple[str, ...], int] = field(default_factory=dict)
 
 
 @dataclass
@@ -25,15 +33,19 @@ class Metrics:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts: dict[tuple[str, str], int] = {}
+        self._requests = _Counter(":tensorflow:serving:request_count", ("model_name", "status"))
+        self._loads = _Counter(":tensorflow:cc:saved_model:load_attempt_count", ("model_path", "status"))
         self._request = _Histogram(":tensorflow:serving:request_latency", ("model_name", "API", "entrypoint"))
         self._runtime = _Histogram(":tensorflow:serving:runtime_latency", ("model_name", "API", "runtime"))
         self._warmup = _Histogram(":tensorflow:serving:model_warmup_latency", ("model_path", "status"))
 
     def count_request(self, model: str, code: str) -> None:
         """Counts a Predict request by its outcome, such as `OK` or `NOT_FOUND`."""
-        with self._lock:
-            self._counts[model, code] = self._counts.get((model, code), 0) + 1
+        self._count(self._requests, (model, code))
+
+    def load_attempted(self, path: str, *, succeeded: bool) -> None:
+        """Counts an attempt to load a version, without its warm-up."""
+        self._count(self._loads, (path, "success" if succeeded else "fail"))
 
     def request_took(self, model: str, api: str, entrypoint: str, seconds: float) -> None:
         """Records the whole time of a request that was answered; `entrypoint` is `GRPC` or `REST`."""
@@ -50,12 +62,14 @@ class Metrics:
     def page(self) -> str:
         """Returns all metrics in Prometheus's text format."""
         with self._lock:
-            name = ":tensorflow:serving:request_count"
-            lines = [f"# TYPE {name} counter"]
-            lines += [f"{name}{{{_labels(('model_name', 'status'), key)}}} {count}" for key, count in self._counts.items()]
+            lines = [line for counter in (self._requests, self._loads) for line in _counter_lines(counter)]
             for histogram in (self._request, self._runtime, self._warmup):
                 lines += _histogram_lines(histogram)
         return "\n".join(lines) + "\n"
+
+    def _count(self, counter: _Counter, key: tuple[str, ...]) -> None:
+        with self._lock:
+            counter.counts[key] = counter.counts.get(key, 0) + 1
 
     def _add(self, histogram: _Histogram, key: tuple[str, ...], seconds: float) -> None:
         microseconds = seconds * 1e6
@@ -63,6 +77,11 @@ class Metrics:
             buckets = histogram.buckets.setdefault(key, [0] * (len(_LIMITS) + 1))
             buckets[bisect_left(_LIMITS, microseconds)] += 1
             histogram.sums[key] = histogram.sums.get(key, 0.0) + microseconds
+
+
+def _counter_lines(counter: _Counter) -> list[str]:
+    lines = [f"# TYPE {counter.name} counter"]
+    return lines + [f"{counter.name}{{{_labels(counter.labels, key)}}} {count}" for key, count in counter.counts.items()]
 
 
 def _histogram_lines(histogram: _Histogram) -> list[str]:

@@ -82,7 +82,12 @@ class Server:
         self.manager.close(_GRACE_SECONDS)
 
     def _load(self, path: Path) -> Servable:
-        servable = Servable(path, self._options.saved_model_tags.split(","))
+        try:
+            servable = Servable(path, self._options.saved_model_tags.split(","))
+        except ServingError:
+            self.metrics.load_attempted(str(path), succeeded=False)
+            raise
+        self.metrics.load_attempted(str(path), succeeded=True)
         try:
             if self._options.enable_model_warmup:
                 warm_up(servable, path, self.metrics)

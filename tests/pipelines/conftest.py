@@ -11,7 +11,65 @@ FLIGHTS = Path(__file__).parents[2] / "projects" / "flights"
 @pytest.fixture
 def project_dir(tmp_path):
     """A project as the flights one, with files of its own that never change."""
-    folder = tmp_path / "project"
+    return _make_project(tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def module_project_dir(tmp_path_factory):
+    """The same, for tests that only read it."""
+    return _make_project(tmp_path_factory.mktemp("module") / "project")
+
+
+@pytest.fixture(scope="module")
+def cluster_project_dir(tmp_path_factory):
+    """The project with a `cluster` section that uses every setting."""
+    folder = _make_project(tmp_path_factory.mktemp("cluster") / "project")
+    section = (Path(__file__).parent / "data" / "cluster.yaml").read_text(encoding="utf-8")
+    with (folder / "project.yaml").open("a", encoding="utf-8") as file:
+        file.write(f"\n{section}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_pipeline(tmp_path_factory):
+    """A compiled pipeline of one stage with one parameter: what is sent to a server need not be large."""
+    from kfp import compiler, dsl
+
+    @dsl.container_component
+    def train(epochs: int):
+        return dsl.ContainerSpec(image="none", command=["true"], args=[epochs])
+
+    @dsl.pipeline(name="small")
+    def small(epochs: int = 1):
+        train(epochs=epochs)
+
+    file = tmp_path_factory.mktemp("small") / "ir.yaml"
+    compiler.Compiler().compile(small, str(file))
+    return file
+
+
+@pytest.fixture(scope="session")
+def _api_server():
+    from kfp_api_server import KfpApiServer
+
+    server = KfpApiServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def kfp_api(_api_server, tmp_path, monkeypatch):
+    """Returns a server that stands in for Kubeflow Pipelines; it forgets everything after each test."""
+    import kfp
+
+    for name in ("KF_PIPELINES_ENDPOINT", "KF_PIPELINES_UI_ENDPOINT", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(kfp.Client, "_LOCAL_KFP_CONTEXT", str(tmp_path / "context.json"))
+    yield _api_server
+    _api_server.reset()
+
+
+def _make_project(folder):
     folder.mkdir()
     shutil.copy(Path(__file__).parent / "data" / "project.yaml", folder)
     for name in ("schema.pbtxt", "features.py", "model.py"):

@@ -65,7 +65,20 @@ def released(project_dir, candidate):
 def test_help_is_grouped_and_needs_neither_kfp_nor_tensorflow():
     done = sluice("--help", blocked=True)
     assert done.returncode == 0, done.stderr
-    order = ["Usage: sluice", "Build and run", "run ", "compile ", "Approve and push", "approve ", "reject ", "push   "]
+    order = [
+        "Usage: sluice",
+        "Build and run",
+        "run ",
+        "compile ",
+        "On a cluster",
+        "submit ",
+        "schedule ",
+        "status ",
+        "Approve and push",
+        "approve ",
+        "reject ",
+        "push   ",
+    ]
     order += [
         "What was released",
         "releases ",

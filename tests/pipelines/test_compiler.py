@@ -8,7 +8,7 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from components._shared.errors import UserError
-from pipelines.compiler import compile_training_pipeline, read_pipeline_spec
+from pipelines.compiler import compile_manifests, compile_training_pipeline, read_pipeline_spec
 from pipelines.config import load_project
 from pipelines.launchers import stage_environment
 
@@ -61,6 +61,30 @@ def test_image_is_that_of_every_stage_and_of_this_compilation_only(project_dir, 
         for name in ("a.yaml", "b.yaml")
     ]
     assert images == [{reference}, {"sluice:latest"}]
+
+
+def test_manifests_hold_the_compiled_pipeline_and_nothing_that_a_cluster_does_not_know(cluster_project_dir, tmp_path):
+    project = load_project(cluster_project_dir)
+    compile_training_pipeline(project, tmp_path / "ir.yaml")
+    compile_manifests(project, tmp_path / "manifests.yaml", namespace="team-a")
+    pipeline, version = documents(tmp_path / "manifests.yaml")
+    assert [item["apiVersion"] for item in (pipeline, version)] == ["pipelines.kubeflow.org/v2beta1"] * 2
+    assert [item["kind"] for item in (pipeline, version)] == ["Pipeline", "PipelineVersion"]
+    assert [item["metadata"]["namespace"] for item in (pipeline, version)] == ["team-a"] * 2
+    assert pipeline["metadata"]["name"] == version["spec"]["pipelineName"] == "parcels-training"
+    assert [version["spec"].pop("pipelineSpec"), version["spec"].pop("platformSpec")] == documents(tmp_path / "ir.yaml")
+    # What is left is in the first schemas of both kinds; later ones have more.
+    assert set(pipeline["spec"]) == {"description"}
+    assert set(version["spec"]) == {"description", "pipelineName"}
+
+
+def test_other_content_is_another_version(project_dir, tmp_path):
+    names = []
+    for image in ("x:1", "x:2"):
+        compile_manifests(load_project(project_dir), tmp_path / "manifests.yaml", image)
+        names.append(documents(tmp_path / "manifests.yaml")[1]["metadata"]["name"])
+    assert names[0] != names[1]
+    assert all(name.startswith("parcels-training-") for name in names)
 
 
 @pytest.mark.parametrize(("output", "image"), [("a.txt", "x"), ("a.yaml", "two words"), ("a.yaml", "x\nevil: y")])

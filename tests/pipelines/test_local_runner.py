@@ -3,7 +3,7 @@ import logging
 import signal
 
 import pytest
-from kfp import compiler, dsl
+from kfp import compiler, dsl, kubernetes
 from kfp.local import task_dispatcher
 
 from components._shared.errors import UserError
@@ -183,3 +183,19 @@ def test_executor_input_is_kept_for_running_a_stage_by_hand(run):
     stage = run()[0]
     document = json.loads((stage.folder / "executor_input.json").read_text())
     assert document["inputs"]["parameterValues"]["number"] == 5
+
+
+@dsl.pipeline(name="on-a-cluster")
+def on_a_cluster():
+    written = write_page(number=1, options={}).set_retry(3, backoff_duration="0s").set_cpu_limit("1").set_memory_limit("1Gi")
+    kubernetes.mount_pvc(written, "data", "/data")
+
+
+def test_what_is_meant_for_a_cluster_has_no_effect_here(run):
+    assert [stage.succeeded for stage in run(on_a_cluster)] == [True]
+
+
+def test_a_laptop_does_not_retry_in_silence(run, tmp_path):
+    with pytest.raises(StageFailed):
+        run(on_a_cluster, write=f"open({str(tmp_path / 'attempts')!r}, 'a').write('x')\nraise SystemExit(2)")
+    assert (tmp_path / "attempts").read_text() == "x"

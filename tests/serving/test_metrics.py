@@ -22,6 +22,16 @@ def test_the_page_has_tf_servings_names_and_labels():
     assert ':tensorflow:serving:runtime_latency_count{model_name="half",API="Predict",runtime="TF1"} 1' in lines
 
 
+def test_attempts_to_load_are_counted_under_tensorflows_name():
+    metrics = Metrics()
+    metrics.load_attempted("/models/half/1", succeeded=True)
+    for _ in range(2):
+        metrics.load_attempted("/models/half/2", succeeded=False)
+    lines = metrics.page().splitlines()
+    assert ':tensorflow:cc:saved_model:load_attempt_count{model_path="/models/half/1",status="success"} 1' in lines
+    assert ':tensorflow:cc:saved_model:load_attempt_count{model_path="/models/half/2",status="fail"} 2' in lines
+
+
 def test_what_is_slower_than_the_last_bound_is_in_the_last_bucket():
     metrics = Metrics()
     metrics.runtime_took("half", 1e9)
