@@ -95,7 +95,7 @@ def _parameter_paths(parameters: Mapping[str, Any]) -> Iterator[str]:
         # It is replaced by renaming, which takes its folder.
         yield file if "://" in file else str(Path(file).parent)
     for file in parameters.get("files") or ():
-        yield file["path"] if "://" in file["path"] else str(Path(file["path"]).parent)
+        yield from [file["path"]] if "://" in file["path"] else _folders_of(Path(file["path"]))
     if pattern := parameters.get("pattern"):
         yield from _pattern_folders(str(parameters.get("project_dir", "")), pattern)
 
@@ -109,13 +109,28 @@ def _pattern_folders(project_dir: str, pattern: str) -> Iterator[str]:
     begin = re.split(r"[*?\[]", wildcard, maxsplit=1)[0]
     yield str(Path(project_dir, f"{begin}_").parent)
     files = glob.glob(wildcard, root_dir=project_dir or None, recursive=True)  # noqa: PTH207  # as resolve_inputs does
-    yield from {str((Path(project_dir) / file).parent) for file in files}
+    yield from {folder for file in files for folder in _folders_of(Path(project_dir) / file)}
+
+
+def _folders_of(file: Path) -> list[str]:
+    """Returns the folder of a file, and of all that it leads to where it is a link."""
+    return [str(place.parent) for place in _trail(file)]
+
+
+def _trail(path: Path) -> list[Path]:
+    """Returns a path, and what it becomes with each link in it followed."""
+    for index in range(1, len(path.parts) + 1):
+        begin = Path(*path.parts[:index])
+        if begin.is_symlink():
+            target = os.path.normpath(begin.parent / begin.readlink())
+            return [path, *_trail(Path(target, *path.parts[index:]))]
+    return [path]
 
 
 def _with_targets(paths: set[Path]) -> set[Path]:
     """Returns the paths that are there, and what they come to where links lead elsewhere; none is below another."""
     found = {step for path in paths if path.exists() for step in _steps(path.absolute())}
-    found |= {path.resolve() for path in found}
+    found = {place for path in found for place in _trail(path)}
     return {path for path in found if not any(parent in found for parent in path.parents)}
 
 

@@ -85,13 +85,20 @@ def test_a_pattern_outside_of_the_project_is_read_from_where_its_wildcards_begin
         assert place in [path.resolve() for path in reached.read]
 
 
-def test_what_links_of_the_data_lead_to_is_there_too(access, project, tmp_path):
-    elsewhere = tmp_path / "disk" / "span-3"
-    elsewhere.mkdir(parents=True)
-    (elsewhere / "rows.csv").write_text("")
-    (project / "data" / "span-3").symlink_to(elsewhere)
-    reached = access("resolve_inputs", project_dir=str(project), pattern="data/span-{SPAN}/*.csv")
-    assert reached.read == (elsewhere, project)
+@pytest.mark.parametrize("linked", ["data", "data/span-1", "data/span-1/rows.csv"])
+def test_what_links_of_the_data_lead_to_is_there_too(access, project, tmp_path, linked):
+    (tmp_path / "disk").mkdir()
+    (project / linked).rename(tmp_path / "disk" / "moved")
+    (tmp_path / "way").symlink_to("disk/moved")
+    (project / linked).symlink_to(tmp_path / "way")
+    rows = project / "data" / "span-1" / "rows.csv"
+    for reached in (
+        access("resolve_inputs", project_dir=str(project), pattern="data/span-{SPAN}/*.csv"),
+        access("ingest_examples", files=[{"path": str(rows), "span": 1}]),
+    ):
+        rest = rows.relative_to(project / linked)
+        for place in (rows, tmp_path / "way" / rest, tmp_path / "disk" / "moved" / rest):
+            assert {place, *place.parents} & set(reached.read), place
 
 
 def test_a_folder_below_another_is_not_mounted_twice(access, project):

@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -38,8 +39,8 @@ def test_stages_run_as_their_caller_or_as_a_user_without_rights(changes, options
 
 
 def test_root_is_told_which_folders_its_containers_could_not_write(tmp_path):
-    with pytest.raises(UserError, match=rf"Run `chown -R 65532:65532 {tmp_path}`"):
-        engine(uid=0).check_writable(tmp_path)
+    with pytest.raises(UserError, match=r"/usr belongs to user 0\. Run `chown -R 65532:65532 /usr`"):
+        engine(uid=0).check_writable(Path("/usr"))
     engine(uid=0).check_writable(tmp_path / "not_there_yet")
     engine(uid=os.getuid() or 1000).check_writable(tmp_path)
 

@@ -136,6 +136,25 @@ def test_a_stage_cannot_leave_its_container(launcher, command, tmp_path):
     assert (found["read"], found["variable"]) == (["data.txt"], "blue")
 
 
+def test_links_of_the_data_lead_there_in_a_container_too(launcher, command, tmp_path):
+    project, disk = tmp_path / "project", tmp_path / "disk"
+    for folder in (project / "data" / "span-1", disk / "span-2"):
+        folder.mkdir(parents=True)
+    for place in (disk / "span-2" / "rows.csv", disk / "rows.csv"):
+        place.write_text("a\n1\n")
+    (tmp_path / "way").symlink_to("disk/span-2")
+    (project / "data" / "span-2").symlink_to(tmp_path / "way")
+    (project / "data" / "span-1" / "rows.csv").symlink_to(disk / "rows.csv")
+    parameters = {"project_dir": str(project), "pattern": "data/span-{SPAN}/*.csv", "spans": "all"}
+    outputs = {name: tmp_path / "output" / name for name in ("files", "fingerprint", "resolved_spans")}
+    argv = ["python", "-m", "components.resolve_inputs"]
+    argv += [text for name, value in (parameters | outputs).items() for text in (f"--{name}", str(value))]
+    stage = command("", argv=argv)
+    stage.executor_input["inputs"]["parameterValues"] = parameters
+    assert launcher.run(stage, lambda: None).exit_code == 0, (tmp_path / "log").read_text()
+    assert json.loads(outputs["resolved_spans"].read_text()) == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("program", "exit_code"), [("raise SystemExit(3)", 3), ("import os; os.kill(os.getpid(), 9)", -9), ("1 / 0", 1)]
 )
