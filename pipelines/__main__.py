@@ -76,7 +76,7 @@ VersionName = Annotated[
 ServerUrl = Annotated[
     str,
     typer.Option(
-        "--server", metavar="URL", help="REST interface of the server to verify it in; or none.", show_default="the project's"
+        "--server", metavar="URL", help="Servers to verify it in, with commas between; or none.", show_default="the project's"
     ),
 ]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.")]
@@ -180,7 +180,8 @@ def push(project: ProjectPath, server: ServerUrl = "", serving_dir: ServingDir =
     from pipelines.config import load_project
     from pipelines.rollback import verifier_of
 
-    push_waiting(_base(project, serving_dir), _console(), verifier_of(load_project(project), server))
+    base = _base(project, serving_dir)
+    push_waiting(base, _console(), verifier_of(load_project(project), base, server))
 
 
 @app.command(rich_help_panel=_RELEASES)
@@ -224,8 +225,9 @@ def rollback(
     from pipelines.config import load_project
     from pipelines.rollback import roll_back, verifier_of
 
-    verifier = verifier_of(load_project(project), server)
-    roll_back(_folder(project, serving_dir), verifier, _console(), to=to, by=by, reason=reason)
+    base = _folder(project, serving_dir)
+    verifier = verifier_of(load_project(project), base, server)
+    roll_back(base, verifier, _console(), to=to, by=by, reason=reason)
 
 
 @app.command(rich_help_panel=_RELEASES)
@@ -236,8 +238,9 @@ def promote(
     from pipelines.config import load_project
     from pipelines.rollback import promote_canary, verifier_of
 
-    verifier = verifier_of(load_project(project), server)
-    promote_canary(_folder(project, serving_dir), verifier, _console(), by=by, reason=reason)
+    base = _folder(project, serving_dir)
+    verifier = verifier_of(load_project(project), base, server)
+    promote_canary(base, verifier, _console(), by=by, reason=reason)
 
 
 @app.command(rich_help_panel=_RELEASES)
@@ -255,8 +258,9 @@ def withdraw(
     from pipelines.rollback import verifier_of, withdraw_release
 
     project, name = parse_release(release)
-    verifier = verifier_of(load_project(project), server)
-    withdraw_release(_folder(project, serving_dir), verifier, name, _console(), by=by, reason=reason, allow_none=allow_none)
+    base = _folder(project, serving_dir)
+    verifier = verifier_of(load_project(project), base, server)
+    withdraw_release(base, verifier, name, _console(), by=by, reason=reason, allow_none=allow_none)
 
 
 def _answer(kind: str, release: str, by: str, reason: str, serving_dir: str | None) -> None:

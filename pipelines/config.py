@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import pydantic
 from pydantic import Field
@@ -28,6 +28,7 @@ from pipelines.fairness import BOUNDS, problems_of_fairness
 from pipelines.known_keys import known_keys
 from pipelines.rules import problems_of_label, problems_of_rules
 from pipelines.serving_dir import problems_of_serving, resolve_serving_dir
+from pipelines.serving_settings import Serving
 from pipelines.yaml_reader import read_yaml
 
 PROJECT_FILE = "project.yaml"
@@ -105,32 +106,6 @@ class Training(_Model):
     patience: Annotated[int, Field(ge=0)] = 2
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     hyperparameters: dict[str, Any] = Field(default_factory=dict)
-
-
-class Serving(_Model):
-    """Where the approved model goes, and what makes sure that it serves there.
-
-    Attributes:
-        model_name: The model's name in the server.
-        directory: The model's base path for TF Serving, a folder or a gs:// URL.
-        server: REST interface of the server that verifies each version that is to be live; empty for none.
-        server_wait_seconds: How long a version may take to become AVAILABLE there.
-        model_config_file: The server's model configuration file, in which labels move; empty for no labels.
-        keep_versions: How many versions stay after a push, the live one and the one before it in any case; 0 for all.
-    """
-
-    model_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-    directory: Name
-    server: Annotated[str, Field(pattern=r"^(https?://[^\s/?#]+/?)?$")] = ""
-    server_wait_seconds: Annotated[int, Field(ge=1)] = 300
-    keep_versions: Annotated[int, Field(ge=0)] = 0
-    model_config_file: str = ""
-
-    @pydantic.model_validator(mode="after")
-    def _labels_need_a_server(self) -> Self:
-        if self.model_config_file and not self.server:
-            raise ValueError("labels move only to a version that a server has: model_config_file needs server")
-        return self
 
 
 def _gates_model() -> type[_Model]:

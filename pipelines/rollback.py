@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from components._release.base import Base
 from components._release.places import CANARY
 from components._release.promotion import promote, roll_back_labels
 from components._release.releases import list_releases
@@ -16,16 +17,18 @@ from pipelines.config import Project
 from pipelines.show import find_release
 
 
-def verifier_of(project: Project, url: str) -> Verifier | None:
-    """Returns the server that a command works with; None for none.
+def verifier_of(project: Project, base: Base, url: str) -> Verifier | None:
+    """Returns the servers that a command works with; None for none.
 
     Args:
         project: The project.
-        url: The server's REST interface; empty for the project's, `none` for none.
+        base: Base path of the model in the serving directory.
+        url: The servers' addresses, with commas between; empty for the project's, `none` for none.
     """
     serving, url = project.serving, url or project.serving.server
     file = project.folder / serving.model_config_file if serving.model_config_file else ""
-    return make_verifier("" if url == "none" else url, serving.model_name, serving.server_wait_seconds, file)
+    url = "" if url == "none" else url
+    return make_verifier(base, url, serving.model_name, serving.server_wait_seconds, file, serving.label_mode)
 
 
 def roll_back(base: Path, verifier: Verifier | None, console: Console, *, to: str, by: str, reason: str) -> None:
@@ -48,7 +51,7 @@ def roll_back(base: Path, verifier: Verifier | None, console: Console, *, to: st
     elif verifier.labels:
         change = roll_back_labels(base, verifier.labels, to=to, by=by, reason=reason)
     else:
-        change = roll_back_verified(base, verifier.server, to=to, by=by, reason=reason)
+        change = roll_back_verified(base, verifier.servers, to=to, by=by, reason=reason)
     _print(console, base, change, verifier)
 
 
@@ -66,7 +69,7 @@ def promote_canary(base: Path, verifier: Verifier | None, console: Console, *, b
         UserError: If labels are not in use, there is no canary, or it does not serve.
     """
     if verifier is None or verifier.labels is None:
-        remedy = "Set serving.server and serving.model_config_file in project.yaml."
+        remedy = "Set serving.server, and serving.model_config_file or serving.labels, in project.yaml."
         raise UserError("A project whose canary is promoted uses labels.", received="no model configuration", remedy=remedy)
     change = promote(base, verifier.labels, by=by or getpass.getuser(), reason=reason)
     _print(console, base, change, verifier)
@@ -97,7 +100,7 @@ def withdraw_release(
     version = str(release.version)
     change = withdraw(base, version=version, by=by or getpass.getuser(), reason=reason, allow_none=allow_none)
     next_one = verifier if change.live and change.live != change.before else None
-    problem = verify_version(base, int(change.live), next_one.server) if next_one else ""
+    problem = verify_version(base, int(change.live), next_one.servers) if next_one else ""
     _print(console, base, change, None if problem else next_one)
     if problem:
         raise UserError(f"Version {change.live} is live in the server.", received=problem)
@@ -113,5 +116,5 @@ def _print(console: Console, base: Path, change: Change, verifier: Verifier | No
     told = f" (entry {change.entry.sequence} of the ledger)" if change.entry else ""
     lines.append(f"{now}{was}{told}.")
     if verifier:
-        lines.append(f"It is AVAILABLE in {verifier.server.url} and was verified there.")
+        lines.append(f"It is AVAILABLE in {verifier.where} and was verified there.")
     console.print(*lines, sep="\n", markup=False, highlight=False, soft_wrap=True)

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from rich.console import Console
 
 from components._release.base import Base
+from components._release.precedence import explain_precedence
 from components._shared.errors import SluiceError, UserError
 from components._shared.images import IMAGE
 from pipelines.config import Project
@@ -21,6 +22,7 @@ from pipelines.launchers import ForkLauncher, Launcher, PlainLauncher, StandbyLa
 from pipelines.progress import Progress
 from pipelines.run_folder import Run, create_run_folder, write_run
 from pipelines.serving_dir import resolve_serving_dir
+from pipelines.serving_settings import check_server
 from pipelines.stage_run import StageRun
 
 ISOLATIONS = ("process", "fork", "containers")
@@ -77,6 +79,9 @@ def run_project(  # noqa: PLR0913  # the options of the command
         if isinstance(launcher, ContainerLauncher):
             run.engine, run.image, run.image_id = launcher.engine.program, image, image_id
         console = console or Console(stderr=True, emoji=False)
+        with contextlib.suppress(UserError):  # a broken ledger stops the run where it is read
+            if warning := explain_precedence(base):
+                console.print(warning, markup=False, highlight=False, soft_wrap=True)
         with Progress(console, run.stage_count) as progress, _stops_on_signals(), _recorded(run, begin):
             on_stage = _observer(run, begin, [progress.observe, observe])
             run_pipeline(spec, arguments, run_folder=run.folder, launcher=launcher, observe=on_stage)
@@ -97,6 +102,7 @@ def _prepare(
         spec = read_pipeline_spec(file)
         arguments = fixed | parse_settings(spec, settings)
         check_overrides(project, arguments.get(PARAMETER, {}))
+        check_server(project.serving, arguments)
         folder = create_run_folder(runs_dir, project.name)
         shutil.copyfile(file, folder / "ir.yaml")
     run = Run(

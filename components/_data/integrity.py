@@ -1,5 +1,6 @@
 """Whether the files of a split are those that were ingested; the manifest keeps the digest of each."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,12 @@ def find_changes(examples: str | Path, manifest: dict[str, Any], split: str) -> 
     if changed := sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)):
         return f"The rows of the split {split!r} are not those that were ingested: {', '.join(changed)} changed since."
     return ""
+
+
+def check_splits(examples: str | Path, manifest: dict[str, Any], splits: Iterable[str]) -> None:
+    """Checks that splits are those of the manifest; raises as `check_split` does."""
+    for split in splits:
+        check_split(examples, manifest, split)
 
 
 def check_split(examples: str | Path, manifest: dict[str, Any], split: str) -> None:

@@ -19,11 +19,20 @@ def read_statistics(statistics: str | Path, split: str) -> statistics_pb2.Datase
     """
     path = Path(statistics) / split_dir(split) / STATISTICS_FILE
     try:
-        proto = statistics_pb2.DatasetFeatureStatisticsList.FromString(path.read_bytes())
-    except (OSError, DecodeError) as error:
+        data = path.read_bytes()
+    except OSError as error:
         raise _unreadable(f"{path}: {error}") from error
+    return parse_statistics(data, str(path))
+
+
+def parse_statistics(data: bytes, name: str) -> statistics_pb2.DatasetFeatureStatisticsList:
+    """Returns the statistics that a file of this name holds; raises as `read_statistics` does."""
+    try:
+        proto = statistics_pb2.DatasetFeatureStatisticsList.FromString(data)
+    except DecodeError as error:
+        raise _unreadable(f"{name}: {error}") from error
     if len(proto.datasets) != 1:
-        raise _unreadable(f"{path} with {len(proto.datasets)} datasets")
+        raise _unreadable(f"{name} with {len(proto.datasets)} datasets")
     return proto
 
 

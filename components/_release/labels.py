@@ -1,26 +1,35 @@
-"""Moves the labels `canary` and `stable` in a model server, by its model configuration file.
+"""Moves the labels `canary` and `stable` in model servers, by their model configuration.
+
+Servers read the configuration's file again and again, or are told by ReloadConfig, which replaces the whole configuration; TF
+Serving cannot be asked for the one that it has, so the file keeps what was sent last.
 
 A label moves only to a version that is AVAILABLE, and no request by label ever finds none. Under the lock of the file:
 
-1. Let the server have both versions, the old and the new one, and wait until the new one is AVAILABLE.
-2. Append `labelled`, and write the labels as the ledger has them.
-3. Wait until the server answers for the label with the new version; then name only versions that have a label.
+1. Let the servers have both versions, the old and the new one, and wait until the new one is AVAILABLE.
+2. Append `labelled`, and let the labels be as the ledger has them.
+3. Wait until the servers answer for the labels with their versions; then name only versions that have a label.
 
-A process may die anywhere: the file is replaced whole, and the next move writes the labels as the ledger has them.
+A process may die anywhere: the file is replaced whole, and whoever comes next lets the labels be as the ledger has them.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from components._release.durable import ensure_folder
 from components._release.ledger import LABELLED, append_entry, read_ledger
 from components._release.lock import LOCK_SECONDS, hold_lock
-from components._release.model_config import read_labels, write_labels
+from components._release.model_config import make_configuration, read_labels, replace_configuration, with_labels
 from components._release.places import Places, places_of
 from components._release.push import recover
-from components._release.server_client import Server, wait_available, wait_label
+from components._release.server_client import Server, ServerError, reload_configuration, wait_available, wait_label
+from components._release.store import explain_write_errors
 from components._shared.errors import UserError
+
+CONFIGURATION_FILE = ".models.config"
+"""In the serving directory, where the project names no file and the servers are told; TF Serving skips it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,20 +37,19 @@ class Labels:
     """Where labels are moved.
 
     Attributes:
-        config_file: The server's model configuration file, which it reads again and again.
-        server: The server.
+        config_file: The model configuration of the servers.
+        servers: The servers.
+        reload: Whether they are told by ReloadConfig; else they read the file again and again.
     """
 
     config_file: Path
-    server: Server
+    servers: tuple[Server, ...]
+    reload: bool = False
 
-
-@contextmanager
-def _hold_file(labels: Labels) -> Iterator[None]:
-    file = labels.config_file
-    read_labels(file, labels.server.model_name)  # says what is wrong with it before anything is changed
-    with hold_lock(file.parent, LOCK_SECONDS + labels.server.wait_seconds, f".{file.name}.lock"):
-        yield
+    @property
+    def model_name(self) -> str:
+        """The model's name in the servers."""
+        return self.servers[0].model_name
 
 
 def set_label(
@@ -53,6 +61,7 @@ def set_label(
     by: str,
     reason: str,
     check: Callable[[], str] = lambda: "",
+    **details: Any,
 ) -> str:
     """Lets a label name another version, once that is AVAILABLE.
 
@@ -64,6 +73,7 @@ def set_label(
         by: Who wants it.
         reason: Why.
         check: Returns what else is wrong with the version, as a sentence, when it is AVAILABLE; empty if nothing is.
+        **details: What else the ledger keeps of it.
 
     Returns:
         Why the label was not moved, as a sentence; empty if it was.
@@ -71,27 +81,43 @@ def set_label(
     Raises:
         UserError: If the configuration or the ledger is not what it has to be.
     """
-    server = labels.server
-    with _hold_file(labels):
-        versions, old = read_labels(labels.config_file, server.model_name)
-        write_labels(labels.config_file, server.model_name, [*versions | {version}], old)
-        if problem := wait_available(server, version) or check():
-            write_labels(labels.config_file, server.model_name, [*(versions or {version})], old)
+    with _hold_file(base, labels):
+        versions, old = read_labels(labels.config_file, labels.model_name)
+        problem = _tell(labels, versions | {version}, old)
+        if problem := problem or _wait_available(labels, [version]) or check():
+            _tell(labels, versions or {version}, old)
             return problem
-        wanted = _record(base, label, version, by, reason)
-        write_labels(labels.config_file, server.model_name, [*versions | {version, *wanted.values()}], wanted)
-        if problem := wait_label(server, label, version):
-            return problem
-        write_labels(labels.config_file, server.model_name, [*set(wanted.values())], wanted)
-    return ""
+        wanted = _record(base, label, version, {"by": by, "reason": reason, **details})
+        return _let_follow(labels, versions | {version}, wanted)
 
 
-def drop_version(base: Path, labels: Labels, version: int) -> None:
-    """Lets the server have only versions that have a label, and not this one."""
-    with _hold_file(labels):
+def restore_labels(base: Path, labels: Labels) -> str:
+    """Lets the servers have the labels as the ledger has them, where a process died before it had told them.
+
+    Returns:
+        Why they do not follow, as a sentence; empty if they do.
+
+    Raises:
+        UserError: As `set_label`.
+    """
+    if not read_places(base).labels:
+        return ""
+    with _hold_file(base, labels):
+        wanted = read_places(base).labels
+        versions, old = read_labels(labels.config_file, labels.model_name)
+        if (versions, old) == ({*wanted.values()}, wanted):
+            return ""
+        problem = _tell(labels, versions | {*wanted.values()}, old)
+        problem = problem or _wait_available(labels, sorted({*wanted.values()}))
+        return problem or _let_follow(labels, versions, wanted)
+
+
+def drop_version(base: Path, labels: Labels, version: int) -> str:
+    """Lets the servers have only versions that have a label, and not this one; returns why they do not, as a sentence."""
+    with _hold_file(base, labels):
         wanted = {label: named for label, named in read_places(base).labels.items() if named != version}
-        versions, _ = read_labels(labels.config_file, labels.server.model_name)
-        write_labels(labels.config_file, labels.server.model_name, [*versions - {version} | set(wanted.values())], wanted)
+        versions, _ = read_labels(labels.config_file, labels.model_name)
+        return _tell(labels, versions - {version} | {*wanted.values()}, wanted)
 
 
 def read_places(base: Path) -> Places:
@@ -99,14 +125,54 @@ def read_places(base: Path) -> Places:
     return places_of(read_ledger(base), base)
 
 
-def _record(base: Path, label: str, version: int, by: str, reason: str) -> dict[str, int]:
-    with hold_lock(base):
+@contextmanager
+def _hold_file(base: Path, labels: Labels) -> Iterator[None]:
+    file = labels.config_file
+    own = labels.reload and file == base / CONFIGURATION_FILE
+    if not own:
+        read_labels(file, labels.model_name)  # says what is wrong with it before anything is changed
+    with explain_write_errors(file.parent, "The folder of the model configuration,"):
+        ensure_folder(file.parent)
+        # Each wait for a server may take its time while another process waits for the lock.
+        seconds = LOCK_SECONDS + sum(server.wait_seconds for server in labels.servers)
+        with hold_lock(file.parent, seconds, f".{file.name.removeprefix('.')}.lock"):
+            if own and not file.exists():
+                replace_configuration(file, make_configuration(labels.model_name, base.absolute()))
+            yield
+
+
+def _record(base: Path, label: str, version: int, details: Mapping[str, Any]) -> dict[str, int]:
+    with explain_write_errors(base), hold_lock(base):
         recover(base)
         places = read_places(base)
         if version not in places.in_place:
             raise UserError("A label names a version in place.", received=f"{label} and version {version}")
         if places.labels.get(label) != version:
             previous = str(places.labels.get(label, ""))
-            payload = {"label": label, "version": version, "previous": previous, "by": by, "reason": reason}
-            append_entry(base, LABELLED, lambda _: payload)
+            append_entry(base, LABELLED, lambda _: {"label": label, "version": version, "previous": previous, **details})
         return {**places.labels, label: version}
+
+
+def _let_follow(labels: Labels, versions: set[int], wanted: Mapping[str, int]) -> str:
+    """Moves the labels to versions that are AVAILABLE, and lets go of those without a label when every server has followed."""
+    problem = _tell(labels, versions | {*wanted.values()}, wanted)
+    for label, version in wanted.items():
+        problem = problem or next(filter(None, (wait_label(server, label, version) for server in labels.servers)), "")
+    return problem or _tell(labels, {*wanted.values()}, wanted)
+
+
+def _wait_available(labels: Labels, versions: Iterable[int]) -> str:
+    waits = (wait_available(server, version) for version in versions for server in labels.servers)
+    return next(filter(None, waits), "")
+
+
+def _tell(labels: Labels, versions: Iterable[int], named: Mapping[str, int]) -> str:
+    """Lets the servers have these versions under these labels; returns why one of them does not, as a sentence."""
+    text = with_labels(labels.config_file, labels.model_name, versions, named)
+    for server in labels.servers if labels.reload else ():
+        try:
+            reload_configuration(server, text)
+        except ServerError as error:
+            return str(error)
+    replace_configuration(labels.config_file, text)  # last: it holds what was sent
+    return ""

@@ -3,9 +3,10 @@
 What is not ours, other models and other fields, stays as it was; comments do not.
 """
 
+import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from components._release.durable import sync_folder, write_new_file
@@ -33,8 +34,8 @@ def read_labels(path: Path, model_name: str) -> tuple[set[int], dict[str, int]]:
     return {int(value) for name, value in specific if name == "versions" and isinstance(value, str)}, dict(pairs)
 
 
-def write_labels(path: Path, model_name: str, versions: Sequence[int], labels: Mapping[str, int]) -> None:
-    """Lets a model serve these versions under these labels, and leaves all else as it is. Readers see the old file or the new.
+def with_labels(path: Path, model_name: str, versions: Iterable[int], labels: Mapping[str, int]) -> str:
+    """Returns the file's text with these versions of a model under these labels; all else is as it was.
 
     Raises:
         UserError: As `read_labels`.
@@ -42,12 +43,23 @@ def write_labels(path: Path, model_name: str, versions: Sequence[int], labels: M
     document = _read(path)
     model = _find_model(document, path, model_name)
     model[:] = [(name, value) for name, value in model if name not in ("model_version_policy", "version_labels")]
-    specific: list[Field] = [("versions", str(version)) for version in sorted(versions)]
+    specific: list[Field] = [("versions", str(version)) for version in sorted({*versions})]
     model.append(("model_version_policy", [("specific", specific)]))
     model += [("version_labels", [("key", f'"{label}"'), ("value", str(version))]) for label, version in sorted(labels.items())]
+    return "".join(_lines(document, ""))
+
+
+def make_configuration(model_name: str, base_path: Path) -> str:
+    """Returns a configuration with one model, which has no version yet."""
+    fields: list[Field] = [("name", f'"{model_name}"'), ("base_path", json.dumps(str(base_path), ensure_ascii=False))]
+    return "".join(_lines([("model_config_list", [("config", [*fields, ("model_platform", '"tensorflow"')])])], ""))
+
+
+def replace_configuration(path: Path, text: str) -> None:
+    """Replaces the file durably; readers see the old one or the new. Call it under the file's lock."""
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.unlink(missing_ok=True)  # of a process that died; only the holder of the lock comes here
-    write_new_file(temporary, ["".join(_lines(document, "")).encode()])
+    write_new_file(temporary, [text.encode()])
     os.replace(temporary, path)  # noqa: PTH105
     sync_folder(path.parent)
 

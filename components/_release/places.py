@@ -3,7 +3,7 @@
     rollback_intent ──► rolled_back     the newer versions leave, and an older one is live; or one that had left returns
     withdraw_intent ──► withdrawn       one version leaves
     retired                             versions, in place or withdrawn, are not kept any more
-    labelled                            a label names another version
+    labelled                            a label names another version; in a rollback of stable, `withdraws` leave after it
 
 A server takes the highest number in place, and so does Sluice: that is the live version. Where a label `stable` names a version
 in place, that one is live, whatever its number.
@@ -49,20 +49,29 @@ class Places:
         withdrawn: Versions that left, each with the entry that says why.
         retired: Versions that are not kept any more, each with the entry that says so. One that was withdrawn before is among
             both.
+        restored: Versions that had left and returned.
         labels: The version in place that each label names.
+        rollback: The entry that last moved `stable`, if a rollback did.
         moving: The move that has no outcome yet.
     """
 
     in_place: set[int] = dataclasses.field(default_factory=set)
     withdrawn: dict[int, Entry] = dataclasses.field(default_factory=dict)
     retired: dict[int, Entry] = dataclasses.field(default_factory=dict)
+    restored: set[int] = dataclasses.field(default_factory=set)
     labels: dict[str, int] = dataclasses.field(default_factory=dict)
+    rollback: Entry | None = None
     moving: Entry | None = None
 
     @property
     def live(self) -> str:
         """The live version; empty if none is in place."""
         return self.live_after((), ())
+
+    @property
+    def leaving(self) -> list[int]:
+        """Versions that the rollback of `stable` takes away, and that are still in place."""
+        return [version for version in self.rollback.payload["withdraws"] if version in self.in_place] if self.rollback else []
 
     def live_after(self, withdraws: Iterable[int], restores: Iterable[int]) -> str:
         """Returns the version that is live when some have left and others returned; empty if none is in place then."""
@@ -108,6 +117,7 @@ def _end(places: Places, entry: Entry) -> str:
         _place(places, version, entry, in_place=False)
     for version in entry.payload["restores"]:
         _place(places, version, entry, in_place=True)
+        places.restored.add(version)
     return ""
 
 
@@ -137,8 +147,17 @@ def _label(places: Places, entry: Entry) -> str:
         return f"gives a label to version {version}, which is not in place"
     if payload["previous"] != str(places.labels.get(label, "")):
         return f"says that {label} was version {payload['previous'] or 'none'} before"
+    if (leaves := payload.get("withdraws", [])) and not _may_leave(places, leaves, version):
+        return "takes versions away that are not in place, or the one that it makes live"
     places.labels[label] = version
+    if label == STABLE:
+        places.rollback = entry if "withdraws" in payload else None
     return ""
+
+
+def _may_leave(places: Places, leaves: object, stays: int) -> bool:
+    versions = leaves if isinstance(leaves, list) else [None]
+    return all(type(version) is int and version in places.in_place and version != stays for version in versions)
 
 
 def _place(places: Places, version: int, entry: Entry, *, in_place: bool) -> None:

@@ -1,15 +1,21 @@
 """Versions under labels: a push is the canary, a promotion makes it stable, a rollback lets stable name an earlier one.
 
 The version that is labelled stable is the live one. The first version gets both labels, since there is nothing to protect.
+
+A rollback moves `stable`, then `canary` if it named the same version, then takes that version away. The entry that moves
+`stable` says all of it, so whoever comes next completes what was interrupted.
 """
 
 from pathlib import Path
 
-from components._release.labels import Labels, drop_version, read_places, set_label
+from components._release.labels import Labels, drop_version, read_places, restore_labels, set_label
+from components._release.lock import hold_lock
 from components._release.places import CANARY, STABLE
-from components._release.releases import list_releases, live_release
+from components._release.push import recover
+from components._release.releases import Release, list_releases, live_release
 from components._release.rollback import Change, find_version, move, version_before, withdraw
-from components._release.server_client import check_reachable, wait_available
+from components._release.server_client import check_all_reachable, wait_available
+from components._release.store import explain_write_errors
 from components._release.verification import PUSHER, is_to_be_verified, verify_version
 from components._release.words import read_words
 from components._shared.errors import UserError
@@ -19,8 +25,9 @@ def begin_labels(base: Path, labels: Labels) -> None:
     """Lets `stable` name the live version where no label did so far, before a push makes another one the highest.
 
     Raises:
-        UserError: If the server does not have it.
+        UserError: If the server does not have it, or what was interrupted cannot be completed.
     """
+    settle_labels(base, labels)
     live = live_release(base)
     if live is None or STABLE in live.labels:
         return
@@ -28,24 +35,46 @@ def begin_labels(base: Path, labels: Labels) -> None:
     _raise_if(problem, "The live version gets the label stable.", "Nothing was pushed.")
 
 
+def settle_labels(base: Path, labels: Labels) -> Change | None:
+    """Completes what an interrupted push, promotion or rollback has left of labels.
+
+    Returns:
+        What a rollback that was completed came to; None if there was none.
+
+    Raises:
+        UserError: If the servers do not follow.
+    """
+    if base.is_dir():
+        with explain_write_errors(base), hold_lock(base):
+            recover(base)
+    _raise_if(restore_labels(base, labels), "Labels are where the ledger has them.", "Nothing else was changed. Try again.")
+    return _finish_rollback(base, labels)
+
+
 def verify_canary(base: Path, labels: Labels) -> tuple[str, str]:
     """Verifies the newest version and labels it canary, unless that was done; if it fails, it is withdrawn.
 
     Returns:
         The version that was withdrawn and why, in sentences; two empty texts if all is well.
+
+    Raises:
+        UserError: If what was interrupted cannot be completed, or labels do not follow a version that was verified before.
     """
-    found = [release for release in list_releases(base) if release.state == "pushed"]
-    release = found[-1] if found else None
+    settle_labels(base, labels)
+    release = _newest_push(base)
     if release is None or not release.record.get("server"):
         return "", ""
-    if CANARY in release.labels and not is_to_be_verified(base, release):
+    places, verified_before = read_places(base), not is_to_be_verified(base, release)
+    if CANARY in release.labels and STABLE in places.labels and verified_before:
         return "", ""
     problem = _set_verified(base, labels, CANARY, release.version, PUSHER, "It was pushed.")
-    if not problem and STABLE not in read_places(base).labels:
+    if not problem and STABLE not in places.labels:
         problem = set_label(base, labels, STABLE, release.version, by=PUSHER, reason="It is the first version.")
     if not problem:
         return "", ""
-    drop_version(base, labels, release.version)
+    if verified_before:  # it serves; only its labels do not follow
+        raise UserError("The newest version is labelled canary.", received=problem, remedy="Nothing was withdrawn. Try again.")
+    problem = " ".join(filter(None, [problem, drop_version(base, labels, release.version)]))
     withdraw(base, version=str(release.version), by=PUSHER, reason=problem, allow_none=True, automatic=True)
     live = live_release(base)
     after = f"Version {live.version} is live" if live else "No version is live"
@@ -59,10 +88,11 @@ def promote(base: Path, labels: Labels, *, by: str, reason: str) -> Change:
         UserError: If there is no canary, or it does not serve.
     """
     by, reason = read_words("who wants it", by), read_words("the reason", reason)
-    places = read_places(base)
-    if CANARY not in places.labels:
+    if CANARY not in read_places(base).labels:
         raise UserError("A version is labelled canary.", received="none is", remedy="Push one.")
-    check_reachable(labels.server)
+    check_all_reachable(labels.servers)
+    settle_labels(base, labels)
+    places = read_places(base)
     problem = _set_verified(base, labels, STABLE, places.labels[CANARY], by, reason)
     _raise_if(problem, f"The canary, version {places.labels[CANARY]}, serves.", "Nothing was changed.")
     return Change(before=places.live, live=str(places.labels[CANARY]))
@@ -71,32 +101,69 @@ def promote(base: Path, labels: Labels, *, by: str, reason: str) -> Change:
 def roll_back_labels(base: Path, labels: Labels, *, to: str = "", by: str, reason: str) -> Change:
     """Lets `stable` name an earlier version, or one that was withdrawn; the version that it leaves for an earlier one goes.
 
+    Where a rollback was interrupted before, and this is its retry, it is completed and not done a second time.
+
     Raises:
         UserError: If there is no such version, or it does not serve; stable stays where it is then.
     """
     by, reason = read_words("who wants it", by), read_words("the reason", reason)
-    check_reachable(labels.server)
-    releases, places = list_releases(base), read_places(base)
+    check_all_reachable(labels.servers)
+    completed = settle_labels(base, labels)
+    if completed and to in ("", completed.live):
+        return completed
+    releases = list_releases(base)
     live = next((release for release in releases if release.live), None)
     target = find_version(releases, to) if to else version_before(releases, live)
+    if target.live:
+        return Change(before=str(target.version), live=str(target.version))
     restored = [] if target.state == "pushed" else [target.version]
     if restored:
         move(base, withdraws=[], restores=restored, by=by, reason=reason)
-    problem = _set_verified(base, labels, STABLE, target.version, by, reason)
-    _raise_if(problem, f"Version {target.version} serves.", f"Version {places.live} is live as before.")
-    if live and places.labels.get(CANARY) == live.version:
-        problem = set_label(base, labels, CANARY, target.version, by=by, reason=reason)
-        _raise_if(problem, "The canary goes back as well.", f"Version {target.version} is live.")
     leaves = [live.version] if live and live.version > target.version else []
-    change = Change(before=places.live, live=str(target.version), restored=tuple(restored))
-    return move(base, withdraws=leaves, restores=[], by=by, reason=reason, told=change) if leaves else change
+    problem = _set_verified(base, labels, STABLE, target.version, by, reason, withdraws=leaves)
+    if problem and restored:
+        move(base, withdraws=restored, restores=[], by=by, reason=f"Taken back: {problem}")
+    _raise_if(problem, f"Version {target.version} serves.", f"Version {live.version if live else 'none'} is live as before.")
+    finished = _finish_rollback(base, labels)
+    before = str(live.version) if live else ""
+    return Change(
+        before=before,
+        live=str(target.version),
+        withdrawn=tuple(leaves),
+        restored=tuple(restored),
+        entry=finished.entry if finished else None,
+    )
 
 
-def _set_verified(base: Path, labels: Labels, label: str, version: int, by: str, reason: str) -> str:
+def _finish_rollback(base: Path, labels: Labels) -> Change | None:
+    """Does what is left of a rollback when `stable` has moved; returns None if nothing is."""
+    places = read_places(base)
+    if places.rollback is None:
+        return None
+    told = places.rollback.payload
+    follows = str(places.labels.get(CANARY, "")) == told["previous"] != ""
+    if not (follows or places.leaving):
+        return None
+    if follows:
+        problem = set_label(base, labels, CANARY, told["version"], by=told["by"], reason=told["reason"])
+        _raise_if(problem, "The canary goes back as well.", f"Version {told['version']} is live.")
+    change = Change(before=told["previous"], live=str(told["version"]))
+    if not places.leaving:
+        return change
+    return move(base, withdraws=places.leaving, restores=[], by=told["by"], reason=told["reason"], told=change)
+
+
+def _newest_push(base: Path) -> Release | None:
+    """Returns the highest version in place; None if that one returned by a rollback, which is no push."""
+    found = [release for release in list_releases(base) if release.state == "pushed"]
+    return found[-1] if found and found[-1].version not in read_places(base).restored else None
+
+
+def _set_verified(base: Path, labels: Labels, label: str, version: int, by: str, reason: str, **details: list[int]) -> str:
     def check() -> str:
-        return verify_version(base, version, labels.server, wait_available)
+        return verify_version(base, version, labels.servers, wait_available)
 
-    return set_label(base, labels, label, version, by=by, reason=reason, check=check)
+    return set_label(base, labels, label, version, by=by, reason=reason, check=check, **details)
 
 
 def _raise_if(problem: str, rule: str, remedy: str) -> None:

@@ -67,10 +67,24 @@ def rollback(base: Path, *, to: str = "", by: str, reason: str, lock_seconds: fl
 
 
 def move(base: Path, *, withdraws: list[int], restores: list[int], by: str, reason: str, told: Change | None = None) -> Change:
-    """Moves versions of a rollback whose live version a label names; `told` is what the rollback did besides."""
+    """Moves versions of a rollback whose live version a label names, unless somebody else did so meanwhile.
+
+    Args:
+        base: The serving directory.
+        withdraws: Versions that leave.
+        restores: Versions that return.
+        by: Who wants it.
+        reason: Why.
+        told: What the rollback did besides.
+    """
     with explain_write_errors(base), hold_lock(base):
         recover(base)
-        change = _change(move_versions(base, ROLLBACK_INTENT, withdraws=withdraws, restores=restores, by=by, reason=reason))
+        places = places_of(read_ledger(base), base)
+        leave = [version for version in withdraws if version in places.in_place - {*places.labels.values()}]
+        back = [version for version in restores if version in places.withdrawn]
+        if not (leave or back):
+            return told or Change(before=places.live, live=places.live)
+        change = _change(move_versions(base, ROLLBACK_INTENT, withdraws=leave, restores=back, by=by, reason=reason))
     return dataclasses.replace(told, withdrawn=change.withdrawn, entry=change.entry) if told else change
 
 

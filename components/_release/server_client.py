@@ -1,24 +1,32 @@
-"""Asks a model server by TF Serving's REST interface: which versions it has, and what they predict."""
+"""Asks a model server which versions it has, and what they predict: by TF Serving's REST interface, or by gRPC."""
 
+import contextlib
 import dataclasses
 import http.client
 import json
+import re
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from components._release import grpc_client
 from components._shared.artifacts import SIGNATURE_RAW
 from components._shared.errors import UserError
 
 AVAILABLE = "AVAILABLE"
+GRPC = "grpc://"
 
 _STATUS_SECONDS, _PREDICT_SECONDS = 10.0, 60.0
 _POLL_SECONDS = 0.2
+_UNAVAILABLE = "UNAVAILABLE"
 _FAILED_SECONDS = 15.0
 """How long a load must be reported as failed: a version that returns is reported as before until the server looks again."""
+
+
+_ADDRESS = re.compile(r"(https?|grpc)://[^\s/?#,]+/?")
 
 
 class ServerError(Exception):
@@ -30,7 +38,7 @@ class Server:
     """A model server.
 
     Attributes:
-        url: Its REST interface, such as `http://flights:8501`.
+        url: Its REST interface, such as `http://flights:8501`, or its gRPC one, such as `grpc://flights:8500`.
         model_name: The model's name there.
         wait_seconds: How long a version may take to become AVAILABLE.
     """
@@ -40,8 +48,13 @@ class Server:
     wait_seconds: float = 300.0
 
     @property
+    def grpc(self) -> str:
+        """Host and port of its gRPC interface; empty if its REST interface is asked."""
+        return self.url.removeprefix(GRPC).rstrip("/") if self.url.startswith(GRPC) else ""
+
+    @property
     def address(self) -> str:
-        """Address of the model."""
+        """Address of the model in the REST interface."""
         return f"{self.url.rstrip('/')}/v1/models/{urllib.parse.quote(self.model_name, safe='')}"
 
 
@@ -53,12 +66,34 @@ class VersionStatus:
     error: str = ""
 
 
+def make_servers(addresses: str, model_name: str, wait_seconds: float) -> tuple[Server, ...]:
+    """Returns the servers of a list of addresses.
+
+    Args:
+        addresses: Each `http://host:port`, `https://host:port` or `grpc://host:port`, with commas between; empty for none.
+        model_name: The model's name in each.
+        wait_seconds: How long a version may take to become AVAILABLE.
+
+    Raises:
+        UserError: If one is no such address.
+    """
+    urls = [url.strip() for url in addresses.split(",")] if addresses.strip() else []
+    if wrong := [url for url in urls if not _ADDRESS.fullmatch(url)]:
+        rule = "A model server is http://host:port or grpc://host:port; several have commas between them."
+        raise UserError(rule, received=repr(wrong[0]))
+    return tuple(Server(url=url, model_name=model_name, wait_seconds=wait_seconds) for url in dict.fromkeys(urls))
+
+
 def read_status(server: Server) -> dict[int, VersionStatus]:
     """Returns the versions that a server knows; none of a model that has none yet.
 
     Raises:
         ServerError: If it does not answer, or not as TF Serving does.
     """
+    if server.grpc:
+        with _grpc_errors():
+            states = grpc_client.read_states(server.grpc, server.model_name, _STATUS_SECONDS)
+        return {version: VersionStatus(state, error) for version, (state, error) in states.items()}
     try:
         document = _ask(urllib.request.Request(server.address), _STATUS_SECONDS)  # noqa: S310  # the project's own
     except urllib.error.HTTPError as error:
@@ -84,6 +119,12 @@ def check_reachable(server: Server) -> None:
         raise UserError("The model server answers.", received=error, remedy=remedy) from error
 
 
+def check_all_reachable(servers: Iterable[Server]) -> None:
+    """Checks that each of several servers answers; raises as `check_reachable` does."""
+    for server in servers:
+        check_reachable(server)
+
+
 def wait_live(server: Server, version: int) -> str:
     """Waits until a version is AVAILABLE, and the highest that is: the one that a request without a version gets.
 
@@ -100,20 +141,12 @@ def wait_available(server: Server, version: int) -> str:
 
 def wait_label(server: Server, label: str, version: int) -> str:
     """Waits until a server answers for a label with a version, and returns why it does not; empty if it does."""
-    request = urllib.request.Request(f"{server.address}/labels/{label}/metadata")  # noqa: S310  # the project's own
-    deadline, found = time.monotonic() + server.wait_seconds, ""
-    while True:
-        try:
-            found = f"version {_ask(request, _STATUS_SECONDS)['model_spec']['version']}"
-        except urllib.error.HTTPError as error:
-            found = f"the error {error.code}"
-        except (ServerError, KeyError, TypeError) as error:
-            found = f"no version: {error}"
-        if found == f"version {version}":
-            return ""
+    deadline = time.monotonic() + server.wait_seconds
+    while (found := _ask_label(server, label)) != f"version {version}":
         if time.monotonic() >= deadline:
-            return f"The server answers for the label {label} with {found}, not with version {version}."
+            return f"The server {server.url} answers for the label {label} with {found}, not with version {version}."
         time.sleep(_POLL_SECONDS)
+    return ""
 
 
 def predict(server: Server, version: int, inputs: Mapping[str, list[Any]]) -> Any:
@@ -127,7 +160,11 @@ def predict(server: Server, version: int, inputs: Mapping[str, list[Any]]) -> An
     Raises:
         ServerError: If it does not answer, or says no.
     """
-    columns = {name: [float("nan") if value is None else value for value in values] for name, values in inputs.items()}
+    columns = _columns(inputs)
+    if server.grpc:
+        with _grpc_errors():
+            outputs = grpc_client.predict(server.grpc, server.model_name, version, SIGNATURE_RAW, columns, _PREDICT_SECONDS)
+        return outputs if len(outputs) > 1 else next(iter(outputs.values()), [])
     body = json.dumps({"signature_name": SIGNATURE_RAW, "inputs": columns}).encode()
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"{server.address}/versions/{version}:predict", body, headers)  # noqa: S310
@@ -137,6 +174,56 @@ def predict(server: Server, version: int, inputs: Mapping[str, list[Any]]) -> An
         raise ServerError(f"{server.url} answers {error.code}: {_message(error)}") from error
     except (KeyError, TypeError) as error:
         raise ServerError(f"{server.url} does not answer as TF Serving does.") from error
+
+
+def reload_configuration(server: Server, text: str) -> None:
+    """Gives a server another model configuration by ReloadConfig; one that is starting is waited for.
+
+    Raises:
+        ServerError: If it does not answer, or says no.
+        UserError: If it has no gRPC interface here, or the configuration cannot be sent.
+    """
+    if not server.grpc:
+        raise UserError("A server that is told its model configuration is named by grpc://host:port.", received=server.url)
+    deadline = time.monotonic() + server.wait_seconds
+    with _grpc_errors():
+        while True:
+            try:
+                grpc_client.reload_configuration(server.grpc, text, _STATUS_SECONDS + server.wait_seconds)
+            except grpc_client.GrpcError as error:
+                if error.code != _UNAVAILABLE or time.monotonic() >= deadline:
+                    raise
+                time.sleep(_POLL_SECONDS)
+            else:
+                return
+
+
+@contextlib.contextmanager
+def _grpc_errors() -> Iterator[None]:
+    try:
+        yield
+    except grpc_client.GrpcError as error:
+        raise ServerError(str(error)) from error
+    except ImportError as error:
+        raise UserError("An address with grpc:// needs the package grpcio.", received=error, remedy="Install it.") from error
+
+
+def _ask_label(server: Server, label: str) -> str:
+    """Returns with what a server answers for a label, in words."""
+    try:
+        if server.grpc:
+            with _grpc_errors():
+                return f"version {grpc_client.read_label(server.grpc, server.model_name, label, _STATUS_SECONDS)}"
+        request = urllib.request.Request(f"{server.address}/labels/{label}/metadata")  # noqa: S310  # the project's own
+        return f"version {_ask(request, _STATUS_SECONDS)['model_spec']['version']}"
+    except urllib.error.HTTPError as error:
+        return f"the error {error.code}"
+    except (ServerError, KeyError, TypeError) as error:
+        return f"no version: {error}"
+
+
+def _columns(inputs: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    return {name: [float("nan") if value is None else value for value in values] for name, values in inputs.items()}
 
 
 def _wait(server: Server, version: int, why_not: Callable[[Mapping[int, VersionStatus], int], str]) -> str:

@@ -202,15 +202,15 @@ def move_into_place(staging: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def explain_write_errors(base: Path) -> Iterator[None]:
-    """Turns a full disk or missing permission into an error for the user."""
+def explain_write_errors(folder: Path, what: str = "The serving directory") -> Iterator[None]:
+    """Turns a full disk or missing permission into an error for the user; `what` says which folder it is."""
     try:
         yield
     except OSError as error:
         if error.errno not in _USERS_ERRNOS:
             raise
         raise UserError(
-            f"The serving directory {base} can be written and has room for the version.",
+            f"{what} {folder} can be written and has room for the version.",
             received=error,
             remedy="The live version is untouched. Make room or give permission and push again; it goes on from there.",
         ) from error

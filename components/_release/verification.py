@@ -5,7 +5,7 @@ import json
 import logging
 import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from components._release.lock import hold_lock
 from components._release.push import recover
 from components._release.releases import Release, live_release
 from components._release.rollback import Change, rollback, undo, withdraw
-from components._release.server_client import Server, ServerError, check_reachable, predict, wait_live
+from components._release.server_client import Server, ServerError, check_all_reachable, predict, wait_live
+from components._release.store import explain_write_errors
 from components._shared.artifacts import ASSETS_EXTRA_DIR, RELEASE_DIR, VERIFICATION_FILE
 from components._shared.documents import parse_object
 from components._shared.errors import UserError
@@ -60,44 +61,54 @@ def read_sample(version: Path) -> Sample | None:
     return Sample(**fields)
 
 
-def verify_version(base: Path, version: int, server: Server, wait: Callable[[Server, int], str] = wait_live) -> str:
-    """Checks a version that is to be live in a server, and records it if all is well.
+def verify_version(base: Path, version: int, servers: Sequence[Server], wait: Callable[[Server, int], str] = wait_live) -> str:
+    """Checks a version that is to be live in every server, and records it if all is well in all of them.
 
     Args:
         base: The serving directory.
         version: The version.
-        server: The server.
-        wait: Waits for the version, and returns why it did not come.
+        servers: The servers.
+        wait: Waits for the version in a server, and returns why it did not come.
 
     Returns:
         What is wrong, as a sentence; empty if nothing is.
     """
-    if problem := wait(server, version):
-        return problem
-    facts: dict[str, Any] = {"version": version, "server": server.url, "model_name": server.model_name}
-    if sample := read_sample(base / str(version)):
-        try:
-            outputs = predict(server, version, sample.inputs)
-        except ServerError as error:
-            return str(error)
-        apart = largest_difference(outputs, sample)
-        facts |= {"rows": len(sample.predictions), "tolerance": sample.tolerance}
-        if not math.isfinite(apart):
-            return f"Version {version} does not give a number for each of {facts['rows']} rows in the server."
-        if sample.tolerance is not None and apart > sample.tolerance:
-            return (
-                f"Version {version} predicts something else in the server than in the evaluation: "
-                f"the largest difference over {facts['rows']} rows is {apart:.3g}, allowed is {sample.tolerance:g}."
-            )
-        facts["largest_difference"] = apart
-    with hold_lock(base):
+    where = ", ".join(server.url for server in servers)
+    facts: dict[str, Any] = {"version": version, "server": where, "model_name": servers[0].model_name}
+    sample = read_sample(base / str(version))
+    for ask in (lambda server: wait(server, version), lambda server: _compare(server, version, sample, facts)):
+        for server in servers:
+            if problem := ask(server):
+                return problem if len(servers) == 1 else f"{server.url}: {problem}"
+    with explain_write_errors(base), hold_lock(base):
         recover(base)  # the push may have died before it was recorded
         append_entry(base, VERIFIED, lambda _: facts)
-    logger.info("Version %d is live in %s and was verified", version, server.url)
+    logger.info("Version %d is live in %s and was verified", version, where)
     return ""
 
 
-def verify_pushed(base: Path, server: Server) -> tuple[str, str]:
+def _compare(server: Server, version: int, sample: Sample | None, facts: dict[str, Any]) -> str:
+    """Returns what is wrong with the predictions of a version in a server; else puts the facts about them to the others."""
+    if sample is None:
+        return ""
+    rows = len(sample.predictions)
+    try:
+        apart = largest_difference(predict(server, version, sample.inputs), sample)
+    except ServerError as error:
+        return str(error)
+    if not math.isfinite(apart):
+        return f"Version {version} does not give a number for each of {rows} rows in the server."
+    if sample.tolerance is not None and apart > sample.tolerance:
+        return (
+            f"Version {version} predicts something else in the server than in the evaluation: "
+            f"the largest difference over {rows} rows is {apart:.3g}, allowed is {sample.tolerance:g}."
+        )
+    largest = max(apart, facts.get("largest_difference", 0.0))
+    facts.update(rows=rows, tolerance=sample.tolerance, largest_difference=largest)
+    return ""
+
+
+def verify_pushed(base: Path, servers: Sequence[Server]) -> tuple[str, str]:
     """Verifies the live version if its push wanted that and it has not happened yet; if it fails, the version is withdrawn.
 
     Returns:
@@ -106,24 +117,25 @@ def verify_pushed(base: Path, server: Server) -> tuple[str, str]:
     release = live_release(base)
     if release is None or not is_to_be_verified(base, release):
         return "", ""
-    problem = verify_version(base, release.version, server)
+    problem = verify_version(base, release.version, servers)
     if not problem:
         return "", ""
     change = withdraw(base, version=str(release.version), by=PUSHER, reason=problem, allow_none=True, automatic=True)
     logger.error("Version %d was withdrawn: %s", release.version, problem)
     after = f"Version {change.live} is live" if change.live else "No version is live"
-    if change.live and (worse := wait_live(server, int(change.live))):
+    worse = next(filter(None, (wait_live(server, int(change.live)) for server in servers)), "") if change.live else ""
+    if worse:
         logger.error("%s", worse)
         after += f", but not in the server: {worse.rstrip('.')}"
     return str(release.version), f"Version {release.version} was withdrawn. {problem} {after}."
 
 
-def roll_back_verified(base: Path, server: Server, *, to: str = "", by: str, reason: str) -> Change:
-    """Rolls back, makes sure that the version is live in a server, and takes the rollback back if it is not.
+def roll_back_verified(base: Path, servers: Sequence[Server], *, to: str = "", by: str, reason: str) -> Change:
+    """Rolls back, makes sure that the version is live in every server, and takes the rollback back if it is not.
 
     Args:
         base: The serving directory.
-        server: The server.
+        servers: The servers.
         to: The version; empty for the one before the live one.
         by: Who wants it.
         reason: Why.
@@ -131,9 +143,9 @@ def roll_back_verified(base: Path, server: Server, *, to: str = "", by: str, rea
     Raises:
         UserError: As `rollback`, or if the server does not answer or the version does not serve there.
     """
-    check_reachable(server)
+    check_all_reachable(servers)
     change = rollback(base, to=to, by=by, reason=reason)
-    if problem := verify_version(base, int(change.live), server):
+    if problem := verify_version(base, int(change.live), servers):
         undone = undo(base, change, by=by, reason=f"Taken back: {problem}") if change.entry else change
         remedy = f"Version {undone.live} is live. Name another version, or roll back without a server: --server none."
         raise UserError(f"Version {change.live} is live in the server.", received=problem, remedy=remedy)

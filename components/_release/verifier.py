@@ -7,58 +7,82 @@ from pathlib import Path
 
 from components._release.approvals import State
 from components._release.base import Base
-from components._release.labels import Labels
+from components._release.labels import CONFIGURATION_FILE, Labels
 from components._release.ledger import WITHDRAWN
 from components._release.promotion import begin_labels, verify_canary
 from components._release.releases import live_version
-from components._release.server_client import Server, check_reachable
+from components._release.server_client import Server, check_all_reachable, make_servers
 from components._release.store import folder_base
 from components._release.verification import verify_pushed
 from components._release.waiting import Settled, list_requests, settle_waiting
+from components._shared.errors import UserError
+
+FILE, RELOAD = "file", "reload"
+"""How servers learn where labels are: they read a file again and again, or are told by ReloadConfig."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Verifier:
-    """A server that verifies what is pushed.
+    """Servers that verify what is pushed.
 
     Attributes:
-        server: The server.
-        labels: Where its labels are moved; None where versions have none.
+        servers: The servers, at least one.
+        labels: Where their labels are moved; None where versions have none.
     """
 
-    server: Server
+    servers: tuple[Server, ...]
     labels: Labels | None = None
 
+    @property
+    def where(self) -> str:
+        """The servers, for people."""
+        return ", ".join(server.url for server in self.servers)
+
     def prepare(self, base: Path) -> None:
-        """Makes sure that the server answers, before anything is pushed.
+        """Makes sure that each server answers, before anything is pushed.
 
         Raises:
-            UserError: If it does not.
+            UserError: If one does not.
         """
         # TF Serving opens its ports when it has a version, so before the first one there is nobody to ask.
         if live_version(base):
-            check_reachable(self.server)
+            check_all_reachable(self.servers)
             if self.labels:
                 begin_labels(base, self.labels)
 
     def verify(self, base: Path) -> tuple[str, str]:
         """Returns the version that had to be withdrawn and why, in sentences; two empty texts if all is well."""
-        return verify_canary(base, self.labels) if self.labels else verify_pushed(base, self.server)
+        return verify_canary(base, self.labels) if self.labels else verify_pushed(base, self.servers)
 
 
-def make_verifier(url: str, model_name: str, wait_seconds: float, config_file: str | Path) -> Verifier | None:
+def make_verifier(
+    base: Base, addresses: str, model_name: str, wait_seconds: float, config_file: str | Path, labels: str
+) -> Verifier | None:
     """Returns the verifier of a project; None if it names no server.
 
     Args:
-        url: The server's REST interface; empty for none.
+        base: The serving directory.
+        addresses: The servers, with commas between; empty for none.
         model_name: The model's name there.
         wait_seconds: How long a version may take to become AVAILABLE.
-        config_file: The server's model configuration file; empty for no labels.
+        config_file: The servers' model configuration; empty for one in the serving directory, if labels need it.
+        labels: How servers learn where labels are: `file`, they read the configuration, or `reload`, they are sent it; empty
+            for no labels.
+
+    Raises:
+        UserError: If something is no address, or labels are told to a server that has no gRPC address.
     """
-    if not url:
+    servers = make_servers(addresses, model_name, wait_seconds)
+    if not servers:
         return None
-    server = Server(url=url, model_name=model_name, wait_seconds=wait_seconds)
-    return Verifier(server=server, labels=Labels(config_file=Path(config_file), server=server) if config_file else None)
+    if not labels:
+        return Verifier(servers=servers)
+    if labels == RELOAD and (rest := [server.url for server in servers if not server.grpc]):
+        raise UserError("Labels are told to servers by gRPC: each is named by grpc://host:port.", received=rest[0])
+    if labels != RELOAD and not config_file:
+        raise UserError("Labels move in the model configuration that servers read.", received="no model_config_file")
+    file = Path(config_file) if config_file else folder_base(base, "A label") / CONFIGURATION_FILE
+    return Verifier(servers=servers, labels=Labels(config_file=file, servers=servers, reload=labels == RELOAD))
 
 
 def settle_verified(base: Base, verifier: Verifier | None, *, now: datetime.datetime) -> Sequence[Settled]:
@@ -66,7 +90,7 @@ def settle_verified(base: Base, verifier: Verifier | None, *, now: datetime.date
 
     Args:
         base: The serving directory; it need not exist.
-        verifier: The server; None for none.
+        verifier: The servers; None for none.
         now: The time.
 
     Raises:

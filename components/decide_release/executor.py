@@ -16,8 +16,7 @@ from components._shared.overrides import Bounds, tighten
 from components._shared.policy import Policy, hash_policy
 from components.decide_release.approval import Approval, judge_approval
 from components.decide_release.evidence import Facts, find_facts, judge_facts
-from components.decide_release.judgement import Judged, judge_gates, may_pass
-from components.decide_release.required import reports_of
+from components.decide_release.judgement import Judged, judge_gates, may_pass, reports_of
 from components.decide_release.summary import render_summary, what_to_do
 
 logger = logging.getLogger("sluice.decide_release")

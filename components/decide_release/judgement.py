@@ -8,7 +8,7 @@ from components._shared.artifacts import GATES_FILE
 from components._shared.digest import digest_file
 from components._shared.gates import Evidence, GateReport, GateResult, Measurement, Verdict, read_gate_report
 from components._shared.policy import Policy
-from components.decide_release.required import REQUIRED, RequiredGate, why_not_applicable
+from components._shared.required import REQUIRED, RequiredGate, why_not_applicable
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,11 @@ _EVIDENCE_NAMES = {
 
 class _Untrustworthy(Exception):
     """The report does not count; the text says why, as a sentence."""
+
+
+def reports_of(*, anomalies: str, evaluation: str, serving_report: str) -> dict[str, Path]:
+    """Returns the folder of each artifact that holds a report, by the artifact's name."""
+    return {"anomalies": Path(anomalies), "evaluation": Path(evaluation), "serving_report": Path(serving_report)}
 
 
 def judge_gates(reports: dict[str, Path], expected: Evidence, policy: Policy) -> tuple[Judged, ...]:

@@ -12,6 +12,7 @@ from tensorflow_data_validation.statistics import stats_impl
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from components._data.examples import iterate_split, read_manifest
+from components._data.integrity import check_splits
 from components._data.record_batches import to_record_batch
 from components._data.schema import read_schema
 from components._data.statistics import write_origin, write_statistics
@@ -49,11 +50,13 @@ def generate_statistics(*, examples: str, schema: str, statistics: str, report: 
         report: File to write the page to.
 
     Raises:
-        UserError: If a split has no shard, a shard cannot be read, or the schema is none.
+        UserError: If a split has no shard, or is not that of the manifest, a shard cannot be read, or the schema is none.
     """
     with whole_folder(statistics) as folder:
         curated = read_schema(schema)
-        data_version = read_manifest(examples)["data_version"]
+        manifest = read_manifest(examples)
+        check_splits(examples, manifest, SPLITS)
+        data_version = manifest["data_version"]
         computed = {split: _compute_split(examples, split, curated) for split in SPLITS}
         write_text(report, _render(computed, curated, data_version))
         for split, proto in computed.items():

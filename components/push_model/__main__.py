@@ -17,13 +17,19 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--statistics", required=True, help="folder of the statistics, which go along")
     parser.add_argument("--schema", required=True, help="folder of the schema, which goes along")
     parser.add_argument("--evaluation", required=True, help="folder of the evaluation, whose summary goes along")
+    parser.add_argument("--eval_config", required=True, type=cli.json_object, help="a tfma.EvalConfig in JSON form")
+    parser.add_argument("--policy", required=True, type=cli.json_object, help="the gates' bounds, which the decision must hold")
+    parser.add_argument("--policy_hash", required=True, help="hash of the policy")
+    parser.add_argument("--overrides", required=True, type=cli.json_object, help="what this run tightens")
     parser.add_argument("--serving_dir", required=True, help="base path of the model in the serving directory")
-    parser.add_argument("--server", required=True, help="REST interface of the model server that verifies; empty for none")
+    parser.add_argument("--server", required=True, help="model servers that verify, with commas between; empty for none")
+    parser.add_argument("--server_required", required=True, type=cli.boolean, help="true: a server must be named")
     parser.add_argument("--model_name", required=True, help="the model's name in that server")
     parser.add_argument(
         "--server_wait_seconds", required=True, type=cli.integer, help="how long a version may take to be AVAILABLE there"
     )
-    parser.add_argument("--model_config_file", required=True, help="that server's model configuration; empty for no labels")
+    parser.add_argument("--labels", required=True, help="how servers learn of labels: file, reload, or empty for no labels")
+    parser.add_argument("--model_config_file", required=True, help="model configuration in which labels move; may be empty")
     parser.add_argument("--keep_versions", required=True, type=cli.integer, help="how many versions stay in place; 0 for all")
     parser.add_argument("--strict", required=True, type=cli.boolean, help='true: a "no" exits with 3; false: it exits with 0')
     parser.add_argument("--pushed", required=True, help="folder for pushed.json: what was pushed where, or why nothing was")
@@ -43,10 +49,16 @@ def main(args: argparse.Namespace) -> None:
         statistics=args.statistics,
         schema=args.schema,
         evaluation=args.evaluation,
+        eval_config=args.eval_config,
+        policy=args.policy,
+        policy_hash=args.policy_hash,
+        overrides=args.overrides,
         serving_dir=args.serving_dir,
         server=args.server,
+        server_required=args.server_required,
         model_name=args.model_name,
         server_wait_seconds=args.server_wait_seconds,
+        labels=args.labels,
         model_config_file=args.model_config_file,
         keep_versions=args.keep_versions,
         strict=args.strict,

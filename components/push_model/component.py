@@ -13,10 +13,16 @@ def push_model(
     statistics: dsl.Input[dsl.Artifact],
     schema: dsl.Input[dsl.Artifact],
     evaluation: dsl.Input[dsl.Artifact],
+    eval_config: dict,
+    policy: dict,
+    policy_hash: str,
+    overrides: dict,
     serving_dir: str,
     server: str,
+    server_required: bool,
     model_name: str,
     server_wait_seconds: int,
+    labels: str,
     model_config_file: str,
     keep_versions: int,
     strict: bool,
@@ -32,11 +38,18 @@ def push_model(
         statistics: Statistics that go along with the release.
         schema: The schema that goes along with the release.
         evaluation: The evaluation whose summary goes along with the release.
+        eval_config: A tfma.EvalConfig in JSON form, which the policy's hash covers.
+        policy: The gates' bounds; a decision that was made under others pushes nothing.
+        policy_hash: Hash of the policy.
+        overrides: What this run tightens.
         serving_dir: Base path of the model in the serving directory.
-        server: REST interface of the model server that verifies what is pushed, such as http://flights:8501; empty for none.
-        model_name: The model's name in that server.
+        server: Model servers that verify what is pushed, http://flights:8501 or grpc://flights:8500, with commas between; empty
+            for none.
+        server_required: Whether the project names a server, so that a run may name another one and never none.
+        model_name: The model's name in those servers.
         server_wait_seconds: How long a version may take to become AVAILABLE there.
-        model_config_file: That server's model configuration, in which a version gets the label canary; empty for no labels.
+        labels: How servers learn that a version has the label canary: file, reload, or empty for no labels.
+        model_config_file: Their model configuration; empty for one in the serving directory, if they are told it.
         keep_versions: How many versions stay in place after a push, the live one and the one before it in any case; 0 for all.
         strict: Whether a "no" exits with 3 instead of ending green without a push.
 
@@ -60,14 +73,26 @@ def push_model(
             schema.path,
             "--evaluation",
             evaluation.path,
+            "--eval_config",
+            eval_config,
+            "--policy",
+            policy,
+            "--policy_hash",
+            policy_hash,
+            "--overrides",
+            overrides,
             "--serving_dir",
             serving_dir,
             "--server",
             server,
+            "--server_required",
+            server_required,
             "--model_name",
             model_name,
             "--server_wait_seconds",
             server_wait_seconds,
+            "--labels",
+            labels,
             "--model_config_file",
             model_config_file,
             "--keep_versions",

@@ -5,6 +5,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from components._data.statistics import parse_statistics
 from components._shared.artifacts import (
     BLESSED_FILE,
     DECISION_FILE,
@@ -14,9 +15,11 @@ from components._shared.artifacts import (
     NOT_BLESSED_FILE,
     RELEASE_STATISTICS_DIR,
     SCHEMA_FILE,
+    SPLITS,
     STATISTICS_FILE,
     STATISTICS_ORIGIN_FILE,
     TRAINING_FILE,
+    split_dir,
 )
 from components._shared.documents import parse_object
 from components._shared.errors import UserError
@@ -32,6 +35,7 @@ _DECISION_FIELDS = {
     "model_digest": str,
     "data_version": str,
     "policy_hash": str,
+    "policy": dict,
     "overrides": list,
     "baseline_version": str,
     "gates": list,
@@ -120,10 +124,7 @@ def read_evidence(*, model: str, examples: str, statistics: str, schema: str, ev
         MANIFEST_FILE: _read(Path(examples) / MANIFEST_FILE),
         TRAINING_FILE: _read(Path(model) / TRAINING_FILE),
     }
-    splits = sorted(Path(statistics).glob(f"Split-*/{STATISTICS_FILE}"))
-    if not splits:
-        raise UserError("A release carries the statistics of its data.", received=f"no {STATISTICS_FILE} in {statistics}")
-    files |= {f"{RELEASE_STATISTICS_DIR}/{path.parent.name}/{path.name}": _read(path) for path in splits}
+    files |= {f"{RELEASE_STATISTICS_DIR}/{name}": data for name, data in _read_statistics(statistics).items()}
     documents = [_parse_file(name, files[name]) for name in (MANIFEST_FILE, TRAINING_FILE, EVALUATION_FILE)]
     origin = _parse_file(STATISTICS_ORIGIN_FILE, _read(Path(statistics) / STATISTICS_ORIGIN_FILE))
     return Evidence(files=files, manifest=documents[0], training=documents[1], evaluation=documents[2], statistics=origin)
@@ -178,6 +179,16 @@ def _gates_that_do_not_pass(gates: list[Any]) -> list[str]:
 
 def _name(gate: Any) -> str:
     return str(gate.get("gate", "?")) if isinstance(gate, dict) else "?"
+
+
+def _read_statistics(statistics: str) -> dict[str, bytes]:
+    """Returns the statistics' files by their path in the artifact, after parsing each: the next run compares with them."""
+    files = {}
+    for split in SPLITS:
+        name = f"{split_dir(split)}/{STATISTICS_FILE}"
+        files[name] = _read(Path(statistics) / name)
+        parse_statistics(files[name], name)
+    return files
 
 
 def _read(path: Path) -> bytes:

@@ -23,6 +23,8 @@ from components._shared.digest import digest_model
 from components._shared.errors import Refusal, UserError
 from components._shared.gates import Status
 from components._shared.outputs import write_json
+from components._shared.overrides import Bounds, read_bounds
+from components._shared.policy import Policy
 from components.push_model.evidence import (
     Decision,
     Evidence,
@@ -31,6 +33,7 @@ from components.push_model.evidence import (
     read_decision,
     read_evidence,
 )
+from components.push_model.judgement import UnfoundedDecisionError, check_decision
 from components.push_model.model_card import render_model_card
 
 logger = logging.getLogger(__name__)
@@ -74,12 +77,18 @@ def push_model(
     statistics: str,
     schema: str,
     evaluation: str,
+    eval_config: dict[str, Any],
+    policy: dict[str, Any],
+    policy_hash: str,
     serving_dir: str,
     strict: bool,
     pushed: str,
+    overrides: dict[str, Any] | None = None,
+    server_required: bool = False,
     server: str = "",
     model_name: str = "",
     server_wait_seconds: float = 300.0,
+    labels: str = "",
     model_config_file: str = "",
     keep_versions: int = 0,
     image: str = "",
@@ -99,13 +108,19 @@ def push_model(
         statistics: The statistics artifact.
         schema: The schema artifact.
         evaluation: The evaluation artifact.
+        eval_config: A tfma.EvalConfig in JSON form, which the policy's hash covers.
+        policy: The gates' bounds; a decision that was made under others is a "no".
+        policy_hash: Hash of the policy.
         serving_dir: Base path of the model in the serving directory.
         strict: Whether a "no" raises.
         pushed: Folder for `pushed.json`.
-        server: REST interface of the model server that verifies what is pushed; empty for none.
+        overrides: What this run tightens.
+        server_required: Whether the project names a server, so that a run may name another one and never none.
+        server: Addresses of the model servers that verify what is pushed, with commas between; empty for none.
         model_name: The model's name there.
         server_wait_seconds: How long a version may take to become AVAILABLE there.
-        model_config_file: The server's model configuration, in which the version gets the label canary; empty for no labels.
+        labels: How servers learn that the version has the label canary: `file`, `reload`, or empty for no labels.
+        model_config_file: The servers' model configuration; empty for one in the serving directory, if they are told it.
         keep_versions: How many versions to keep in place after a push, the live one and the one before it in any case; 0 for
             all.
         image: Reference of the image that this runs in, for the ledger.
@@ -114,17 +129,20 @@ def push_model(
 
     Raises:
         Refusal: On a "no", if strict; to wait is none.
-        UserError: If the release cannot be put together, the serving directory cannot be written, or the server does not
-            answer before anything was pushed.
+        UserError: If the policy is not what its hash says, a server is wanted and none is named, the release cannot be put
+            together, the serving directory cannot be written, or the server does not answer before anything was pushed.
     """
+    bounds = read_bounds(policy, eval_config, policy_hash, overrides)
+    if server_required and not server:
+        rule = "Where a project names a server, a run may name another one, and never none."
+        raise UserError(rule, received="server is empty", remedy="Leave the parameter server as it is, or name a server.")
     base, now = serving_base(serving_dir), now or datetime.datetime.now(datetime.UTC)
     if server or model_config_file or keep_versions:
         folder_base(base, "Verification in a server, a label, or keeping the last versions only")
-    verifier = make_verifier(server, model_name, server_wait_seconds, model_config_file)
+    verifier = make_verifier(base, server, model_name, server_wait_seconds, model_config_file, labels)
     settled = settle_verified(base, verifier, now=now)
-    found = _prepare(
-        Path(model), decision, examples, statistics, schema, evaluation, {"image": image, "run": run_id, "server": server}
-    )
+    artifacts = {"examples": examples, "statistics": statistics, "schema": schema, "evaluation": evaluation}
+    found = _prepare(Path(model), decision, artifacts, bounds, {"image": image, "run": run_id, "server": server})
     result = PushResult(pushed=False, reason=found) if isinstance(found, str) else _push(base, *found, verifier, now)
     result = dataclasses.replace(result, settled=tuple(settled))
     if result.pushed or any(item.kind == PUSHED for item in settled):
@@ -142,7 +160,7 @@ def push_model(
 
 
 def _prepare(
-    model: Path, decision: str, examples: str, statistics: str, schema: str, evaluation: str, origin: dict[str, str]
+    model: Path, decision: str, artifacts: dict[str, str], bounds: Bounds, origin: dict[str, str]
 ) -> tuple[Candidate, str] | str:
     """Returns the candidate and until when it may be approved (empty if it needs no approval), or why it must not be pushed."""
     try:
@@ -154,17 +172,20 @@ def _prepare(
     saved_model = model / SERVING_MODEL_DIR
     if not (saved_model / SAVED_MODEL_FILE).is_file():
         raise UserError("A model artifact holds a SavedModel.", received=str(saved_model), remedy="Run train_model again.")
-    evidence = read_evidence(model=str(model), examples=examples, statistics=statistics, schema=schema, evaluation=evaluation)
+    evidence = read_evidence(model=str(model), **artifacts)
     if contradiction := find_contradiction(verdict.document, evidence, digest_model(saved_model)):
         return contradiction
+    try:
+        check_decision(verdict.document, bounds, evidence.evaluation, artifacts["evaluation"])
+    except UnfoundedDecisionError as error:
+        return str(error)
     candidate = Candidate(
         model=saved_model,
         model_digest=verdict.document["model_digest"],
         decision_digest=verdict.digest,
         baseline_version=verdict.document["baseline_version"],
         baseline_digest=str(verdict.document.get("baseline_pushed_digest") or ""),
-        attachments=_attach(verdict, evidence)
-        | (_sample(verdict, evidence, examples, schema, evaluation) if origin["server"] else {}),
+        attachments=_attach(verdict, evidence) | (_sample(bounds.policy, evidence, artifacts) if origin["server"] else {}),
         record={**_record(verdict.document, evidence), **origin},
     )
     return candidate, verdict.document["deadline"] if verdict.status is Status.PENDING else ""
@@ -177,16 +198,15 @@ def _attach(decision: Decision, evidence: Evidence) -> dict[str, bytes]:
     return {**evidence.files, DECISION_FILE: decision.data, MODEL_CARD_FILE: card.encode()}
 
 
-def _sample(decision: Decision, evidence: Evidence, examples: str, schema: str, evaluation: str) -> dict[str, bytes]:
+def _sample(policy: Policy, evidence: Evidence, artifacts: dict[str, str]) -> dict[str, bytes]:
     from components.push_model.sample import take_sample  # noqa: PLC0415  # Arrow is needed for this alone
 
-    parity = decision.document.get("policy", {}).get("parity", {})
     sample = take_sample(
-        examples=examples,
-        schema=schema,
-        evaluation=evaluation,
+        examples=artifacts["examples"],
+        schema=artifacts["schema"],
+        evaluation=artifacts["evaluation"],
         manifest=evidence.manifest,
-        tolerance=None if parity.get("off") else parity.get("tolerance"),
+        tolerance=None if policy.parity.off else policy.parity.tolerance,
     )
     return {VERIFICATION_FILE: sample.to_bytes()}
 

@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 
+from components._release.precedence import explain_precedence
 from components._release.releases import list_releases, untrusted_versions
 from components._release.store import serving_base
 
@@ -34,6 +35,8 @@ def resolve_baseline(*, serving_dir: str) -> ResolvedBaseline:
     releases = list_releases(base)
     for name in untrusted_versions(base, releases):
         logger.warning("%s is no version that the ledger says was pushed; it is not taken for the live one", base / name)
+    if warning := explain_precedence(base):
+        logger.warning("%s", warning)
     live = next((release for release in releases if release.live), None)
     if live is None:
         logger.info("No version is live in %s", base)

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from components._data.examples import read_manifest
+from components._data.integrity import check_splits
 from components._data.schema import read_schema
 from components._shared.artifacts import EVAL, MODEL_FILE, SERVING_MODEL_DIR, TRAIN, TRAINING_FILE, TRANSFORM_FILE
 from components._shared.digest import digest_model
@@ -93,6 +94,7 @@ def train_model(
     with whole_folder(model) as folder:
         settings = Settings(epochs=epochs, batch_size=batch_size, patience=patience, seed=seed)
         manifest = read_manifest(examples)
+        check_splits(examples, manifest, (TRAIN, EVAL))
         label = read_label_spec(manifest)
         origin = _read_origin(transform_graph, manifest["data_version"])
         feature_spec = _read_features(transform_graph, label.name)

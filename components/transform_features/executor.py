@@ -7,6 +7,7 @@ from pathlib import Path
 import keras  # noqa: F401  Keras 3 comes first: TFT asks for the legacy Keras where none is imported yet.
 
 from components._data.examples import read_manifest
+from components._data.integrity import check_splits
 from components._data.schema import read_schema
 from components._shared.artifacts import EVAL, FEATURES_FILE, SCHEMA_FILE, TRAIN, TRANSFORM_FILE
 from components._shared.digest import digest_file
@@ -65,6 +66,7 @@ def transform_features(
     with whole_folder(transform_graph) as graph_dir, whole_folder(transformed_examples) as transformed_dir:
         manifest, raw_schema = read_manifest(examples), read_schema(schema)
         honour_data_gate(anomalies, manifest["data_version"])
+        check_splits(examples, manifest, (TRAIN, EVAL))
         preprocessing_fn = load_function(project_dir, FEATURES_FILE, "preprocessing_fn", features_hash)
         with user_errors(project_dir, "preprocessing_fn builds the transform graph"):
             analyze(examples=examples, schema=schema, preprocessing_fn=preprocessing_fn, transform_graph=graph_dir)

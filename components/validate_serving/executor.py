@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from components._data.examples import read_manifest
+from components._data.integrity import check_splits
 from components._data.schema import read_schema
 from components._shared.artifacts import EVAL, GATES_FILE, SERVING_MODEL_DIR, SIGNATURE_TRANSFORM, TEST
 from components._shared.digest import digest_model
@@ -71,6 +72,7 @@ def validate_serving(
     (Path(serving_report) / GATES_FILE).unlink(missing_ok=True)  # an older report must not outlive an error
     judged_by = read_bounds(policy, eval_config, policy_hash, overrides)
     bounds, manifest, model_dir = judged_by.policy, read_manifest(examples), Path(model) / SERVING_MODEL_DIR
+    check_splits(examples, manifest, (EVAL, TEST))
     known = read_schema(schema)
     task = plan_job(bounds, model_dir, known, read_label_spec(manifest), timeout_seconds)
     evidence = Evidence(

@@ -71,16 +71,17 @@ def test_there_are_the_same_stages_and_pages(records):
     outside, inside = ({stage["stage"]: stage["pages"] for stage in record["stages"]} for record in records)
     assert inside == outside
     assert all((records[1]["folder"] / page).is_file() for pages in inside.values() for page in pages)
-    assert all(stage["peak_bytes"] for stage in records[1]["stages"])
+    peaks = {stage["stage"]: stage["peak_bytes"] for stage in records[1]["stages"]}
+    assert peaks["train_model"] > 100e6
 
 
 def test_record_and_ledger_name_the_image(contained, records, image, sluice):
-    engine, name = image
-    assert (records[1]["isolation"], records[1]["image"], records[1]["image_id"]) == ("containers", name, engine.image_id(name))
+    _, name = image
+    assert (records[1]["isolation"], records[1]["image"], records[1]["image_id"]) == ("containers", name, name)
     shown = sluice("releases", contained[1], "--verify", "--json", cwd=contained[0])
     assert shown.returncode == 0, shown.stderr
     ledger = (contained[1] / "served" / "flights" / ".ledger").glob("*.json")
-    assert any(f"{name} ({engine.image_id(name)})" in entry.read_text() for entry in ledger)
+    assert any(f"{name} ({name})" in entry.read_text() for entry in ledger)
 
 
 def test_a_live_version_is_found_where_nothing_may_be_written(contained, image, tmp_path):

@@ -7,6 +7,7 @@ from components._shared.policy import ApprovalGate, Policy, read_policy
 from components._shared.rules import read_rules
 from components.ingest_examples.config import read_source
 from pipelines.config import load_project
+from pipelines.serving_settings import check_server
 
 
 def edit(folder, old, new):
@@ -70,6 +71,25 @@ def test_gates_are_the_policy_of_the_stages(project_dir):
 def test_an_approval_is_required_by_a_word_or_by_its_setting(project_dir, text):
     edit(project_dir, "  strict: false", f"  {text}")
     assert load_project(project_dir).policy.approval == ApprovalGate(required=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "servers", "mode"),
+    [
+        ("server: http://a:8501", "http://a:8501", ""),
+        ("server: [http://a:8501, grpc://b:8500]", "http://a:8501,grpc://b:8500", ""),
+        ("server: http://a:8501\n  model_config_file: m", "http://a:8501", "file"),
+        ("server: [grpc://a:8500]\n  labels: reload", "grpc://a:8500", "reload"),
+    ],
+)
+def test_servers_and_labels(project_dir, text, servers, mode):
+    file = project_dir / "project.yaml"
+    file.write_text(file.read_text().replace("directory: served/parcels", f"directory: served/parcels\n  {text}"))
+    serving = load_project(project_dir).serving
+    assert (serving.server, serving.label_mode) == (servers, mode)
+    with pytest.raises(UserError, match="may name another one, and never none"):
+        check_server(serving, {"server": ""})
+    check_server(serving, {"server": "http://c:8501"})
 
 
 def test_serving_directory_starts_at_the_project(project_dir):
@@ -175,6 +195,22 @@ def test_project_is_frozen(project_dir):
             "serving.server: String should match pattern",
         ),
         ("directory: served/parcels", "directory: x\n  model_config_file: m", "serving: labels move only to a version"),
+        ("directory: served/parcels", "directory: x\n  labels: reload", "labels needs server"),
+        (
+            "directory: served/parcels",
+            "directory: x\n  server: [grpc://a:8500, http://b:8501]\n  labels: reload",
+            "serving: labels: reload tells servers by gRPC: each server is grpc://host:port",
+        ),
+        (
+            "directory: served/parcels",
+            "directory: x\n  server: http://a:1\n  labels: file",
+            "labels: file needs model_config_file",
+        ),
+        (
+            "directory: served/parcels",
+            "directory: x\n  server: [http://a:1, b:2]",
+            "serving.server: String should match pattern",
+        ),
         ("directory: served/parcels", "directory: x\n  keep_versions: -1", "serving.keep_versions"),
         ("directory: served/parcels", "directory: x\n  server_wait_seconds: 0", "serving.server_wait_seconds"),
         ("  salt: parcels", "  salt: a\n  salt: b", "the key 'salt' appears twice"),

@@ -61,11 +61,20 @@ def test_defaults_of_the_run_form_come_from_the_project(spec):
 
 def test_what_decides_is_fixed_and_the_same_for_every_gate(spec):
     judges = [task for name, task in spec.root.dag.tasks.items() if "policy" in task.inputs.parameters]
-    assert len(judges) == 4
+    assert len(judges) == 5
     for name in ("policy", "policy_hash", "eval_config"):
         values = [task.inputs.parameters[name].runtime_value.constant for task in judges]
-        assert values == [values[0]] * 4
+        assert values == [values[0]] * 5
         assert values[0].WhichOneof("kind")
+
+
+@pytest.mark.parametrize(("line", "required"), [("", False), ("\n  server: http://parcels:8501", True)])
+def test_whether_a_server_verifies_is_fixed(project_dir, tmp_path, line, required):
+    file = project_dir / "project.yaml"
+    file.write_text(file.read_text().replace("directory: served/parcels", f"directory: served/parcels{line}"))
+    compile_training_pipeline(load_project(project_dir), tmp_path / "other.yaml")
+    value = constant(read_pipeline_spec(tmp_path / "other.yaml"), "push-model", "server_required")
+    assert value.bool_value is required
 
 
 def test_every_gate_gets_the_overrides_of_the_run(spec):

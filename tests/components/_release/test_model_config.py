@@ -2,7 +2,7 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from components._release.model_config import read_labels, write_labels
+from components._release.model_config import read_labels, replace_configuration, with_labels
 from components._shared.errors import UserError
 
 OTHERS = """
@@ -23,6 +23,10 @@ model_config_list: {  # ours and theirs
 """
 
 
+def _write(path, model, versions, labels):
+    replace_configuration(path, with_labels(path, model, versions, labels))
+
+
 def _proto(path):
     return text_format.Parse(path.read_text(), model_server_config_pb2.ModelServerConfig())
 
@@ -41,7 +45,7 @@ def test_labels_are_read(file):
 
 def test_what_is_written_is_what_protobuf_reads_and_the_rest_stays(file):
     before = _proto(file)
-    write_labels(file, "flights", [2, 1], {"stable": 1, "canary": 2})
+    _write(file, "flights", [2, 1], {"stable": 1, "canary": 2})
     after = _proto(file)
     own = after.model_config_list.config[1]
     assert (list(own.model_version_policy.specific.versions), dict(own.version_labels)) == ([1, 2], {"stable": 1, "canary": 2})
@@ -53,15 +57,15 @@ def test_what_is_written_is_what_protobuf_reads_and_the_rest_stays(file):
 
 
 def test_writing_twice_is_writing_once(file):
-    write_labels(file, "flights", [1], {"stable": 1})
+    _write(file, "flights", [1], {"stable": 1})
     text = file.read_text()
-    write_labels(file, "flights", [1], {"stable": 1})
+    _write(file, "flights", [1], {"stable": 1})
     assert file.read_text() == text
 
 
 def test_what_a_process_that_died_has_left_does_no_harm(file):
     file.with_name(".models.config.tmp").write_text("half")
-    write_labels(file, "flights", [1], {})
+    _write(file, "flights", [1], {})
     assert [path.name for path in file.parent.iterdir()] == ["models.config"]
 
 

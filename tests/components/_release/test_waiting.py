@@ -6,6 +6,7 @@ import pytest
 
 from components._release.answers import answer
 from components._release.ledger import read_ledger
+from components._release.precedence import explain_precedence
 from components._release.push import push
 from components._release.releases import live_version, verify_ledger
 from components._release.waiting import list_requests, request_approval, settle_waiting
@@ -238,3 +239,15 @@ def test_model_that_changes_while_it_is_copied_is_an_error(base, ask):
     with pytest.raises(UserError, match="does not change while it is copied"):
         ask(model_digest=f"sha256:{'0' * 64}")
     assert (kinds(base), copies(base)) == ([], [])
+
+
+def test_run_is_told_that_an_approved_candidate_goes_first(base, ask):
+    assert explain_precedence(base) == ""
+    candidate, _ = ask()
+    assert explain_precedence(base) == ""
+    approve(base)
+    short = candidate.model_digest.removeprefix("sha256:")[:12]
+    assert f"Candidate {short} is approved and not pushed yet." in explain_precedence(base)
+    assert "`sluice push PROJECT` before the run" in explain_precedence(base)
+    settle_waiting(base, now=NOW)
+    assert explain_precedence(base) == ""

@@ -2,6 +2,7 @@ import pyarrow as pa
 import pytest
 
 from components._data.examples import write_manifest, write_split
+from components._data.integrity import digest_split
 
 SCHEMA = """
 feature { name: "count" type: INT presence { min_fraction: 1.0 } shape {} }
@@ -38,7 +39,7 @@ def inputs(tmp_path):
         splits = {split: tables.get(split, small_table()) for split in ("train", "eval", "test")}
         for split, content in splits.items():
             write_split(examples, split, content)
-        rows = {split: {"rows": table.num_rows} for split, table in splits.items()}
+        rows = {split: {"rows": table.num_rows, "files": digest_split(examples, split)} for split, table in splits.items()}
         write_manifest(examples, {"data_version": "sha256:d1", "label": "sold", "splits": rows})
         (tmp_path / "schema.pbtxt").write_text(schema)
         names = {

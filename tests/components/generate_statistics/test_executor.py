@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 from tensorflow_data_validation import generate_statistics_from_dataframe
 
+from components._data.examples import write_split
 from components._data.schema import read_schema
 from components._data.statistics import feature_name, read_statistics
 from components._shared.errors import UserError
@@ -80,6 +81,14 @@ def test_a_corrupt_shard_is_named_and_leaves_nothing(inputs):
     shard = Path(arguments["examples"]) / "Split-test" / "part-00000.parquet"
     shard.write_bytes(shard.read_bytes()[:-20])
     with pytest.raises(UserError, match=r"Split-test/part-00000\.parquet"):
+        generate_statistics(**arguments)
+    assert not Path(arguments["statistics"]).exists()
+
+
+def test_a_split_that_is_not_the_one_of_the_manifest_is_refused(inputs, table):
+    arguments = inputs()
+    write_split(arguments["examples"], "eval", table(city=pa.array(["Rome"] * 12)))
+    with pytest.raises(UserError, match="split 'eval' are not those that were ingested"):
         generate_statistics(**arguments)
     assert not Path(arguments["statistics"]).exists()
 

@@ -7,10 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from tensorflow_metadata.proto.v0 import statistics_pb2
 
+from components._shared.artifacts import SPLITS
 from components._shared.digest import digest_file, digest_model
-from components._shared.gates import APPROVAL_GATE, EVIDENCE_GATE
-from components._shared.policy import Policy
+from components._shared.gates import APPROVAL_GATE, EVIDENCE_GATE, Evidence, GateReport, GateResult, Measurement
+from components._shared.overrides import tighten
+from components._shared.policy import Policy, hash_policy, policy_to_json, read_policy
+from components._shared.required import REQUIRED
 
 REPOSITORY = Path(__file__).parents[3]
 DEADLINE = "2026-03-09T12:00:00+00:00"
@@ -24,7 +28,41 @@ def write_files(folder, files):
         path.write_text(content if isinstance(content, str) else json.dumps(content))
 
 
-def write_artifacts(root, weights="w1", baseline=("", ""), served=None, **changes):
+def write_statistics(root):
+    for split in SPLITS:
+        numbers = statistics_pb2.DatasetFeatureStatisticsList()
+        numbers.datasets.add(name=split, num_examples=3)
+        path = root / f"statistics/Split-{split}/FeatureStats.pb"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(numbers.SerializeToString(deterministic=True))
+
+
+def write_report(root, evidence):
+    """Writes the evaluation's report, in which every gate passed, and returns its digest."""
+    measured = (Measurement(name="auc", value=0.75, lower_bound=0.5, passed=True),)
+    names = [required.gate for required in REQUIRED if required.artifact == "evaluation"]
+    results = tuple(GateResult(gate=name, verdict="passed", reason="fine", measurements=measured) for name in names)
+    GateReport(stage="evaluate_model", evidence=Evidence(**evidence), gates=results).write(root / "evaluation")
+    return digest_file(root / "evaluation/gates.json")
+
+
+def make_gates(status, digest):
+    """Returns the gates of a decision."""
+    verdicts = {APPROVAL_GATE: "pending" if status == "pending" else "not_applicable"}
+    known = {
+        required.gate: {
+            "stage": required.stage,
+            "evidence_file": f"{required.artifact}/gates.json",
+            "evidence_digest": digest if required.artifact == "evaluation" else "sha256:unseen",
+        }
+        for required in REQUIRED
+    }
+    own = {"stage": "decide_release", "evidence_file": "", "evidence_digest": ""}
+    told = [{"gate": name, "verdict": verdicts.get(name, "passed"), "reason": f"{name} is fine"} for name in GATES]
+    return [{**known.get(gate["gate"], own), **gate} for gate in told]
+
+
+def write_artifacts(root, weights="w1", baseline=("", ""), served=None, policy=None, overrides=None, **changes):
     """Writes all that push_model reads, and returns its keyword arguments. `changes` go into decision.json."""
     saved_model = {"saved_model.pb": "graph", "variables/variables.data": weights, "assets/vocabulary": "AA\nUA\n"}
     if served:
@@ -33,19 +71,19 @@ def write_artifacts(root, weights="w1", baseline=("", ""), served=None, **change
         write_files(root / "model/Format-Serving", saved_model)
     digest = digest_model(root / "model/Format-Serving")
     facts = {"model_digest": digest, "data_version": "sha256:data"}
+    compiled = {"policy": policy_to_json(read_policy(policy or {})), "eval_config": {"options": {}}}
+    bounds = tighten(**compiled, overrides=overrides)
     write_files(root / "schema", {"schema.pbtxt": 'feature { name: "carrier" }'})
     training = {**facts, "schema_hash": digest_file(root / "schema/schema.pbtxt")}
     write_files(root / "model", {"training.json": {**training, "seed": 7, "epochs_run": 3, "hyperparameters": {"units": 8}}})
     manifest = {"data_version": "sha256:data", "spans": [1, 2], "splits": {"train": {"rows": 1200}}, "fingerprint": "sha256:f"}
     write_files(root / "examples", {"manifest.json": manifest})
-    statistics = {"Split-train/FeatureStats.pb": "train", "Split-eval/FeatureStats.pb": "eval"}
-    write_files(root / "statistics", {**statistics, "statistics.json": {"data_version": "sha256:data"}})
-    write_files(root / "evaluation", {"evaluation.json": {**facts, "rows": 100, "metrics": {"candidate": {"auc": 0.75}}}})
+    write_statistics(root)
+    write_files(root / "statistics", {"statistics.json": {"data_version": "sha256:data"}})
+    evaluated = {**facts, "eval_config": bounds.eval_config, "rows": 100, "metrics": {"candidate": {"auc": 0.75}}}
+    write_files(root / "evaluation", {"evaluation.json": evaluated})
+    report = write_report(root, {**facts, "policy_hash": bounds.policy_hash, "baseline_version": baseline[0]})
     status = changes.get("status", "approved" if changes.get("approved", True) else "refused")
-    verdicts = {APPROVAL_GATE: "pending" if status == "pending" else "not_applicable"}
-    gates = [
-        {"stage": "s", "gate": name, "verdict": verdicts.get(name, "passed"), "reason": f"{name} is fine"} for name in GATES
-    ]
     decision = {
         "format": "sluice/decision/1",
         "approved": status == "approved",
@@ -53,11 +91,12 @@ def write_artifacts(root, weights="w1", baseline=("", ""), served=None, **change
         "deadline": DEADLINE if status == "pending" else "",
         "reason": "All gates passed.",
         **facts,
-        "policy_hash": "sha256:policy",
-        "overrides": [],
+        "policy_hash": bounds.policy_hash,
+        "policy": bounds.document,
+        "overrides": list(bounds.overrides),
         "baseline_version": baseline[0],
         "baseline_pushed_digest": baseline[1],
-        "gates": gates,
+        "gates": make_gates(status, report),
         "lineage": {"spans": [1, 2], "features_hash": "sha256:features", "metrics": {"auc": 0.75}},
         **changes,
     }
@@ -65,13 +104,27 @@ def write_artifacts(root, weights="w1", baseline=("", ""), served=None, **change
     write_files(root / "decision", {"decision.json": decision, blessing: ""})
     names = ("model", "decision", "examples", "statistics", "schema", "evaluation", "pushed")
     paths = {name: str(root / name) for name in names} | {"serving_dir": str(root.parent / "serving")}
-    server = {"server": "", "model_name": "m", "server_wait_seconds": 20, "model_config_file": ""}
-    return paths | server | {"keep_versions": 0, "strict": False}
+    judged_by = {**compiled, "policy_hash": hash_policy(compiled["policy"], compiled["eval_config"])}
+    server = {"server": "", "server_required": False, "model_name": "m", "server_wait_seconds": 20, "labels": ""}
+    settings = {"model_config_file": "", "keep_versions": 0, "strict": False}
+    return paths | judged_by | {"overrides": overrides or {}} | server | settings
 
 
 @pytest.fixture
 def make_artifacts(tmp_path):
     return lambda name="run", **options: write_artifacts(tmp_path / name, **options)
+
+
+@pytest.fixture
+def make_flags(tmp_path):
+    """Returns a function that returns keyword arguments of push_model as a command line, strict."""
+
+    def make(options, name="run"):
+        options = {**options, "strict": True, "pushed_version": str(tmp_path / name / "version")}
+        texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in options.items()}
+        return [text for name, value in texts.items() for text in (f"--{name}", value)]
+
+    return make
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ from components._release.ledger import read_ledger
 from components._release.releases import live_version, verify_ledger
 from components._release.waiting import list_requests
 from components._shared.errors import Refusal, UserError
+from components._shared.policy import Policy, hash_policy, policy_to_json
 from components.push_model.executor import push_model
+from components.resolve_baseline.executor import resolve_baseline
 
 NOW = datetime.datetime(2026, 3, 2, 12, 0, tzinfo=datetime.UTC)
 LATER = datetime.datetime(2026, 3, 9, 12, 0, tzinfo=datetime.UTC)
@@ -47,7 +49,7 @@ def test_request_tells_what_a_push_would(run_push, tmp_path):
     found = {name: payload[name] for name in ("data_version", "policy_hash", "approver", "deadline", "spans")}
     assert found == {
         "data_version": "sha256:data",
-        "policy_hash": "sha256:policy",
+        "policy_hash": hash_policy(policy_to_json(Policy()), {"options": {}}),
         "approver": None,
         "deadline": "2026-03-09T12:00:00+00:00",
         "spans": [1, 2],
@@ -145,3 +147,10 @@ def test_decision_that_cannot_be_trusted_lets_nothing_wait(make_artifacts, tmp_p
     assert (result.pushed, result.deadline) == (False, "")
     assert words in result.reason
     assert not (tmp_path / "serving").exists()
+
+
+def test_resolve_baseline_says_that_an_approved_candidate_goes_first(run_push, tmp_path, caplog):
+    run_push()
+    say(tmp_path / "serving")
+    assert resolve_baseline(serving_dir=str(tmp_path / "serving")).version == ""
+    assert "approved and not pushed yet" in caplog.text

@@ -8,11 +8,6 @@ from components._shared.errors import UserError
 from components.push_model.executor import push_model
 
 
-def _command(options, tmp_path, name):
-    flags = {**options, "strict": "true", "pushed_version": str(tmp_path / name / "version")}
-    return [text for flag, value in flags.items() for text in (f"--{flag}", value)]
-
-
 def test_approved_model_is_pushed_once(make_artifacts, bucket):
     options = make_artifacts("one") | {"serving_dir": str(bucket)}
     first, again = push_model(**options), push_model(**options)
@@ -36,16 +31,18 @@ def test_nobody_waits_for_approval_in_a_bucket(make_artifacts, bucket):
     assert read_ledger(bucket) == []
 
 
-def test_one_of_two_processes_wins(make_artifacts, start_python, bucket, tmp_path):
+def test_one_of_two_processes_wins(make_artifacts, make_flags, start_python, bucket, tmp_path):
     runs = {name: make_artifacts(name, weights=name) | {"serving_dir": str(bucket)} for name in ("one", "two")}
-    processes = [start_python("-m", "components.push_model", *_command(runs[name], tmp_path, name)) for name in runs]
+    processes = [start_python("-m", "components.push_model", *make_flags(runs[name], name)) for name in runs]
     errors = [process.communicate(timeout=60)[1] for process in processes]
     assert sorted(process.returncode for process in processes) == [0, 3], errors
     assert sorted(release.state for release in list_releases(bucket)) == ["abandoned", "pushed"]
     assert verify_ledger(bucket) == []
 
 
-def test_process_that_is_killed_leaves_a_push_that_goes_on(make_artifacts, start_python, bucket, object_server, tmp_path):
+def test_process_that_is_killed_leaves_a_push_that_goes_on(
+    make_artifacts, make_flags, start_python, bucket, object_server, tmp_path
+):
     options = make_artifacts("one") | {"serving_dir": str(bucket)}
     uploads = []
 
@@ -57,7 +54,7 @@ def test_process_that_is_killed_leaves_a_push_that_goes_on(make_artifacts, start
         return "drop"
 
     object_server.interrupt = kill_at_the_third_upload
-    process = start_python("-m", "components.push_model", *_command(options, tmp_path, "one"))
+    process = start_python("-m", "components.push_model", *make_flags(options, "one"))
     assert process.wait(timeout=60) == -9
     object_server.interrupt = lambda method, path: None
     assert (live_version(bucket), verify_ledger(bucket)) == ("", [])

@@ -8,21 +8,16 @@ from components._release.releases import list_releases, verify_ledger
 from components.push_model.executor import push_model
 
 
-def _command(options, tmp_path, name):
-    flags = {**options, "strict": "true", "pushed_version": str(tmp_path / name / "version")}
-    return [text for flag, value in flags.items() for text in (f"--{flag}", str(value))]
-
-
 @pytest.mark.parametrize("pushers", [2, 8])
 @pytest.mark.parametrize("live", [False, True])
-def test_one_of_many_candidates_wins(make_artifacts, start_python, tmp_path, pushers, live):
+def test_one_of_many_candidates_wins(make_artifacts, make_flags, start_python, tmp_path, pushers, live):
     base = tmp_path / "serving"
     baseline = ("1", push_model(**make_artifacts("live")).pushed_digest) if live else ("", "")
     names = [f"candidate-{number}" for number in range(pushers)]
     runs = {name: make_artifacts(name, weights=name, baseline=baseline) for name in names}
     base.mkdir(exist_ok=True)
     with hold_lock(base):  # so that they really are there at the same time
-        processes = [start_python("-m", "components.push_model", *_command(runs[name], tmp_path, name)) for name in names]
+        processes = [start_python("-m", "components.push_model", *make_flags(runs[name], name)) for name in names]
     errors = [process.communicate(timeout=60)[1] for process in processes]
     assert sorted(process.returncode for process in processes) == [0] + [3] * (pushers - 1), errors
     assert sum("Stale baseline" in text for text in errors) == pushers - 1
@@ -30,8 +25,8 @@ def test_one_of_many_candidates_wins(make_artifacts, start_python, tmp_path, pus
     assert verify_ledger(base) == []
 
 
-def test_one_candidate_pushed_twice_at_once_becomes_one_version(make_artifacts, start_python, tmp_path):
+def test_one_candidate_pushed_twice_at_once_becomes_one_version(make_artifacts, make_flags, start_python, tmp_path):
     options = make_artifacts()
-    processes = [start_python("-m", "components.push_model", *_command(options, tmp_path, "run")) for _ in range(2)]
+    processes = [start_python("-m", "components.push_model", *make_flags(options, "run")) for _ in range(2)]
     assert [process.wait(timeout=60) for process in processes] == [0, 0]
     assert [entry.kind for entry in read_ledger(tmp_path / "serving")] == ["push_intent", "pushed"]

@@ -6,13 +6,15 @@ import pytest
 
 from components._release.ledger import read_ledger
 from components._release.releases import live_version, verify_ledger
-from components._shared.digest import digest_model
+from components._shared.digest import digest_file, digest_model
 from components._shared.errors import Refusal, UserError
+from components._shared.policy import hash_policy, policy_to_json, read_policy
 from components.push_model.executor import push_model
 
 RELEASE_FILES = {
     "statistics/Split-train/FeatureStats.pb",
     "statistics/Split-eval/FeatureStats.pb",
+    "statistics/Split-test/FeatureStats.pb",
     "schema.pbtxt",
     "evaluation.json",
     "decision.json",
@@ -62,14 +64,14 @@ def test_ledger_tells_where_the_version_came_from(make_artifacts, tmp_path):
 
 
 def test_ledger_and_model_card_tell_what_the_run_tightened(make_artifacts, tmp_path):
+    push_model(**make_artifacts(overrides={"regression": {"margin": 0.005}, "serving": {"max_p99_ms": {"2": 9}}}))
     overrides = [
         {"key": "regression.margin", "from": 0.01, "to": 0.005},
-        {"key": "serving.max_p99_ms.|", "from": None, "to": 9},
+        {"key": "serving.max_p99_ms.2", "from": None, "to": 9},
     ]
-    push_model(**make_artifacts(overrides=overrides))
     assert read_ledger(tmp_path / "serving")[-1].payload["overrides"] == overrides
     card = (tmp_path / "serving/1/assets.extra/sluice/model_card.md").read_text()
-    assert "regression.margin from 0.01 to 0.005, serving.max_p99_ms.\\| from nothing to 9 |" in card
+    assert "regression.margin from 0.01 to 0.005, serving.max_p99_ms.2 from nothing to 9 |" in card
 
 
 def test_pushed_json_says_what_happened(make_artifacts, tmp_path):
@@ -157,7 +159,71 @@ UNTRUSTED = {
         "statistics artifact is about another data",
     ),
     "evaluated on other data": (lambda run: _edit(run / "evaluation/evaluation.json", data_version="x"), "another data"),
+    "no policy": (lambda run: _remove_key(run / "decision/decision.json", "policy"), "lacks policy"),
     "other examples": (lambda run: _edit(run / "examples/manifest.json", data_version="sha256:x"), "manifest"),
+}
+
+
+def _loosen(run):
+    """Lets a decision hold looser bounds, with the hash of these, and all the files that name it."""
+    decision, evaluation = run / "decision/decision.json", run / "evaluation"
+    policy = policy_to_json(read_policy({"regression": {"margin": 1.0}}))
+    looser = {"policy": policy, "policy_hash": hash_policy(policy, {"options": {}})}
+    report = json.loads((evaluation / "gates.json").read_text())
+    _edit(evaluation / "gates.json", evidence={**report["evidence"], "policy_hash": looser["policy_hash"]})
+    _edit(decision, **looser)
+    digest = digest_file(evaluation / "gates.json")
+    seen = "evaluation/gates.json"
+    _edit_gates(
+        run, lambda gates: [gate | ({"evidence_digest": digest} if gate["evidence_file"] == seen else {}) for gate in gates]
+    )
+
+
+def _say(gate, **fields):
+    return lambda run: _edit_gates(run, lambda gates: [item | (fields if item["gate"] == gate else {}) for item in gates])
+
+
+def _fail_in_report(run, *, digest_too=False):
+    report = json.loads((run / "evaluation/gates.json").read_text())
+    _edit(run / "evaluation/gates.json", gates=[{**gate, "verdict": "failed"} for gate in report["gates"]])
+    if digest_too:
+        _say("performance", evidence_digest=digest_file(run / "evaluation/gates.json"))(run)
+        for gate in ("fairness", "regression", "calibration"):
+            _say(gate, evidence_digest=digest_file(run / "evaluation/gates.json"))(run)
+
+
+UNTRUSTED |= {
+    "looser bounds throughout": (_loosen, "under another policy than that of this run"),
+    "looser bounds under the old hash": (
+        lambda run: _edit(run / "decision/decision.json", policy=policy_to_json(read_policy({"parity": {"tolerance": 1.0}}))),
+        "is not that of this run",
+    ),
+    "overrides that are not the run's": (
+        lambda run: _edit(run / "decision/decision.json", overrides=[{"key": "regression.margin", "from": 0.01, "to": 0.005}]),
+        "is not that of this run",
+    ),
+    "evaluated under other thresholds": (
+        lambda run: _edit(run / "evaluation/evaluation.json", eval_config={"options": {"x": 1}}),
+        "under another configuration",
+    ),
+    "evaluated under nothing": (
+        lambda run: _remove_key(run / "evaluation/evaluation.json", "eval_config"),
+        "another configuration",
+    ),
+    "another report": (_fail_in_report, "is not the one that was judged"),
+    "a report that says no": (
+        lambda run: _fail_in_report(run, digest_too=True),
+        "'passed' of the gate performance, and its report 'failed'",
+    ),
+    "no report": (lambda run: (run / "evaluation/gates.json").unlink(), "report of the gate performance cannot be read"),
+    "a gate of another stage": (_say("parity", stage="train_model"), "as the source of the gate parity"),
+    "a gate that the policy has on": (
+        _say("parity", verdict="switched_off"),
+        "gate parity is switched off, and the policy does not",
+    ),
+    "evidence that is switched off": (_say("evidence", verdict="switched_off"), "gate evidence is switched off"),
+    "a gate that always applies": (_say("serving", verdict="not_applicable"), "gate serving does not apply, and it does"),
+    "fairness without": (_say("fairness", verdict="not_applicable"), "'not_applicable' of the gate fairness"),
 }
 
 
@@ -170,6 +236,63 @@ def test_decision_that_cannot_be_trusted_is_a_no(make_artifacts, tmp_path, case)
     assert not result.pushed
     assert reason in result.reason
     assert not (tmp_path / "serving").exists()
+
+
+def test_regression_gate_applies_where_a_version_was_live(make_artifacts, tmp_path):
+    first = push_model(**make_artifacts("one"))
+    options = make_artifacts("run", weights="w2", baseline=("1", first.pushed_digest))
+    _say("regression", verdict="not_applicable")(tmp_path / "run")
+    assert "gate regression does not apply, and it does" in push_model(**options).reason
+
+
+def test_approval_that_the_policy_requires_is_never_in_a_decision(make_artifacts, tmp_path):
+    result = push_model(**make_artifacts(policy={"approval": {"required": True}}))
+    assert "gate approval does not apply, and it does" in result.reason
+    assert not (tmp_path / "serving").exists()
+
+
+def test_gates_that_do_not_apply_or_are_off_by_the_policy_let_through(make_artifacts, tmp_path):
+    options = make_artifacts(policy={"parity": {"off": "Not served yet."}, "calibration": {"off": "No probabilities."}})
+    for gate, verdict in (("parity", "switched_off"), ("calibration", "switched_off"), ("business_rules", "not_applicable")):
+        _say(gate, verdict=verdict)(tmp_path / "run")
+    assert push_model(**options).pushed
+
+
+def test_policy_that_is_not_what_its_hash_says_is_an_error(make_artifacts):
+    with pytest.raises(UserError, match="pipeline was compiled with"):
+        push_model(**make_artifacts() | {"policy_hash": "sha256:other"})
+
+
+@pytest.mark.parametrize("split", ["train", "eval", "test"])
+@pytest.mark.parametrize("content", [None, b"", b"torn"])
+def test_statistics_of_every_split_are_whole(make_artifacts, tmp_path, split, content):
+    artifacts, file = make_artifacts(), tmp_path / f"run/statistics/Split-{split}/FeatureStats.pb"
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(UserError, match=f"Split-{split}|A release carries FeatureStats.pb"):
+        push_model(**artifacts)
+    assert not (tmp_path / "serving").exists()
+
+
+def test_run_may_name_another_server_and_never_none(make_artifacts, tmp_path):
+    with pytest.raises(UserError, match="may name another one, and never none"):
+        push_model(**make_artifacts() | {"server_required": True})
+    assert not (tmp_path / "serving").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"server": "flights:8501"}, r"http://host:port or grpc://host:port.*'flights:8501'"),
+        ({"server": "http://a:8501,,http://b:8501"}, "Received: ''"),
+        ({"server": "http://a:8501", "labels": "reload"}, "Labels are told to servers by gRPC"),
+        ({"server": "http://a:8501", "labels": "file"}, "no model_config_file"),
+    ],
+)
+def test_servers_that_are_none_are_an_error(make_artifacts, options, words):
+    with pytest.raises(UserError, match=words):
+        push_model(**make_artifacts() | options)
 
 
 def test_stale_baseline_pushes_nothing_and_is_recorded(make_artifacts, tmp_path):

@@ -19,7 +19,8 @@ def make_args(make_artifacts, tmp_path):
         outputs = {"artifacts": {"pushed": artifact}, "outputFile": str(tmp_path / "out.json")}
         flags = make_artifacts(**options) | {"strict": strict, "pushed_version": str(tmp_path / "version")}
         flags["executor_input"] = json.dumps({"outputs": outputs})
-        return [text for name, value in flags.items() for text in (f"--{name}", str(value))]
+        texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in flags.items()}
+        return [text for name, value in texts.items() for text in (f"--{name}", value)]
 
     return make
 
@@ -65,3 +66,12 @@ def test_exit_code_of_a_no(make_args, strict, code):
 
 def test_help_names_the_environment():
     assert "SLUICE_IMAGE" in build_parser().format_help()
+
+
+def test_server_that_a_run_leaves_out_ends_with_2_and_changes_nothing(make_args, tmp_path):
+    arguments = make_args()
+    arguments[arguments.index("--server_required") + 1] = "true"
+    command = [sys.executable, "-m", "components.push_model", *arguments]
+    done = subprocess.run(command, cwd=REPOSITORY, text=True, capture_output=True, check=False)
+    assert (done.returncode, (tmp_path / "serving").exists()) == (2, False)
+    assert "Where a project names a server, a run may name another one, and never none." in done.stderr

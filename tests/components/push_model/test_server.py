@@ -21,7 +21,7 @@ from components._release.model_config import read_labels
 from components._release.promotion import promote, roll_back_labels
 from components._release.releases import list_releases, live_version, verify_ledger
 from components._release.rollback import rollback
-from components._release.server_client import Server, predict, read_status, wait_available
+from components._release.server_client import Server, predict, read_status, wait_available, wait_label
 from components._release.verification import roll_back_verified
 from components._shared.digest import digest_file
 from components._shared.errors import Refusal, UserError
@@ -50,8 +50,7 @@ def run_push(make_artifacts, models, tmp_path):
     def run(offset, url, said=None, **options):
         live = live_version(tmp_path / "serving")
         name = f"run-{len(list(tmp_path.glob('run-*')))}"
-        policy = {"policy": {"parity": {"off": "", "tolerance": 1e-5}}}
-        decision = policy | options.pop("decision", {})
+        decision = options.pop("decision", {})
         arguments = make_artifacts(name, served=models[offset], baseline=(live, ""), **decision)
         _write_rows(tmp_path / name, X / 2 + (offset if said is None else said))
         return push_model(**{**arguments, "server": url, **options})
@@ -79,18 +78,18 @@ def serve(tmp_path):
     """Returns a function that starts a model server on the serving directory, which may be empty, and returns its address."""
     started = []
 
-    def start(config_file=None):
-        base = tmp_path / "serving"
+    def start(config_file=None, *, grpc=False, base=tmp_path / "serving"):
         base.mkdir(exist_ok=True)
-        flags = ["--port=0", f"--rest_api_port={_free_port()}"]
+        port = _free_port()
+        flags = [f"--port={port}", "--rest_api_port=0"] if grpc else ["--port=0", f"--rest_api_port={port}"]
         if config_file:
-            flags += [f"--model_config_file={config_file}", "--model_config_file_poll_wait_seconds=1"]
+            flags += [f"--model_config_file={config_file}", f"--model_config_file_poll_wait_seconds={0 if grpc else 1}"]
         else:
             flags += ["--model_name=m", f"--model_base_path={base}"]
         server = ModelServer(parse([*flags, "--max_num_load_retries=0"]))
         started.append(server)
         threading.Thread(target=server.start, daemon=True).start()
-        return f"http://127.0.0.1:{flags[1].partition('=')[2]}"
+        return f"{'grpc' if grpc else 'http'}://127.0.0.1:{port}"
 
     yield start
     for server in started:
@@ -143,6 +142,29 @@ def test_version_that_predicts_something_else_is_withdrawn(run_push, serve, tmp_
         run_push(3, url, said=3.5, strict=True)
 
 
+def test_version_is_verified_over_rest_and_grpc_alike(run_push, serve, tmp_path):
+    urls, base = f"{serve()},{serve(grpc=True)}", tmp_path / "serving"
+    assert run_push(2, urls).version == "1"
+    verified = read_ledger(base)[-1].payload
+    assert (verified["server"], verified["rows"], verified["largest_difference"] <= 1e-5) == (urls.replace(",", ", "), 32, True)
+    result = run_push(3, urls.partition(",")[2], said=3.5)
+    assert (result.pushed, live_version(base)) == (False, "1")
+    assert "the largest difference over 32 rows is 0.5, allowed is 1e-05. Version 1 is live." in result.reason
+    with pytest.raises(UserError, match=r"does not answer|answers UNAVAILABLE.*Nothing was changed"):
+        run_push(4, f"{urls},grpc://127.0.0.1:{_free_port()}")
+
+
+def test_version_that_one_of_several_servers_does_not_have_is_withdrawn(run_push, serve, tmp_path):
+    url, base, behind = serve(), tmp_path / "serving", tmp_path / "behind"
+    run_push(2, url)
+    shutil.copytree(base / "1", behind / "1")
+    second = serve(base=behind)
+    assert wait_available(Server(url=second, model_name="m", wait_seconds=20), 1) == ""
+    result = run_push(3, f"{url},{second}", server_wait_seconds=3)
+    assert (result.pushed, live_version(base), _kinds(base)[-1]) == (False, "1", "withdrawn")
+    assert f"{second}: The server does not know version 2; it has 1 (AVAILABLE)." in result.reason
+
+
 def test_version_that_does_not_load_is_withdrawn(run_push, serve, tmp_path, models, monkeypatch):
     monkeypatch.setattr(server_client, "_FAILED_SECONDS", 0.5)
     url, broken = serve(), tmp_path / "broken"
@@ -173,7 +195,7 @@ def test_push_that_died_before_its_verification_is_verified_by_the_next(run_push
     url, base = serve(), tmp_path / "serving"
     run_push(2, url)
     with monkeypatch.context() as patch:
-        patch.setattr(verifier, "verify_pushed", lambda base, server: ("", ""))
+        patch.setattr(verifier, "verify_pushed", lambda base, servers: ("", ""))
         run_push(3, url, said=9)
     assert live_version(base) == "2"
     result = run_push(4, url, decision={"approved": False})
@@ -199,7 +221,7 @@ def test_no_request_fails_during_a_rollback(run_push, serve, tmp_path):
     clients = [threading.Thread(target=_ask_all_the_time, args=(f"{url}/v1/models/m", stop, answers, errors)) for _ in range(4)]
     for client in clients:
         client.start()
-    change = roll_back_verified(base, Server(url=url, model_name="m", wait_seconds=20), to="1", **WHO)
+    change = roll_back_verified(base, (Server(url=url, model_name="m", wait_seconds=20),), to="1", **WHO)
     time.sleep(0.2)
     stop.set()
     for client in clients:
@@ -216,7 +238,7 @@ def test_rollback_to_a_version_that_does_not_serve_is_taken_back(run_push, serve
     run_push(3, url, said=7)  # withdrawn by itself
     run_push(4, url)
     with pytest.raises(UserError, match=r"predicts something else.*Version 3 is live"):
-        roll_back_verified(base, Server(url=url, model_name="m", wait_seconds=20), to="2", **WHO)
+        roll_back_verified(base, (Server(url=url, model_name="m", wait_seconds=20),), to="2", **WHO)
     assert (live_version(base), _kinds(base)[-1]) == ("3", "rolled_back")
     assert (base / ".withdrawn-2").is_dir()
 
@@ -225,7 +247,7 @@ def test_rollback_waits_for_a_server_in_vain(run_push, tmp_path):
     run_push(2, "")
     run_push(3, "")
     with pytest.raises(UserError, match="does not answer"):
-        roll_back_verified(tmp_path / "serving", Server(url=f"http://127.0.0.1:{_free_port()}", model_name="m"), **WHO)
+        roll_back_verified(tmp_path / "serving", (Server(url=f"http://127.0.0.1:{_free_port()}", model_name="m"),), **WHO)
     assert live_version(tmp_path / "serving") == "2"
     assert rollback(tmp_path / "serving", **WHO).live == "1"
 
@@ -236,15 +258,15 @@ def labels(serve, tmp_path):
     file = tmp_path / "models.config"
     base = tmp_path / "serving"
     file.write_text(f'model_config_list {{ config {{ name: "m" base_path: "{base}" model_platform: "tensorflow" }} }}')
-    return Labels(config_file=file, server=Server(url=serve(file), model_name="m", wait_seconds=20))
+    return Labels(config_file=file, servers=(Server(url=serve(file), model_name="m", wait_seconds=20),))
 
 
 def _push_labelled(run_push, labels, offset, **options):
-    return run_push(offset, labels.server.url, model_config_file=str(labels.config_file), **options)
+    return run_push(offset, labels.servers[0].url, labels="file", model_config_file=str(labels.config_file), **options)
 
 
 def _label(labels, label):
-    url = f"{labels.server.url}/v1/models/m/labels/{label}:predict"
+    url = f"{labels.servers[0].url}/v1/models/m/labels/{label}:predict"
     with urllib.request.urlopen(url, json.dumps({"inputs": {"x": [2.0]}}).encode(), timeout=10) as response:
         return json.loads(response.read())["outputs"]
 
@@ -279,7 +301,7 @@ def test_no_request_by_label_fails_while_labels_move(run_push, labels, tmp_path)
     base = tmp_path / "serving"
     _push_labelled(run_push, labels, 2)
     stop, answers, errors = threading.Event(), [], []
-    url = f"{labels.server.url}/v1/models/m/labels/stable"
+    url = f"{labels.servers[0].url}/v1/models/m/labels/stable"
     clients = [threading.Thread(target=_ask_all_the_time, args=(url, stop, answers, errors)) for _ in range(2)]
     for client in clients:
         client.start()
@@ -294,7 +316,7 @@ def test_no_request_by_label_fails_while_labels_move(run_push, labels, tmp_path)
 
 def test_nothing_is_promoted_without_a_canary(run_push, tmp_path):
     run_push(2, "")
-    nowhere = Labels(config_file=tmp_path / "none", server=Server(url="http://127.0.0.1:9", model_name="m"))
+    nowhere = Labels(config_file=tmp_path / "none", servers=(Server(url="http://127.0.0.1:9", model_name="m"),))
     with pytest.raises(UserError, match="A version is labelled canary"):
         promote(tmp_path / "serving", nowhere, **WHO)
 
@@ -302,7 +324,7 @@ def test_nothing_is_promoted_without_a_canary(run_push, tmp_path):
 def test_live_version_keeps_serving_when_labels_begin(run_push, labels, tmp_path):
     base = tmp_path / "serving"
     run_push(2, "")
-    assert wait_available(labels.server, 1) == ""
+    assert wait_available(labels.servers[0], 1) == ""
     _push_labelled(run_push, labels, 3)
     assert (_label(labels, "stable"), _label(labels, "canary"), live_version(base)) == ([3.0], [4.0], "1")
     assert [item.labels for item in list_releases(base)] == [("stable",), ("canary",)]
@@ -326,3 +348,41 @@ def test_approved_candidate_that_fails_in_the_server_is_withdrawn(run_push, serv
     assert (settled.kind, settled.version, live_version(base)) == ("withdrawn", "2", "1")
     assert "predicts something else" in settled.reason
     assert _kinds(base)[-1] == "withdrawn"
+
+
+def test_labels_are_told_by_reload_and_other_models_stay(run_push, serve, models, tmp_path):
+    base, file, other = tmp_path / "serving", tmp_path / "models.config", tmp_path / "other"
+    shutil.copytree(models[4], other / "7")
+    folders = {"m": base, "other": other}
+    configs = [f'config {{ name: "{name}" base_path: "{folders[name]}" model_platform: "tensorflow" }}' for name in folders]
+    file.write_text(f"model_config_list {{ {' '.join(configs)} }}")
+    servers = tuple(Server(url=serve(file, grpc=True), model_name="m", wait_seconds=20) for _ in range(2))
+    labels = Labels(config_file=file, servers=servers, reload=True)
+    settings = {"labels": "reload", "model_config_file": str(file)}
+    urls = ",".join(server.url for server in servers)
+    assert [run_push(offset, urls, **settings).version for offset in (2, 3)] == ["1", "2"]
+    assert promote(base, labels, **WHO).live == "2"
+    assert roll_back_labels(base, labels, **WHO).withdrawn == (2,)
+    assert (read_labels(file, "m"), live_version(base), verify_ledger(base)) == (({1}, {"stable": 1, "canary": 1}), "1", [])
+    for server in servers:
+        assert wait_label(server, "stable", 1) == wait_available(Server(url=server.url, model_name="other"), 7) == ""
+        assert read_status(server)[2].state == "END"
+
+
+def test_configuration_that_is_told_lies_in_the_serving_directory_where_none_is_named(run_push, serve, tmp_path):
+    base, url = tmp_path / "serving", serve(grpc=True)
+    assert run_push(2, url, labels="reload").version == "1"
+    assert run_push(3, url, labels="reload").version == "2"
+    assert read_labels(base / ".models.config", "m") == ({1, 2}, {"stable": 1, "canary": 2})
+    assert (live_version(base), verify_ledger(base)) == ("1", [])
+
+
+def test_configuration_that_the_server_refuses_changes_nothing(run_push, serve, tmp_path):
+    url, base = serve(grpc=True), tmp_path / "serving"
+    run_push(2, url)
+    file = tmp_path / "refused.config"
+    text = f'model_config_list {{ config {{ name: "m" base_path: "{base}" }} }}'  # a platform is missing
+    file.write_text(text)
+    with pytest.raises(UserError, match=r"neither ModelServerConfig::model_type.*Nothing was withdrawn"):
+        run_push(3, url, labels="reload", model_config_file=str(file))
+    assert (file.read_text(), live_version(base), verify_ledger(base)) == (text, "1", [])

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from components._data.examples import write_manifest, write_split
+from components._data.integrity import digest_split
 from components._shared.digest import digest_code
 from components._shared.gates import Evidence, GateReport, GateResult, Verdict
 
@@ -48,7 +49,7 @@ def flights(tmp_path_factory):
     root = tmp_path_factory.mktemp("flights")
     for seed, (split, rows) in enumerate(ROWS.items()):
         write_split(root / "examples", split, make_flights(rows, seed))
-    splits = {split: {"rows": rows, "shards": []} for split, rows in ROWS.items()}
+    splits = {split: {"rows": rows, "files": digest_split(root / "examples", split)} for split, rows in ROWS.items()}
     manifest = {"data_version": DATA_VERSION, "label": "late", "splits": splits, "spans": [1], "split_rule": {"salt": "s"}}
     write_manifest(root / "examples", manifest)
     (root / "schema").mkdir()

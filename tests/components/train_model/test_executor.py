@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -170,3 +171,11 @@ def test_a_saved_model_that_answers_otherwise_is_not_released(inputs, flights, t
     with pytest.raises(UserError, match="answers as the fitted one"):
         train_model(**arguments)
     assert not Path(arguments["model"]).exists()
+
+
+def test_examples_that_are_not_those_of_the_manifest_are_refused(inputs, flights, tmp_path):
+    examples = tmp_path / "other"
+    shutil.copytree(flights["examples"], examples)
+    write_split(examples, "train", read_split(examples, "eval"))
+    with pytest.raises(UserError, match="split 'train' are not those that were ingested"):
+        train_model(**inputs(examples=str(examples)))

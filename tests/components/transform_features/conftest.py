@@ -5,7 +5,8 @@ import shutil
 import pyarrow as pa
 import pytest
 
-from components._data.examples import write_manifest, write_split
+from components._data.examples import read_manifest, write_manifest, write_split
+from components._data.integrity import digest_split
 from components._shared.digest import digest_code
 from components._shared.gates import Evidence, GateReport, GateResult, Verdict
 
@@ -61,7 +62,7 @@ def tiny_project(tmp_path_factory):
     root = tmp_path_factory.mktemp("transform")
     for offset, (split, rows) in zip((0, 50, 0), ROWS.items(), strict=True):
         write_split(root / "examples", split, make_rows(rows, offset))
-    splits = {split: {"rows": rows, "shards": []} for split, rows in ROWS.items()}
+    splits = {split: {"rows": rows, "files": digest_split(root / "examples", split)} for split, rows in ROWS.items()}
     write_manifest(root / "examples", {"data_version": DATA_VERSION, "label": "late", "splits": splits})
     (root / "schema").mkdir()
     (root / "schema" / "schema.pbtxt").write_text(SCHEMA)
@@ -103,6 +104,9 @@ def changed_examples(tiny_project, tmp_path):
         folder = tmp_path / "changed"
         shutil.copytree(tiny_project / "examples", folder)
         write_split(folder, split, change(make_rows(ROWS[split], 0)))
+        manifest = read_manifest(folder)
+        manifest["splits"][split]["files"] = digest_split(folder, split)
+        write_manifest(folder, manifest)
         return str(folder)
 
     return make

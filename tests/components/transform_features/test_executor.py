@@ -178,6 +178,14 @@ def test_data_that_does_not_suit_the_schema_is_named(inputs, changed_examples, c
         transform_features(**inputs(features, examples=changed_examples("train", change)))
 
 
+def test_a_split_that_is_not_the_one_of_the_manifest_is_refused(inputs, tiny_project, tmp_path):
+    examples = tmp_path / "other"
+    shutil.copytree(tiny_project / "examples", examples)
+    shutil.copy(examples / "Split-eval/part-00000.parquet", examples / "Split-train/part-00000.parquet")
+    with pytest.raises(UserError, match="split 'train' are not those that were ingested"):
+        transform_features(**inputs(PASS_LABEL + "    return outputs\n", examples=str(examples)))
+
+
 def test_a_corrupt_shard_is_named(inputs, tiny_project, tmp_path):
     examples = tmp_path / "corrupt"
     shutil.copytree(tiny_project / "examples", examples)

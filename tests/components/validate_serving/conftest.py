@@ -14,6 +14,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from components._data.examples import write_manifest, write_split
+from components._data.integrity import digest_split
 from components._shared.digest import digest_model
 from components._shared.gates import Evidence, GateReport, GateResult, Verdict
 from components._shared.label import LabelKind, LabelSpec
@@ -188,7 +189,7 @@ def write_evaluation(folder: Path, model: Path, predictions=None, labels=None, *
 
 
 def write_project(folder: Path, label: LabelSpec = LATE) -> None:
-    splits = {split: {"rows": ROWS, "shards": []} for split in ("eval", "test")}
+    splits = {split: {"rows": ROWS, "files": digest_split(folder / "examples", split)} for split in ("eval", "test")}
     kind = {"label": label.name, "label_kind": label.kind, "label_classes": label.classes}
     write_manifest(folder / "examples", {"data_version": "sha256:data", "splits": splits, **kind})
 

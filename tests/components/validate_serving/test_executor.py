@@ -253,6 +253,7 @@ def test_a_model_whose_variables_a_server_does_not_restore_fails(kit, project, t
 
 def test_an_empty_test_split_fails_every_gate(kit, project, tmp_path):
     write_split(tmp_path / "examples", "test", kit.rows_table().slice(0, 0))
+    kit.write_project(tmp_path)
 
     gates = run(project, kit.policy(rules=RULES))
 
@@ -294,6 +295,7 @@ def test_a_rule_that_makes_no_sense_is_refused(kit, project):
 
 def test_a_gate_that_is_switched_off_says_so(kit, project, tmp_path):
     write_split(tmp_path / "examples", "test", kit.rows_table().slice(0, 0))
+    kit.write_project(tmp_path)
 
     gates = run(project, kit.policy(off="latency is tested elsewhere"))
 
@@ -317,6 +319,7 @@ def test_parity_over_no_rows_is_refused(kit, project):
 
 def test_a_column_that_the_examples_lack_is_refused(kit, project, tmp_path):
     write_split(tmp_path / "examples", "test", kit.rows_table().drop(["hour"]))
+    kit.write_project(tmp_path)
 
     with pytest.raises(UserError, match="every SERVING feature"):
         run(project, kit.policy())
@@ -329,7 +332,7 @@ def test_a_corrupt_shard_is_refused(kit, project, tmp_path):
     gates.parent.mkdir()
     gates.write_text("of an older run")
 
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match="split 'test' are not those that were ingested"):
         run(project, kit.policy())
     assert not gates.exists()
 

@@ -1,7 +1,6 @@
 """Which gates a release needs, and who reports them."""
 
 import dataclasses
-from pathlib import Path
 
 from components._shared.policy import Policy
 
@@ -51,8 +50,3 @@ def why_not_applicable(gate: str, policy: Policy, baseline_version: str) -> str:
     if gate == "business_rules" and not policy.business_rules.rules:
         return "The policy has no business rule."
     return ""
-
-
-def reports_of(*, anomalies: str, evaluation: str, serving_report: str) -> dict[str, Path]:
-    """Returns the folder of each artifact that holds a report, by the artifact's name."""
-    return {"anomalies": Path(anomalies), "evaluation": Path(evaluation), "serving_report": Path(serving_report)}
