@@ -10,7 +10,10 @@ from pipelines.container_engine import Engine, find_engine
 
 @functools.cache
 def find_test_image() -> tuple[Engine | None, str]:
-    """Returns the engine and the image's identity, or None and why there is none. SLUICE_TEST_IMAGE names another image than the usual."""
+    """Returns the engine and the image's identity, or None and why there is none.
+
+    SLUICE_TEST_IMAGE names another image than the usual.
+    """
     image = os.environ.get("SLUICE_TEST_IMAGE", IMAGE)
     try:
         engine = find_engine()
