@@ -21,7 +21,7 @@ from components._shared.errors import UserError
 PATH_PARAMETERS = ("project_dir", "serving_dir", "model_config_file", "pattern", "files")
 """Parameters of stages that name files and folders, or objects in a bucket."""
 SERVER_PARAMETERS = ("server",)
-"""Parameters of stages that name a server."""
+"""Parameters of stages that name servers, with commas between."""
 
 _WRITERS = ("components.push_model",)
 """Programs of the stages that write into the serving directory."""
@@ -68,7 +68,7 @@ def access_of(argv: list[str], executor_input: Mapping[str, Any]) -> Access:
     variables = _variables(any(url.startswith(SCHEME) for url in urls))
     if credentials := variables.get("GOOGLE_APPLICATION_CREDENTIALS"):
         reads.add(Path(credentials))
-    urls += [str(parameters[name]) for name in SERVER_PARAMETERS if parameters.get(name)]
+    urls += [url for name in SERVER_PARAMETERS for url in str(parameters.get(name, "")).split(",") if url]
     urls += [variables[name] for name in ("STORAGE_EMULATOR_HOST",) if name in variables]
     proxies = {name: os.environ[name] for name in _PROXY_VARIABLES if name in os.environ} if urls else {}
     return Access(
