@@ -180,8 +180,8 @@ def push(project: ProjectPath, server: ServerUrl = "", serving_dir: ServingDir =
     from pipelines.config import load_project
     from pipelines.rollback import verifier_of
 
-    base = _base(project, serving_dir)
-    push_waiting(base, _console(), verifier_of(load_project(project), base, server))
+    loaded, base = load_project(project), _base(project, serving_dir)
+    push_waiting(base, _console(), verifier_of(loaded, base, server), keep_versions=loaded.serving.keep_versions)
 
 
 @app.command(rich_help_panel=_RELEASES)
@@ -225,7 +225,7 @@ def rollback(
     from pipelines.config import load_project
     from pipelines.rollback import roll_back, verifier_of
 
-    base = _folder(project, serving_dir)
+    base = _base(project, serving_dir)
     verifier = verifier_of(load_project(project), base, server)
     roll_back(base, verifier, _console(), to=to, by=by, reason=reason)
 
@@ -238,7 +238,7 @@ def promote(
     from pipelines.config import load_project
     from pipelines.rollback import promote_canary, verifier_of
 
-    base = _folder(project, serving_dir)
+    base = _base(project, serving_dir)
     verifier = verifier_of(load_project(project), base, server)
     promote_canary(base, verifier, _console(), by=by, reason=reason)
 
@@ -258,7 +258,7 @@ def withdraw(
     from pipelines.rollback import verifier_of, withdraw_release
 
     project, name = parse_release(release)
-    base = _folder(project, serving_dir)
+    base = _base(project, serving_dir)
     verifier = verifier_of(load_project(project), base, server)
     withdraw_release(base, verifier, name, _console(), by=by, reason=reason, allow_none=allow_none)
 
@@ -269,12 +269,6 @@ def _answer(kind: str, release: str, by: str, reason: str, serving_dir: str | No
     project, model = parse_release(release)
     command = push_command(release, serving_dir)
     answer_release(_base(project, serving_dir), kind, _console(), model=model, by=by, reason=reason, push_command=command)
-
-
-def _folder(project: Path, serving_dir: str | None) -> Path:
-    from components._release.store import folder_base
-
-    return folder_base(_base(project, serving_dir), "To change what is live")
 
 
 def _base(project: Path, serving_dir: str | None) -> Base:

@@ -10,7 +10,8 @@ from rich.console import Console
 from components._release.answers import answer
 from components._release.approvals import State
 from components._release.base import Base
-from components._release.ledger import APPROVED
+from components._release.keeping import keep_last
+from components._release.ledger import APPROVED, PUSHED
 from components._release.verifier import Verifier, settle_verified
 from components._release.waiting import describe, list_requests
 from components._shared.times import to_people
@@ -54,13 +55,14 @@ def answer_release(base: Base, kind: str, console: Console, *, model: str, by: s
         _print(console, f"Push it with `{push_command}`. Else the next run does, and its own model has a stale baseline then.")
 
 
-def push_waiting(base: Base, console: Console, verifier: Verifier | None = None) -> None:
-    """Pushes what was approved, ends what expired, and says what still waits.
+def push_waiting(base: Base, console: Console, verifier: Verifier | None = None, *, keep_versions: int = 0) -> None:
+    """Pushes what was approved, ends what expired, removes versions that are not kept, and says what still waits.
 
     Args:
         base: Base path of the model in the serving directory.
         console: Where to print.
         verifier: The server that has to have it live then; None for none.
+        keep_versions: How many versions stay after a push; 0 for all.
 
     Raises:
         UserError: If the ledger is broken, the serving directory cannot be written, or the server does not answer.
@@ -68,6 +70,8 @@ def push_waiting(base: Base, console: Console, verifier: Verifier | None = None)
     settled = settle_verified(base, verifier, now=datetime.datetime.now(datetime.UTC))
     for item in settled:
         _print(console, f"{describe(item)}. {item.reason}")
+    if any(item.kind == PUSHED for item in settled) and (retired := keep_last(base, keep_versions)):
+        _print(console, f"Version {', '.join(map(str, retired))} is not kept any more.")
     waiting = [item for item in list_requests(base) if item.state is State.WAITING]
     for request in waiting:
         _print(console, f"Candidate {request.short_digest} waits for approval until {to_people(request.deadline)}.")

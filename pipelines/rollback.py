@@ -1,11 +1,10 @@
 """Rolls back and withdraws, and says what that came to."""
 
 import getpass
-from pathlib import Path
 
 from rich.console import Console
 
-from components._release.base import Base
+from components._release.base import Base, BucketPath
 from components._release.places import CANARY
 from components._release.promotion import promote, roll_back_labels
 from components._release.releases import list_releases
@@ -14,6 +13,7 @@ from components._release.verification import roll_back_verified, verify_version
 from components._release.verifier import Verifier, make_verifier
 from components._shared.errors import UserError
 from pipelines.config import Project
+from pipelines.serving_dir import resolve_serving_dir
 from pipelines.show import find_release
 
 
@@ -26,12 +26,12 @@ def verifier_of(project: Project, base: Base, url: str) -> Verifier | None:
         url: The servers' addresses, with commas between; empty for the project's, `none` for none.
     """
     serving, url = project.serving, url or project.serving.server
-    file = project.folder / serving.model_config_file if serving.model_config_file else ""
+    file = resolve_serving_dir(serving.model_config_file, project.folder) if serving.model_config_file else ""
     url = "" if url == "none" else url
     return make_verifier(base, url, serving.model_name, serving.server_wait_seconds, file, serving.label_mode)
 
 
-def roll_back(base: Path, verifier: Verifier | None, console: Console, *, to: str, by: str, reason: str) -> None:
+def roll_back(base: Base, verifier: Verifier | None, console: Console, *, to: str, by: str, reason: str) -> None:
     """Makes an earlier version live again, or one that was withdrawn.
 
     Args:
@@ -55,7 +55,7 @@ def roll_back(base: Path, verifier: Verifier | None, console: Console, *, to: st
     _print(console, base, change, verifier)
 
 
-def promote_canary(base: Path, verifier: Verifier | None, console: Console, *, by: str, reason: str) -> None:
+def promote_canary(base: Base, verifier: Verifier | None, console: Console, *, by: str, reason: str) -> None:
     """Makes the canary stable.
 
     Args:
@@ -76,7 +76,7 @@ def promote_canary(base: Path, verifier: Verifier | None, console: Console, *, b
 
 
 def withdraw_release(
-    base: Path, verifier: Verifier | None, name: str, console: Console, *, by: str, reason: str, allow_none: bool
+    base: Base, verifier: Verifier | None, name: str, console: Console, *, by: str, reason: str, allow_none: bool
 ) -> None:
     """Takes a version out of the sight of servers.
 
@@ -106,8 +106,8 @@ def withdraw_release(
         raise UserError(f"Version {change.live} is live in the server.", received=problem)
 
 
-def _print(console: Console, base: Path, change: Change, verifier: Verifier | None) -> None:
-    lines = [f"Version {version} is withdrawn: {base}/.withdrawn-{version}" for version in change.withdrawn]
+def _print(console: Console, base: Base, change: Change, verifier: Verifier | None) -> None:
+    lines = [f"Version {version} is withdrawn{_place_of(base, version)}" for version in change.withdrawn]
     lines += [f"Version {version} is back." for version in change.restored]
     if change.entry is None and change.live == change.before:
         lines.append("There was nothing to do.")
@@ -118,3 +118,7 @@ def _print(console: Console, base: Path, change: Change, verifier: Verifier | No
     if verifier:
         lines.append(f"It is AVAILABLE in {verifier.where} and was verified there.")
     console.print(*lines, sep="\n", markup=False, highlight=False, soft_wrap=True)
+
+
+def _place_of(base: Base, version: int) -> str:
+    return "." if isinstance(base, BucketPath) else f": {base}/.withdrawn-{version}"

@@ -72,7 +72,7 @@ def run_project(  # noqa: PLR0913  # the options of the command
         base = resolve_serving_dir(serving_dir) if serving_dir else project.serving_dir
         fixed = {"project_dir": str(project.folder), "serving_dir": str(base)}
         if project.serving.model_config_file:
-            fixed["model_config_file"] = str(project.folder / project.serving.model_config_file)
+            fixed["model_config_file"] = str(resolve_serving_dir(project.serving.model_config_file, project.folder))
         image_id = _check_containers(launcher, image, base) if isinstance(launcher, ContainerLauncher) else ""
         run, spec, arguments = _prepare(project, Path(runs_dir), fixed, settings, image)
         run.isolation = isolation

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from components._release.base import Base, BucketPath, is_url, to_base
+from components._release.model_configuration import CONFIGURATION_FILE
 from components._shared.errors import UserError
 
 
@@ -19,7 +20,7 @@ def resolve_serving_dir(directory: str | Base, folder: Path = Path()) -> Base:
 
 def problems_of_serving(document: dict[str, Any]) -> list[str]:
     """Returns what speaks against a project's serving directory in a bucket, as `key: rule. Received: value.`."""
-    serving, gates = document.get("serving"), document.get("gates")
+    serving = document.get("serving")
     directory = serving.get("directory") if isinstance(serving, dict) else None
     if not isinstance(serving, dict) or not isinstance(directory, str) or not is_url(directory):
         return []
@@ -30,7 +31,7 @@ def problems_of_serving(document: dict[str, Any]) -> list[str]:
     problems = []
     if name != serving.get("model_name"):
         problems.append(f"serving.directory: ends with serving.model_name, which servers learn from it. Received: {directory}.")
-    approval = gates.get("approval") if isinstance(gates, dict) else None
-    if isinstance(approval, dict) and approval.get("required"):
-        problems.append(f"gates.approval.required: a candidate can wait in a folder only. Received: {directory}.")
+    file, wanted = serving.get("model_config_file"), f"{to_base(directory)}/{CONFIGURATION_FILE}"
+    if file and file != wanted:
+        problems.append(f"serving.model_config_file: {wanted}, where the directory is in a bucket. Received: {file}.")
     return problems

@@ -62,11 +62,9 @@ def build_training_pipeline(project: Project) -> Any:
     @dsl.pipeline(name=pipeline_name(project), description=project.description)
     def training_pipeline(  # noqa: PLR0913, PLR0917  # the parameters of the run form
         project_dir: str = PROJECT_DIR,
-        serving_dir: str = _serving_dir(project),
+        serving_dir: str = _in_project(project.serving.directory),
         server: str = project.serving.server,
-        model_config_file: str = str(PurePosixPath(PROJECT_DIR, project.serving.model_config_file))
-        if project.serving.model_config_file
-        else "",
+        model_config_file: str = _in_project(project.serving.model_config_file),
         pattern: str = project.source.pattern,
         spans: str = project.source.spans,
         epochs: int = training.epochs,
@@ -190,6 +188,5 @@ def pipeline_name(project: Project) -> str:
     return f"{project.name}-training"
 
 
-def _serving_dir(project: Project) -> str:
-    directory = project.serving.directory
-    return directory if is_url(directory) else str(PurePosixPath(PROJECT_DIR, directory))
+def _in_project(file: str) -> str:
+    return file if not file or is_url(file) else str(PurePosixPath(PROJECT_DIR, file))

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from components._release.approvals import Request, State
 from components._release.base import Base
+from components._release.candidates import append_end, remove_leftover_copies
 from components._release.ledger import APPROVED, Entry
-from components._release.lock import LOCK_SECONDS, hold_lock
-from components._release.push import recover
-from components._release.store import explain_write_errors, waiting_folder
-from components._release.waiting import append_end, list_requests, remove_leftover_copies, why_pointless
+from components._release.lock import LOCK_SECONDS
+from components._release.turns import check_existing, in_turn
+from components._release.waiting import list_requests, why_pointless
 from components._release.words import read_words
 from components._shared.errors import UserError
 from components._shared.times import to_people
@@ -43,21 +43,21 @@ def answer(
         UserError: If name or reason are empty, no candidate or more than one fits, or its deadline has passed; for a yes,
             also if its copy was changed or its baseline is not live any more.
     """
-    base = waiting_folder(base)
     by, reason = read_words("who answers", by), read_words("the reason", reason)
-    if not base.is_dir():
-        raise UserError("A candidate waits for an answer.", received=f"nothing was ever released into {base}")
-    with explain_write_errors(base), hold_lock(base, lock_seconds):
-        recover(base)
+    check_existing(base)
+
+    def answer_one(_: Entry | None) -> tuple[Request, Entry]:
         request = _find_request(list_requests(base), kind, model)
         if request.state is State.WAITING and now >= request.deadline:
             late = f"{request.short_digest} waited until {to_people(request.deadline)}"
             raise UserError("An answer comes before the deadline.", received=late, remedy="Run the pipeline again.")
         if kind == APPROVED and (pointless := why_pointless(base, request)):
             raise UserError("What is approved can be pushed.", received=f"{request.short_digest}: {pointless}")
-        entry = append_end(base, kind, request, by=by, reason=reason)
-        remove_leftover_copies(base)
-    return request, entry
+        return request, append_end(base, kind, request, by=by, reason=reason)
+
+    given = in_turn(base, answer_one, lock_seconds)
+    in_turn(base, lambda _: remove_leftover_copies(base, list_requests(base)), lock_seconds)
+    return given
 
 
 def _find_request(requests: Sequence[Request], kind: str, model: str) -> Request:

@@ -125,7 +125,7 @@ class Request:
     def push_record(self) -> dict[str, Any]:
         """What the ledger keeps of a push, with the approval."""
         approval = {"request": self.sequence, "answer": self.answer, "reason": self.reason, "approved_at": self.answered_at}
-        kept = {name: value for name, value in self.record.items() if name not in _REQUEST or name == "policy_hash"}
+        kept = {name: value for name, value in self.record.items() if name not in (*_REQUEST, "copy") or name == "policy_hash"}
         return {**kept, "approver": self.by, "approval": approval, "reason": f"{self.by} approved it: {self.reason}"}
 
 

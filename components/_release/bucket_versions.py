@@ -4,14 +4,13 @@ import base64
 import dataclasses
 import hashlib
 import logging
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from components._release import gcs
 from components._release.base import BucketPath
 from components._shared.artifacts import ASSETS_EXTRA_DIR, RELEASE_DIR
-from components._shared.digest import digest_files, digest_model, digest_tree
+from components._shared.digest import digest_files
 from components._shared.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -25,13 +24,13 @@ class Content:
     """One file of a version.
 
     Attributes:
-        source: The file, or its bytes.
+        source: The file, its bytes, or an object of the same bucket with its generation.
         size: In bytes.
         digest: `sha256:<hex>`, which goes into the version's digests.
         md5: Base64 of its MD5, which a listing shows.
     """
 
-    source: Path | bytes
+    source: Path | bytes | tuple[BucketPath, int]
     size: int
     digest: str
     md5: str
@@ -56,6 +55,32 @@ def read_contents(model: Path, attachments: Mapping[str, bytes]) -> dict[str, Co
     return contents | {f"{_RELEASE}/{name}": _read_content(data) for name, data in attachments.items()}
 
 
+def read_stored(folder: BucketPath) -> dict[str, Content]:
+    """Returns what lies below a place, by relative POSIX path; each object is downloaded once for its SHA-256 and not kept."""
+
+    def read(found: gcs.StoredObject) -> Content:
+        path, sha256 = folder / found.name, _Hashing()
+        gcs.download_object(path, found.generation, sha256)  # type: ignore[arg-type]  # all that is asked of it is to write
+        return Content((path, found.generation), found.size, f"sha256:{sha256.state.hexdigest()}", found.md5)
+
+    found = gcs.list_objects(folder)
+    return dict(zip([item.name for item in found], gcs.in_parallel(read, found), strict=True))
+
+
+class _Hashing:
+    """Hashes what is written into it."""
+
+    def __init__(self) -> None:
+        self.state = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.state.update(data)
+        return len(data)
+
+    def flush(self) -> None:
+        pass
+
+
 def digests_of(contents: Mapping[str, Content]) -> tuple[str, str]:
     """Returns the digest of a version's whole folder, and that of the model as trained."""
     digests = {name: content.digest for name, content in contents.items()}
@@ -72,7 +97,7 @@ def upload_version(folder: BucketPath, contents: Mapping[str, Content]) -> str:
     """
     there = {found.name for found in gcs.list_objects(folder)}
     missing = [name for name in sorted(contents) if name not in there]
-    gcs.in_parallel(lambda name: gcs.create_object(folder / name, contents[name].source, contents[name].size), missing)
+    gcs.in_parallel(lambda name: _create(folder / name, contents[name]), missing)
     found = {item.name: (item.size, item.md5) for item in gcs.list_objects(folder)}
     wanted = {name: (content.size, content.md5) for name, content in contents.items()}
     wrong = sorted(name for name in found.keys() | wanted if found.get(name) != wanted.get(name))
@@ -107,15 +132,15 @@ def download_version(folder: BucketPath, target: Path) -> None:
 
 
 def digest_version(folder: BucketPath) -> tuple[str, str]:
-    """Downloads a version and returns the digests of its whole folder and of the model; both empty if it is no version."""
-    with tempfile.TemporaryDirectory(prefix="sluice-") as temporary:
-        target = Path(temporary) / "version"
-        try:
-            download_version(folder, target)
-        except UserError as error:
-            logger.warning("%s", error)
-            return "", ""
-        return digest_tree(target), digest_model(target)
+    """Returns the digests of a version's whole folder and of the model, by what is stored now."""
+    return digests_of(read_stored(folder))
+
+
+def _create(path: BucketPath, content: Content) -> None:
+    if isinstance(content.source, tuple):
+        gcs.copy_object(*content.source, path)
+    else:
+        gcs.create_object(path, content.source, content.size)
 
 
 def _read_content(source: Path | bytes) -> Content:

@@ -44,6 +44,7 @@ class Outcome:
         head: Hash of the ledger's last entry that speaks of it; noted elsewhere, it shows later whether the ledger was
             cut off.
         deadline: Until when the candidate waits for a person's approval, in ISO 8601; empty when it does not wait.
+        stale: Whether its claim was abandoned since the version that its decision compared with is not live any more.
     """
 
     pushed: bool
@@ -52,6 +53,7 @@ class Outcome:
     reason: str
     head: str
     deadline: str = ""
+    stale: bool = False
 
 
 def claim_payload(candidate: Candidate, version: int, pushed_digest: str) -> dict[str, Any]:

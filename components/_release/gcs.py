@@ -138,6 +138,22 @@ def create_object(path: BucketPath, source: Path | bytes, size: int) -> bool:
     return True
 
 
+def copy_object(source: BucketPath, generation: int, target: BucketPath) -> bool:
+    """Copies one generation of an object within the store to a new object; returns False if there is one of that name."""
+    with _explained(target):
+        blob, token = _bucket(target).blob(target.name), None
+        try:
+            while True:
+                original = _bucket(source).blob(source.name, generation=generation)
+                token, _, _ = blob.rewrite(original, token=token, if_generation_match=0, **_options())
+                if token is None:
+                    return True
+        except (_errors().PreconditionFailed, _errors().Forbidden):
+            if not find_generation(target):
+                raise
+            return False
+
+
 def download_object(path: BucketPath, generation: int, target: IO[bytes]) -> None:
     """Writes one generation of an object into a file, piece by piece."""
     with _explained(path):

@@ -18,14 +18,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from components._release.base import Base, BucketPath
+from components._release.bucket_labels import check_config_file, follow_ledger, set_bucket_label
 from components._release.durable import ensure_folder
-from components._release.ledger import LABELLED, append_entry, read_ledger
+from components._release.ledger import LABELLED, Entry
 from components._release.lock import LOCK_SECONDS, hold_lock
 from components._release.model_config import make_configuration, read_labels, replace_configuration, with_labels
-from components._release.places import Places, places_of
-from components._release.push import recover
-from components._release.server_client import Server, ServerError, reload_configuration, wait_available, wait_label
+from components._release.releases import read_places
+from components._release.server_client import (
+    Server,
+    ServerError,
+    reload_configuration,
+    wait_all_available,
+    wait_all_label,
+)
 from components._release.store import explain_write_errors
+from components._release.turns import append, in_turn
 from components._shared.errors import UserError
 
 CONFIGURATION_FILE = ".models.config"
@@ -42,7 +50,7 @@ class Labels:
         reload: Whether they are told by ReloadConfig; else they read the file again and again.
     """
 
-    config_file: Path
+    config_file: Base
     servers: tuple[Server, ...]
     reload: bool = False
 
@@ -51,9 +59,27 @@ class Labels:
         """The model's name in the servers."""
         return self.servers[0].model_name
 
+    @property
+    def file(self) -> Path:
+        """The model configuration, where it is a file."""
+        return Path(str(self.config_file))
+
+
+def check_place(base: Base, labels: Labels) -> None:
+    """Checks that labels are to move where the versions of a serving directory have them.
+
+    Raises:
+        UserError: If they are not.
+    """
+    if isinstance(base, BucketPath):
+        check_config_file(base, labels.config_file)
+    elif isinstance(labels.config_file, BucketPath):
+        remedy = "Set serving.model_config_file to a path."
+        raise UserError("Versions in a folder have their labels in a file.", received=labels.config_file, remedy=remedy)
+
 
 def set_label(
-    base: Path,
+    base: Base,
     labels: Labels,
     label: str,
     version: int,
@@ -81,53 +107,56 @@ def set_label(
     Raises:
         UserError: If the configuration or the ledger is not what it has to be.
     """
+    check_place(base, labels)
+    if isinstance(base, BucketPath):
+        return set_bucket_label(base, labels.servers, label, version, check=check, by=by, reason=reason, **details)
     with _hold_file(base, labels):
-        versions, old = read_labels(labels.config_file, labels.model_name)
+        versions, old = read_labels(labels.file, labels.model_name)
         problem = _tell(labels, versions | {version}, old)
-        if problem := problem or _wait_available(labels, [version]) or check():
+        if problem := problem or wait_all_available(labels.servers, [version]) or check():
             _tell(labels, versions or {version}, old)
             return problem
         wanted = _record(base, label, version, {"by": by, "reason": reason, **details})
         return _let_follow(labels, versions | {version}, wanted)
 
 
-def restore_labels(base: Path, labels: Labels) -> str:
+def restore_labels(base: Base, labels: Labels) -> str:
     """Lets the servers have the labels as the ledger has them, where a process died before it had told them.
 
     Returns:
-        Why they do not follow, as a sentence; empty if they do.
+        Why the servers do not follow, as a sentence; empty if they do.
 
     Raises:
         UserError: As `set_label`.
     """
+    check_place(base, labels)
+    if isinstance(base, BucketPath):
+        return follow_ledger(base, labels.servers)
     if not read_places(base).labels:
         return ""
     with _hold_file(base, labels):
         wanted = read_places(base).labels
-        versions, old = read_labels(labels.config_file, labels.model_name)
+        versions, old = read_labels(labels.file, labels.model_name)
         if (versions, old) == ({*wanted.values()}, wanted):
             return ""
         problem = _tell(labels, versions | {*wanted.values()}, old)
-        problem = problem or _wait_available(labels, sorted({*wanted.values()}))
+        problem = problem or wait_all_available(labels.servers, sorted({*wanted.values()}))
         return problem or _let_follow(labels, versions, wanted)
 
 
-def drop_version(base: Path, labels: Labels, version: int) -> str:
+def drop_version(base: Base, labels: Labels, version: int) -> str:
     """Lets the servers have only versions that have a label, and not this one; returns why they do not, as a sentence."""
+    if isinstance(base, BucketPath):
+        return ""  # its withdrawal does that
     with _hold_file(base, labels):
         wanted = {label: named for label, named in read_places(base).labels.items() if named != version}
-        versions, _ = read_labels(labels.config_file, labels.model_name)
+        versions, _ = read_labels(labels.file, labels.model_name)
         return _tell(labels, versions - {version} | {*wanted.values()}, wanted)
-
-
-def read_places(base: Path) -> Places:
-    """Returns where the versions and the labels are."""
-    return places_of(read_ledger(base), base)
 
 
 @contextmanager
 def _hold_file(base: Path, labels: Labels) -> Iterator[None]:
-    file = labels.config_file
+    file = labels.file
     own = labels.reload and file == base / CONFIGURATION_FILE
     if not own:
         read_labels(file, labels.model_name)  # says what is wrong with it before anything is changed
@@ -142,37 +171,33 @@ def _hold_file(base: Path, labels: Labels) -> Iterator[None]:
 
 
 def _record(base: Path, label: str, version: int, details: Mapping[str, Any]) -> dict[str, int]:
-    with explain_write_errors(base), hold_lock(base):
-        recover(base)
+    def record(_: Entry | None) -> dict[str, int]:
         places = read_places(base)
         if version not in places.in_place:
             raise UserError("A label names a version in place.", received=f"{label} and version {version}")
         if places.labels.get(label) != version:
             previous = str(places.labels.get(label, ""))
-            append_entry(base, LABELLED, lambda _: {"label": label, "version": version, "previous": previous, **details})
+            append(base, LABELLED, {"label": label, "version": version, "previous": previous, **details})
         return {**places.labels, label: version}
+
+    return in_turn(base, record)
 
 
 def _let_follow(labels: Labels, versions: set[int], wanted: Mapping[str, int]) -> str:
     """Moves the labels to versions that are AVAILABLE, and lets go of those without a label when every server has followed."""
     problem = _tell(labels, versions | {*wanted.values()}, wanted)
     for label, version in wanted.items():
-        problem = problem or next(filter(None, (wait_label(server, label, version) for server in labels.servers)), "")
+        problem = problem or wait_all_label(labels.servers, label, version)
     return problem or _tell(labels, {*wanted.values()}, wanted)
-
-
-def _wait_available(labels: Labels, versions: Iterable[int]) -> str:
-    waits = (wait_available(server, version) for version in versions for server in labels.servers)
-    return next(filter(None, waits), "")
 
 
 def _tell(labels: Labels, versions: Iterable[int], named: Mapping[str, int]) -> str:
     """Lets the servers have these versions under these labels; returns why one of them does not, as a sentence."""
-    text = with_labels(labels.config_file, labels.model_name, versions, named)
+    text = with_labels(labels.file, labels.model_name, versions, named)
     for server in labels.servers if labels.reload else ():
         try:
             reload_configuration(server, text)
         except ServerError as error:
             return str(error)
-    replace_configuration(labels.config_file, text)  # last: it holds what was sent
+    replace_configuration(labels.file, text)  # last: it holds what was sent
     return ""

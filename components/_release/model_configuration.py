@@ -1,23 +1,27 @@
-"""The model configuration of a base path in a bucket: the one object that says which version servers load.
+"""The model configuration of a base path in a bucket: the one object that says which versions servers load, by which labels.
 
 A server that polls a bucket for its latest version takes a prefix for one from its first object on. So servers read this
-file instead (`--model_config_file`), which names one version. To replace it under the precondition that nobody did so
-meanwhile is the commit of a push.
+file instead (`--model_config_file`), which names versions one by one. To replace it under the precondition that nobody did so
+meanwhile is the commit of a push, a rollback or a withdrawal.
 
-Two comments carry what the protocol needs. `claim` is the number of the ledger's entry that claimed the live version;
-`void` are claims without outcome that may not go live any more. A claim leaves `void` only after the ledger calls it
-abandoned, so a pusher that reads this file before the ledger sees in one of them that it has lost.
+A comment carries what the protocol needs. `claim` is the number of the ledger's entry that was carried out last: the claim of
+a version that was pushed, or the intent of a rollback or withdrawal. `void` are claims without outcome that may not go live
+any more. A claim leaves `void` only after the ledger calls it abandoned, so a pusher that reads this file before the ledger
+sees in one of them that it has lost. `retired` is the last entry of its kind that was taken note of: what it names cannot be
+named here any more.
 """
 
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from components._release import gcs
 from components._release.base import BucketPath
-from components._release.ledger import ABANDONED, PUSH_INTENT, PUSHED, Entry
+from components._release.ledger import ABANDONED, LABELLED, PUSH_INTENT, PUSHED, Entry
+from components._release.model_server_config import find_model, new_document, set_versions, to_text
+from components._release.places import OUTCOMES, STABLE, places_of
 from components._shared.errors import UserError
 
 CONFIGURATION_FILE = "models.config"
@@ -35,13 +39,24 @@ class Configuration:
 
     Attributes:
         version: The live version; 0 if none is.
-        claim: Number of the ledger's entry that claimed it; 0 if none is live.
+        claim: Number of the ledger's entry that was carried out last; 0 if none was.
         void: Numbers of claims that cannot go live any more and whose end the ledger may not tell yet.
+        beside: Versions that servers have beside the live one and those with a label.
+        labels: The version that each label names.
+        retired: Number of the last entry about versions that are not kept which was taken note of.
     """
 
     version: int = 0
     claim: int = 0
     void: tuple[int, ...] = ()
+    beside: tuple[int, ...] = ()
+    labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    retired: int = 0
+
+    @property
+    def listed(self) -> tuple[int, ...]:
+        """All versions that servers have."""
+        return tuple(sorted({self.version, *self.beside, *self.labels.values()} - {0}))
 
 
 def render(base: BucketPath, configuration: Configuration) -> bytes:
@@ -49,16 +64,16 @@ def render(base: BucketPath, configuration: Configuration) -> bytes:
 
     The model's name is the last part of its base path.
     """
-    state = json.dumps(dataclasses.asdict(configuration), sort_keys=True, separators=(",", ":"))
-    model = f"""  config {{
-    name: "{base.name.rpartition("/")[2]}"
-    base_path: "{base}"
-    model_platform: "tensorflow"
-    model_version_policy {{ specific {{ versions: {configuration.version} }} }}
-  }}
-"""
+    fields = {
+        name: value
+        for name, value in dataclasses.asdict(configuration).items()
+        if value or name in ("version", "claim", "void")
+    }
+    state = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    document = new_document(base.name.rpartition("/")[2], str(base))
+    set_versions(find_model(document, base.name.rpartition("/")[2]) or [], configuration.listed, configuration.labels)
     header = f"# Each push writes this file anew; one that was edited by hand is refused.\n# {FORMAT} {state}\n"
-    return f"{header}model_config_list {{\n{model if configuration.version else ''}}}\n".encode()
+    return f"{header}{to_text(document if configuration.listed else [('model_config_list', [])])}".encode()
 
 
 def read_configuration(base: BucketPath) -> tuple[Configuration, int]:
@@ -73,11 +88,12 @@ def read_configuration(base: BucketPath) -> tuple[Configuration, int]:
     found = _HEADER.search(data)
     try:
         fields = json.loads(found[1]) if found else {}
-        configuration = Configuration(**{**fields, "void": tuple(fields["void"])})
+        lists = {name: tuple(fields[name]) for name in ("void", "beside") if name in fields}
+        configuration = Configuration(**{**fields, **lists})
         if render(base, configuration) == data:
             return configuration, generation
         problem = "its text is not what its header says"
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, AttributeError):
         problem = f"it has no header of {FORMAT}"
     raise UserError(
         "The model configuration is as a push wrote it.",
@@ -105,24 +121,43 @@ def read_with_configuration(base: BucketPath, read: Callable[[BucketPath], T]) -
     raise UserError("The model configuration stays for as long as it takes to read the ledger.", received=str(base))
 
 
-def check_configuration(configuration: Configuration, entries: Sequence[Entry]) -> list[str]:
+def check_configuration(base: BucketPath, configuration: Configuration, entries: Sequence[Entry]) -> list[str]:
     """Returns every way in which the model configuration contradicts a checked history, as sentences."""
     name = f"The model configuration {CONFIGURATION_FILE}"
-    outcomes = [entry for entry in entries if entry.kind == PUSHED]
+    outcomes = [entry for entry in entries if entry.kind in (PUSHED, *OUTCOMES.values())]
     if not configuration.claim:
-        found = configuration.version or (outcomes and outcomes[-1].payload["version"])
-        return [f"{name} does not say what the ledger says: that version {found} was pushed."] if found else []
-    claim = next((entry for entry in entries if entry.sequence == configuration.claim and entry.kind == PUSH_INTENT), None)
-    if claim is None or claim.payload["version"] != configuration.version:
+        found = configuration.version or (outcomes and outcomes[-1].payload.get("version"))
+        return [f"{name} does not say what the ledger says: that version {found} was pushed."] if found or outcomes else []
+    found = next((entry for entry in entries if entry.sequence == configuration.claim), None)
+    if found is None or found.kind not in (PUSH_INTENT, *OUTCOMES):
         return [f"{name} names version {configuration.version}, which entry {configuration.claim} does not claim."]
-    ends = {entry.kind for entry in entries if entry.kind in (PUSHED, ABANDONED) and _same_version(entry, claim)}
-    if ABANDONED in ends:
-        return [f"{name} names version {configuration.version}, which was abandoned."]
-    if PUSHED in ends and not _same_version(outcomes[-1], claim):
-        last = outcomes[-1].payload["version"]
-        return [f"{name} names version {configuration.version}, but version {last} was pushed last."]
-    return []
+    if found.kind == PUSH_INTENT and any(_ends(entry, found) for entry in entries if entry.kind == ABANDONED):
+        return [f"{name} names version {found.payload['version']}, which was abandoned."]
+    if any(_ends(entry, found) for entry in outcomes) and not _ends(outcomes[-1], found):
+        return [f"{name} names version {configuration.version}, but {_tell(outcomes[-1])} last."]
+    return _check_versions(name, configuration, entries, base)
 
 
-def _same_version(entry: Entry, other: Entry) -> bool:
-    return bool(entry.payload["version"] == other.payload["version"])
+def _check_versions(name: str, configuration: Configuration, entries: Sequence[Entry], base: BucketPath) -> list[str]:
+    places = places_of(entries, base, configuration.claim)
+    live = configuration.labels.get(STABLE) or max(places.in_place, default=0)
+    if configuration.version != live:
+        return [f"{name} names version {configuration.version}, which entry {configuration.claim} does not claim."]
+    # Somebody who retires versions may have died before this file was told.
+    if gone := [version for version in configuration.listed if version not in places.in_place | set(places.retired)]:
+        return [f"{name} names version {gone[0]}, which is not in place."]
+    told = {(entry.payload["label"], entry.payload["version"]) for entry in entries if entry.kind == LABELLED}
+    wrong = sorted(set(configuration.labels.items()) - told)
+    return [f"{name} gives the label {wrong[0][0]} to version {wrong[0][1]}, which the ledger does not say."] if wrong else []
+
+
+def _tell(outcome: Entry) -> str:
+    if outcome.kind == PUSHED:
+        return f"version {outcome.payload['version']} was pushed"
+    return f"version {outcome.payload['to'] or 'none'} was made live by entry {outcome.sequence}"
+
+
+def _ends(outcome: Entry, intent: Entry) -> bool:
+    if intent.kind == PUSH_INTENT:
+        return bool(outcome.payload.get("version") == intent.payload["version"])
+    return bool(outcome.payload.get("intent") == intent.sequence)

@@ -13,8 +13,8 @@ Everything here works on entries that were read before.
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
+from components._release.base import Base, BucketPath
 from components._release.ledger import (
     LABELLED,
     PUSH_INTENT,
@@ -79,23 +79,38 @@ class Places:
         return str(self.labels[STABLE] if self.labels.get(STABLE) in left else max(left, default=""))
 
 
-def places_of(entries: Sequence[Entry], base: Path) -> Places:
+def places_of(entries: Sequence[Entry], base: Base, claim: int = 0) -> Places:
     """Returns where the versions are that a checked history tells of.
 
-    Where a move was interrupted, the folders themselves say how far it came: each rename takes effect whole or not at all.
+    Where a move was interrupted, the folders themselves say how far it came: each rename takes effect whole or not at all. In a
+    bucket the model configuration says whether it was carried out, and whether a version is live that is not recorded yet.
+
+    Args:
+        entries: The history.
+        base: The serving directory.
+        claim: In a bucket, the number of the entry that the model configuration carries out.
     """
     places = Places()
     for entry in entries:
         advance(places, entry)
+        if entry.sequence == claim and entry.kind == PUSH_INTENT:
+            # What was withdrawn or retired since is taken away by later entries.
+            places.in_place.add(entry.payload["version"])
     if move := places.moving:
         for version in (*move.payload["withdraws"], *move.payload["restores"]):
-            _place(places, version, move, in_place=(base / str(version)).is_dir())
+            _place(places, version, move, in_place=_is_in_place(move, version, base, claim))
     return places
+
+
+def _is_in_place(move: Entry, version: int, base: Base, claim: int) -> bool:
+    if isinstance(base, BucketPath):
+        return version in move.payload["restores" if move.sequence == claim else "withdraws"]
+    return (base / str(version)).is_dir()
 
 
 def advance(places: Places, entry: Entry) -> str:
     """Takes an entry into account, and returns why it makes no sense where it stands; empty if it does."""
-    if places.moving and entry.kind in (PUSH_INTENT, PUSHED, RETIRED, *OUTCOMES):
+    if places.moving and entry.kind in (PUSH_INTENT, PUSHED, RETIRED, LABELLED, *OUTCOMES):
         return f"comes before the end of what entry {places.moving.sequence} began"
     if entry.kind == PUSHED:
         places.in_place.add(entry.payload["version"])

@@ -6,22 +6,19 @@ A rollback moves `stable`, then `canary` if it named the same version, then take
 `stable` says all of it, so whoever comes next completes what was interrupted.
 """
 
-from pathlib import Path
-
-from components._release.labels import Labels, drop_version, read_places, restore_labels, set_label
-from components._release.lock import hold_lock
+from components._release.base import Base, BucketPath
+from components._release.labels import Labels, check_place, drop_version, restore_labels, set_label
 from components._release.places import CANARY, STABLE
-from components._release.push import recover
-from components._release.releases import Release, list_releases, live_release
+from components._release.releases import Release, list_releases, live_release, read_places
 from components._release.rollback import Change, find_version, move, version_before, withdraw
 from components._release.server_client import check_all_reachable, wait_available
-from components._release.store import explain_write_errors
+from components._release.turns import in_turn
 from components._release.verification import PUSHER, is_to_be_verified, verify_version
 from components._release.words import read_words
 from components._shared.errors import UserError
 
 
-def begin_labels(base: Path, labels: Labels) -> None:
+def begin_labels(base: Base, labels: Labels) -> None:
     """Lets `stable` name the live version where no label did so far, before a push makes another one the highest.
 
     Raises:
@@ -35,7 +32,7 @@ def begin_labels(base: Path, labels: Labels) -> None:
     _raise_if(problem, "The live version gets the label stable.", "Nothing was pushed.")
 
 
-def settle_labels(base: Path, labels: Labels) -> Change | None:
+def settle_labels(base: Base, labels: Labels) -> Change | None:
     """Completes what an interrupted push, promotion or rollback has left of labels.
 
     Returns:
@@ -44,14 +41,13 @@ def settle_labels(base: Path, labels: Labels) -> Change | None:
     Raises:
         UserError: If the servers do not follow.
     """
-    if base.is_dir():
-        with explain_write_errors(base), hold_lock(base):
-            recover(base)
+    if isinstance(base, BucketPath) or base.is_dir():
+        in_turn(base, lambda _: None)
     _raise_if(restore_labels(base, labels), "Labels are where the ledger has them.", "Nothing else was changed. Try again.")
     return _finish_rollback(base, labels)
 
 
-def verify_canary(base: Path, labels: Labels) -> tuple[str, str]:
+def verify_canary(base: Base, labels: Labels) -> tuple[str, str]:
     """Verifies the newest version and labels it canary, unless that was done; if it fails, it is withdrawn.
 
     Returns:
@@ -81,7 +77,7 @@ def verify_canary(base: Path, labels: Labels) -> tuple[str, str]:
     return str(release.version), f"Version {release.version} was withdrawn. {problem} {after}."
 
 
-def promote(base: Path, labels: Labels, *, by: str, reason: str) -> Change:
+def promote(base: Base, labels: Labels, *, by: str, reason: str) -> Change:
     """Makes the canary stable.
 
     Raises:
@@ -98,7 +94,7 @@ def promote(base: Path, labels: Labels, *, by: str, reason: str) -> Change:
     return Change(before=places.live, live=str(places.labels[CANARY]))
 
 
-def roll_back_labels(base: Path, labels: Labels, *, to: str = "", by: str, reason: str) -> Change:
+def roll_back_labels(base: Base, labels: Labels, *, to: str = "", by: str, reason: str) -> Change:
     """Lets `stable` name an earlier version, or one that was withdrawn; the version that it leaves for an earlier one goes.
 
     Where a rollback was interrupted before, and this is its retry, it is completed and not done a second time.
@@ -107,6 +103,7 @@ def roll_back_labels(base: Path, labels: Labels, *, to: str = "", by: str, reaso
         UserError: If there is no such version, or it does not serve; stable stays where it is then.
     """
     by, reason = read_words("who wants it", by), read_words("the reason", reason)
+    check_place(base, labels)
     check_all_reachable(labels.servers)
     completed = settle_labels(base, labels)
     if completed and to in ("", completed.live):
@@ -135,7 +132,7 @@ def roll_back_labels(base: Path, labels: Labels, *, to: str = "", by: str, reaso
     )
 
 
-def _finish_rollback(base: Path, labels: Labels) -> Change | None:
+def _finish_rollback(base: Base, labels: Labels) -> Change | None:
     """Does what is left of a rollback when `stable` has moved; returns None if nothing is."""
     places = read_places(base)
     if places.rollback is None:
@@ -153,13 +150,13 @@ def _finish_rollback(base: Path, labels: Labels) -> Change | None:
     return move(base, withdraws=places.leaving, restores=[], by=told["by"], reason=told["reason"], told=change)
 
 
-def _newest_push(base: Path) -> Release | None:
+def _newest_push(base: Base) -> Release | None:
     """Returns the highest version in place; None if that one returned by a rollback, which is no push."""
     found = [release for release in list_releases(base) if release.state == "pushed"]
     return found[-1] if found and found[-1].version not in read_places(base).restored else None
 
 
-def _set_verified(base: Path, labels: Labels, label: str, version: int, by: str, reason: str, **details: list[int]) -> str:
+def _set_verified(base: Base, labels: Labels, label: str, version: int, by: str, reason: str, **details: list[int]) -> str:
     def check() -> str:
         return verify_version(base, version, labels.servers, wait_available)
 

@@ -46,10 +46,9 @@ from components._release.ledger import (
 from components._release.lock import LOCK_SECONDS, hold_lock
 from components._release.moves import settle_move
 from components._release.releases import list_releases, releases_of, untrusted_versions
-from components._release.retention import remove_what_is_retired, retire_versions
+from components._release.retention import remove_what_is_retired
 from components._release.store import (
     explain_write_errors,
-    folder_base,
     has_digest,
     move_into_place,
     next_version,
@@ -100,7 +99,7 @@ def commit(base: Path, candidate: Candidate, folder: Path, pushed_digest: str) -
     before = [entry for entry in read_ledger(base) if entry.sequence < intent.sequence]
     if stale := why_stale(base, candidate.baseline_version, candidate.baseline_digest, before):
         entry = _settle(base, intent, ABANDONED, reason=stale, stale=True)
-        return Outcome(pushed=False, version="", pushed_digest="", reason=stale, head=entry.hash)
+        return Outcome(pushed=False, version="", pushed_digest="", reason=stale, head=entry.hash, stale=True)
     move_into_place(folder, base / str(version))
     sync_folder(base)
     entry = _settle(base, intent, PUSHED, recovered=False)
@@ -121,27 +120,12 @@ def why_stale(base: Path, baseline_version: str, baseline_digest: str, entries: 
     return explain_stale(live, baseline_version, baseline_digest)
 
 
-def keep_last(base: Base, keep: int, *, lock_seconds: float = LOCK_SECONDS) -> list[int]:
-    """Removes all versions but the last ones, and returns those that went.
+def recover(base: Path) -> Entry | None:
+    """Settles what interrupted pushes, rollbacks and withdrawals have left; call it under the lock.
 
-    Args:
-        base: The serving directory.
-        keep: How many versions to keep in place; 0 keeps all. The live one and the one before it always stay.
-        lock_seconds: How long to wait for another push.
-
-    Raises:
-        UserError: If the ledger is broken, or the directory cannot be written.
+    Returns:
+        The outcome of a rollback or withdrawal that was completed; None if there was none.
     """
-    if not keep:
-        return []
-    base = folder_base(base, "Keeping the last versions only")
-    with explain_write_errors(base), hold_lock(base, lock_seconds):
-        recover(base)
-        return retire_versions(base, keep)
-
-
-def recover(base: Path) -> None:
-    """Settles what interrupted pushes, rollbacks and withdrawals have left; call it under the lock."""
     if (base / LEDGER_DIR).is_dir():
         # What is read here may have been written by a process that died before it was durable.
         sync_folder(base / LEDGER_DIR)
@@ -156,9 +140,10 @@ def recover(base: Path) -> None:
         else:
             logger.warning("The push of version %d was interrupted before it was in place; abandoning it", claim["version"])
             _settle(base, intent, ABANDONED, reason="The push was interrupted before the version was in place.")
-    settle_move(base)
+    completed = settle_move(base)
     remove_what_is_retired(base)
     remove_stale_staging(base)
+    return completed
 
 
 def _push_new(base: Path, candidate: Candidate) -> Outcome:

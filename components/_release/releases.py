@@ -5,13 +5,14 @@ Everything here only reads, and needs no lock.
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from components._release.approvals import APPROVAL_KINDS, check_approvals, requests_of
 from components._release.base import Base, BucketPath, to_base
 from components._release.bucket_versions import digest_version
+from components._release.copies import has_copy
 from components._release.ledger import (
     ABANDONED,
     PUSH_INTENT,
@@ -27,7 +28,7 @@ from components._release.ledger import (
 )
 from components._release.model_configuration import Configuration, check_configuration, read_with_configuration
 from components._release.places import PLACE_KINDS, STABLE, Places, advance, places_of
-from components._release.store import has_copy, has_digest, is_whole, version_folders, withdrawn_folder, withdrawn_names
+from components._release.store import has_digest, is_whole, version_folders, withdrawn_folder, withdrawn_names
 from components._shared.digest import digest_model
 from components._shared.errors import UserError
 
@@ -112,7 +113,7 @@ def list_releases(base: str | Base) -> list[Release]:
     base = to_base(base)
     if isinstance(base, BucketPath):
         entries, configuration, _ = read_bucket(base)
-        return releases_of(entries, base, configuration.version)
+        return releases_of(entries, base, configuration.claim)
     return releases_of(_checked(base, read_ledger(base)), base)
 
 
@@ -123,7 +124,7 @@ def read_bucket(base: BucketPath) -> tuple[list[Entry], Configuration, int]:
         UserError: As `list_releases`.
     """
     entries, configuration, generation = read_with_configuration(base, read_ledger)
-    if problems := check_configuration(configuration, _checked(base, entries)):
+    if problems := check_configuration(base, configuration, _checked(base, entries)):
         raise UserError(
             "The ledger and the model configuration tell of the same live version.",
             received=f"{base}: {problems[0].rstrip('.')}",
@@ -145,8 +146,6 @@ def _checked(base: Base, entries: list[Entry]) -> list[Entry]:
 def live_release(base: str | Base) -> Release | None:
     """Returns the live version: the one labelled stable, else the highest one in place. None if there is none.
 
-    In a bucket it is the one that the model configuration names.
-
     Raises:
         UserError: As `list_releases`.
     """
@@ -159,25 +158,40 @@ def live_version(base: str | Base) -> str:
     return str(release.version) if release else ""
 
 
-def releases_of(entries: Sequence[Entry], base: Base, live_version: int | None = None) -> list[Release]:
+def read_places(base: Base) -> Places:
+    """Returns where the versions and the labels are.
+
+    Raises:
+        UserError: As `list_releases`.
+    """
+    if isinstance(base, BucketPath):
+        entries, configuration, _ = read_bucket(base)
+        return places_of(entries, base, configuration.claim)
+    return places_of(read_ledger(base), base)
+
+
+def releases_of(entries: Sequence[Entry], base: Base, claim: int = 0) -> list[Release]:
     """Returns the releases that a checked history tells of.
 
     An intent without an outcome belongs to a push that was interrupted. Its version is in place only if it was complete and
     allowed, since it comes there by one rename after every check; so it counts as pushed if its folder has the right digest.
-    In a bucket it counts as pushed if the model configuration names it.
+    In a bucket it counts as pushed if the model configuration carries it out.
 
     Args:
         entries: The history.
         base: The serving directory.
-        live_version: In a bucket, the version that the model configuration names; 0 if none is live.
+        claim: In a bucket, the number of the entry that the model configuration carries out.
     """
     outcomes = {entry.payload["version"]: entry for entry in entries if entry.kind in (PUSHED, ABANDONED)}
     intents = [entry for entry in entries if entry.kind == PUSH_INTENT]
-    if isinstance(base, BucketPath):
-        found = [_bucket_release(intent, outcomes.get(intent.payload["version"]), live_version) for intent in intents]
-        return [dataclasses.replace(release, live=release.version == live_version) for release in found]
-    places = places_of(entries, base)
-    releases = [_release(intent, outcomes.get(intent.payload["version"]), base, places) for intent in intents]
+    places = places_of(entries, base, claim)
+
+    def is_in_place(intent: Entry) -> bool:
+        if isinstance(base, BucketPath):
+            return intent.sequence == claim
+        return has_digest(base, intent.payload["version"], intent.payload["pushed_digest"])
+
+    releases = [_release(intent, outcomes.get(intent.payload["version"]), is_in_place, places) for intent in intents]
     pushed = [release for release in releases if release.state == PUSHED]
     stable = places.labels.get(STABLE)
     # A push that died before it was recorded may have made its version the highest.
@@ -241,9 +255,9 @@ def verify_ledger(base: str | Base, head: str = "") -> list[str]:
     problems += [f"The file {name} does not belong in the ledger's folder." for name in foreign_files(base)]
     if history := check_history(entries):
         return problems + history
-    if configuration:
-        problems += check_configuration(configuration, entries)
-    releases = releases_of(entries, base, configuration.version if configuration else None)
+    if configuration and isinstance(base, BucketPath):
+        problems += check_configuration(base, configuration, entries)
+    releases = releases_of(entries, base, configuration.claim if configuration else 0)
     for release in releases:
         problems += _check_version(base, release)
     return (
@@ -281,13 +295,11 @@ def _read_all(base: Base) -> tuple[list[Entry], list[str], Configuration | None]
 
 
 def _check_copies(base: Base, entries: Sequence[Entry], releases: Sequence[Release]) -> list[str]:
-    if isinstance(base, BucketPath):
-        return []
     pushed = [(release.version, release.record) for release in releases if release.state == PUSHED]
     return [
         f"The candidate {request.short_digest}, which is {request.state}, is not what was asked about: its copy was changed."
         for request in requests_of(entries, pushed)
-        if request.open and not has_copy(base, request.model_digest, request.copy_digest)
+        if request.open and not has_copy(base, request)
     ]
 
 
@@ -327,11 +339,6 @@ def _check_version(base: Base, release: Release) -> list[str]:
     return [] if is_model else [f"Version {release.version} is not the model that was approved."]
 
 
-def _bucket_release(intent: Entry, outcome: Entry | None, live_version: int | None) -> Release:
-    in_place = outcome is None and intent.payload["version"] == live_version
-    return _told(intent, outcome, in_place=in_place)
-
-
 def _told(intent: Entry, outcome: Entry | None, *, in_place: bool) -> Release:
     record = intent.payload | (outcome.payload if outcome else {})
     return Release(
@@ -346,9 +353,8 @@ def _told(intent: Entry, outcome: Entry | None, *, in_place: bool) -> Release:
     )
 
 
-def _release(intent: Entry, outcome: Entry | None, base: Path, places: Places) -> Release:
-    in_place = outcome is None and has_digest(base, intent.payload["version"], intent.payload["pushed_digest"])
-    release = _told(intent, outcome, in_place=in_place)
+def _release(intent: Entry, outcome: Entry | None, is_in_place: Callable[[Entry], bool], places: Places) -> Release:
+    release = _told(intent, outcome, in_place=outcome is None and is_in_place(intent))
     if move := places.withdrawn.get(release.version):
         release = _withdrawn(release, move)
     if entry := places.retired.get(release.version):

@@ -7,6 +7,7 @@ remove it. Whoever comes next completes what was interrupted, since the ledger s
 import logging
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from components._release.durable import sync_folder
@@ -30,7 +31,17 @@ def retire_versions(base: Path, keep: int) -> list[int]:
     Returns:
         The versions that went.
     """
-    releases = list_releases(base)
+    goes = versions_to_retire(list_releases(base), keep)
+    if not goes:
+        return []
+    append_entry(base, RETIRED, lambda _: {"versions": goes, "keep": keep})
+    logger.info("Version %s is not kept any more", ", ".join(map(str, goes)))
+    remove_what_is_retired(base)
+    return goes
+
+
+def versions_to_retire(releases: Sequence[Release], keep: int) -> list[int]:
+    """Returns the versions that are not kept; none for `keep` 0."""
     in_place = [release for release in releases if release.state == PUSHED]
     if not keep or len(in_place) <= keep:
         return []
@@ -39,13 +50,7 @@ def retire_versions(base: Path, keep: int) -> list[int]:
         item.version for item in in_place if item.live or item.labels
     }
     goes = [item.version for item in in_place if item.version not in stays]
-    goes += [item.version for item in releases if item.state == WITHDRAWN and item.version < min(stays)]
-    if not goes:
-        return []
-    append_entry(base, RETIRED, lambda _: {"versions": goes, "keep": keep})
-    logger.info("Version %s is not kept any more", ", ".join(map(str, goes)))
-    remove_what_is_retired(base)
-    return goes
+    return goes + [item.version for item in releases if item.state == WITHDRAWN and item.version < min(stays)]
 
 
 def remove_what_is_retired(base: Path) -> None:

@@ -2,15 +2,16 @@
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
-from components._release.ledger import PUSHED, ROLLBACK_INTENT, WITHDRAW_INTENT, WITHDRAWN, Entry, read_ledger
-from components._release.lock import LOCK_SECONDS, hold_lock
+from components._release.base import Base, BucketPath
+from components._release.bucket_moves import move_in_bucket
+from components._release.ledger import PUSHED, ROLLBACK_INTENT, WITHDRAW_INTENT, WITHDRAWN, Entry
+from components._release.lock import LOCK_SECONDS
 from components._release.moves import move_versions
-from components._release.places import OUTCOMES, places_of
-from components._release.push import recover
-from components._release.releases import Release, list_releases
-from components._release.store import explain_write_errors
+from components._release.places import OUTCOMES
+from components._release.releases import Release, list_releases, read_places
+from components._release.turns import check_existing, in_turn
 from components._release.words import read_words
 from components._shared.errors import UserError
 
@@ -34,8 +35,8 @@ class Change:
     entry: Entry | None = None
 
 
-def rollback(base: Path, *, to: str = "", by: str, reason: str, lock_seconds: float = LOCK_SECONDS) -> Change:
-    """Makes an earlier version live again: newer ones become `.withdrawn-N`, which servers do not see.
+def rollback(base: Base, *, to: str = "", by: str, reason: str, lock_seconds: float = LOCK_SECONDS) -> Change:
+    """Makes an earlier version live again: newer ones are withdrawn, which servers do not see.
 
     A version that was withdrawn returns the same way. Where the rollback was interrupted before, and this is its retry, it is
     completed and not done a second time; so is one to a version that is live already.
@@ -45,17 +46,19 @@ def rollback(base: Path, *, to: str = "", by: str, reason: str, lock_seconds: fl
         to: The version; empty for the one before the live one.
         by: Who wants it.
         reason: Why.
-        lock_seconds: How long to wait for a push.
+        lock_seconds: How long to wait for a push; a bucket needs no lock.
 
     Raises:
         UserError: If name or reason are empty, there is no such version, it is not whole, or the ledger or the directory do
             not allow it.
     """
     by, reason = read_words("who wants it", by), read_words("the reason", reason)
-    with explain_write_errors(_existing(base)), hold_lock(base, lock_seconds):
-        interrupted = _recover(base, ROLLBACK_INTENT)
+    check_existing(base)
+
+    def roll_back(completed: Entry | None) -> Change:
         releases = list_releases(base)
         live = next((release for release in releases if release.live), None)
+        interrupted = completed if completed and completed.kind == OUTCOMES[ROLLBACK_INTENT] else None
         if interrupted and to in ("", interrupted.payload["to"]):
             return _change(interrupted)
         target = find_version(releases, to) if to else version_before(releases, live)
@@ -63,10 +66,12 @@ def rollback(base: Path, *, to: str = "", by: str, reason: str, lock_seconds: fl
             return Change(before=str(target.version), live=str(target.version))
         newer = [item.version for item in releases if item.state == PUSHED and item.version > target.version]
         restores = [target.version] if target.state == WITHDRAWN else []
-        return _change(move_versions(base, ROLLBACK_INTENT, withdraws=newer, restores=restores, by=by, reason=reason))
+        return _move(base, ROLLBACK_INTENT, withdraws=newer, restores=restores, by=by, reason=reason)
+
+    return in_turn(base, roll_back, lock_seconds)
 
 
-def move(base: Path, *, withdraws: list[int], restores: list[int], by: str, reason: str, told: Change | None = None) -> Change:
+def move(base: Base, *, withdraws: list[int], restores: list[int], by: str, reason: str, told: Change | None = None) -> Change:
     """Moves versions of a rollback whose live version a label names, unless somebody else did so meanwhile.
 
     Args:
@@ -77,18 +82,23 @@ def move(base: Path, *, withdraws: list[int], restores: list[int], by: str, reas
         reason: Why.
         told: What the rollback did besides.
     """
-    with explain_write_errors(base), hold_lock(base):
-        recover(base)
-        places = places_of(read_ledger(base), base)
+
+    def move_left(_: Entry | None) -> Change | None:
+        places = read_places(base)
         leave = [version for version in withdraws if version in places.in_place - {*places.labels.values()}]
         back = [version for version in restores if version in places.withdrawn]
         if not (leave or back):
-            return told or Change(before=places.live, live=places.live)
-        change = _change(move_versions(base, ROLLBACK_INTENT, withdraws=leave, restores=back, by=by, reason=reason))
+            return None
+        return _move(base, ROLLBACK_INTENT, withdraws=leave, restores=back, by=by, reason=reason)
+
+    change = in_turn(base, move_left)
+    if change is None:
+        live = read_places(base).live
+        return told or Change(before=live, live=live)
     return dataclasses.replace(told, withdrawn=change.withdrawn, entry=change.entry) if told else change
 
 
-def undo(base: Path, change: Change, *, by: str, reason: str, lock_seconds: float = LOCK_SECONDS) -> Change:
+def undo(base: Base, change: Change, *, by: str, reason: str, lock_seconds: float = LOCK_SECONDS) -> Change:
     """Takes a rollback back as a whole, unless something else was made live since.
 
     Args:
@@ -96,19 +106,21 @@ def undo(base: Path, change: Change, *, by: str, reason: str, lock_seconds: floa
         change: What the rollback did.
         by: Who wanted it.
         reason: Why it does not stay.
-        lock_seconds: How long to wait for a push.
+        lock_seconds: How long to wait for a push; a bucket needs no lock.
     """
-    with explain_write_errors(base), hold_lock(base, lock_seconds):
-        recover(base)
+
+    def move_back(_: Entry | None) -> Change:
         live = next((str(item.version) for item in list_releases(base) if item.live), "")
         if live != change.live:
             return Change(before=live, live=live)
         moved = {"withdraws": list(change.restored), "restores": list(change.withdrawn)}
-        return _change(move_versions(base, ROLLBACK_INTENT, **moved, by=by, reason=reason, automatic=True))
+        return _move(base, ROLLBACK_INTENT, **moved, by=by, reason=reason, automatic=True)
+
+    return in_turn(base, move_back, lock_seconds)
 
 
 def withdraw(
-    base: Path,
+    base: Base,
     *,
     version: str,
     by: str,
@@ -126,14 +138,15 @@ def withdraw(
         reason: Why.
         allow_none: Whether no version may be left.
         automatic: Whether it follows from a failed verification rather than from a person's will.
-        lock_seconds: How long to wait for a push.
+        lock_seconds: How long to wait for a push; a bucket needs no lock.
 
     Raises:
         UserError: As `rollback`, and if it is the only version and `allow_none` is not set.
     """
     by, reason = read_words("who wants it", by), read_words("the reason", reason)
-    with explain_write_errors(_existing(base)), hold_lock(base, lock_seconds):
-        _recover(base, WITHDRAW_INTENT)
+    check_existing(base)
+
+    def withdraw_one(_: Entry | None) -> Change:
         releases = list_releases(base)
         target = find_version(releases, version)
         if target.state == WITHDRAWN:
@@ -142,17 +155,16 @@ def withdraw(
         if not allow_none and not [item for item in releases if item.state == PUSHED and item is not target]:
             remedy = "Push another one first, or allow it with --allow-none."
             raise UserError("A version is left when one is withdrawn.", received=f"only version {version}", remedy=remedy)
-        kind, moved = WITHDRAW_INTENT, [target.version]
-        return _change(move_versions(base, kind, withdraws=moved, restores=[], by=by, reason=reason, automatic=automatic))
+        moved: dict[str, list[int]] = {"withdraws": [target.version], "restores": []}
+        return _move(base, WITHDRAW_INTENT, **moved, by=by, reason=reason, automatic=automatic)
+
+    return in_turn(base, withdraw_one, lock_seconds)
 
 
-def _recover(base: Path, kind: str) -> Entry | None:
-    """Settles what was interrupted, and returns the outcome of a move of a kind if one was completed."""
-    moving = places_of(read_ledger(base), base).moving
-    recover(base)
-    if moving is None or moving.kind != kind:
-        return None
-    return next(entry for entry in read_ledger(base) if entry.kind == OUTCOMES[kind] and entry.sequence > moving.sequence)
+def _move(base: Base, kind: str, *, automatic: bool = False, **options: Any) -> Change:
+    if isinstance(base, BucketPath):
+        return _change(move_in_bucket(base, kind, **options, automatic=automatic))
+    return _change(move_versions(base, kind, **options, automatic=automatic))
 
 
 def _change(entry: Entry) -> Change:
@@ -164,12 +176,6 @@ def _change(entry: Entry) -> Change:
         restored=tuple(payload["restores"]),
         entry=entry,
     )
-
-
-def _existing(base: Path) -> Path:
-    if not base.is_dir():
-        raise UserError("A version was released.", received=f"nothing was ever released into {base}")
-    return base
 
 
 def find_version(releases: Sequence[Release], version: str) -> Release:

@@ -149,6 +149,17 @@ def wait_label(server: Server, label: str, version: int) -> str:
     return ""
 
 
+def wait_all_available(servers: Iterable[Server], versions: Iterable[int]) -> str:
+    """Waits until versions are AVAILABLE in each of several servers; returns as `wait_available` does."""
+    waits = (wait_available(server, version) for version in versions for server in servers)
+    return next(filter(None, waits), "")
+
+
+def wait_all_label(servers: Iterable[Server], label: str, version: int) -> str:
+    """Waits until each of several servers answers for a label with a version; returns as `wait_label` does."""
+    return next(filter(None, (wait_label(server, label, version) for server in servers)), "")
+
+
 def predict(server: Server, version: int, inputs: Mapping[str, list[Any]]) -> Any:
     """Returns the outputs of a version by name, or the only one without its name, in the columnar form.
 

@@ -110,45 +110,9 @@ def retired_folder(base: Path, version: int) -> Path:
     return base / f"{_RETIRED_PREFIX}{version}"
 
 
-def folder_base(base: Base, what: str) -> Path:
-    """Returns a serving directory on a file system.
-
-    Args:
-        base: The serving directory.
-        what: What cannot be done in a bucket, such as "A rollback".
-
-    Raises:
-        UserError: If it is a bucket.
-    """
-    if isinstance(base, BucketPath):
-        rule, remedy = f"{what} needs a serving directory on a file system.", "Set serving.directory to a folder."
-        raise UserError(rule, received=str(base), remedy=remedy)
-    return base
-
-
-def waiting_folder(base: Base) -> Path:
-    """Returns a serving directory in which a candidate can wait for approval.
-
-    Raises:
-        UserError: If it is a bucket: what waits there would change without a lock.
-    """
-    if isinstance(base, BucketPath):
-        raise UserError(
-            "A candidate waits for approval in a serving directory on a file system.",
-            received=str(base),
-            remedy="Set serving.directory to a folder, or leave gates.approval out.",
-        )
-    return base
-
-
 def candidate_folder(base: Path, model_digest: str) -> Path:
     """Returns where a candidate waits for approval."""
     return base / CANDIDATES_DIR / model_digest.removeprefix("sha256:")
-
-
-def has_copy(base: Path, model_digest: str, copy_digest: str) -> bool:
-    """Returns whether a candidate waits in its place, whole and unchanged."""
-    return is_whole(candidate_folder(base, model_digest), copy_digest)
 
 
 @contextlib.contextmanager

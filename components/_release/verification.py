@@ -6,16 +6,15 @@ import logging
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-from components._release.ledger import VERIFIED, append_entry, read_ledger
-from components._release.lock import hold_lock
-from components._release.push import recover
+from components._release import gcs
+from components._release.base import Base, BucketPath
+from components._release.ledger import VERIFIED, read_ledger
 from components._release.releases import Release, live_release
 from components._release.rollback import Change, rollback, undo, withdraw
 from components._release.server_client import Server, ServerError, check_all_reachable, predict, wait_live
-from components._release.store import explain_write_errors
+from components._release.turns import append, in_turn
 from components._shared.artifacts import ASSETS_EXTRA_DIR, RELEASE_DIR, VERIFICATION_FILE
 from components._shared.documents import parse_object
 from components._shared.errors import UserError
@@ -50,18 +49,22 @@ class Sample:
         return json.dumps({"format": _FORMAT, **dataclasses.asdict(self)}, allow_nan=False).encode()
 
 
-def read_sample(version: Path) -> Sample | None:
-    """Returns the rows that a version's folder carries; None if it was pushed without them."""
-    try:
-        fields = parse_object((version / ASSETS_EXTRA_DIR / RELEASE_DIR / VERIFICATION_FILE).read_bytes())
-    except FileNotFoundError:
+def read_sample(version: Base) -> Sample | None:
+    """Returns the rows that a version carries; None if it was pushed without them."""
+    file = version / ASSETS_EXTRA_DIR / RELEASE_DIR / VERIFICATION_FILE
+    if isinstance(file, BucketPath):
+        data, _ = gcs.read_object(file)
+    else:
+        data = file.read_bytes() if file.is_file() else b""
+    if not data:
         return None
+    fields = parse_object(data)
     if fields.pop("format", None) != _FORMAT:
         return None
     return Sample(**fields)
 
 
-def verify_version(base: Path, version: int, servers: Sequence[Server], wait: Callable[[Server, int], str] = wait_live) -> str:
+def verify_version(base: Base, version: int, servers: Sequence[Server], wait: Callable[[Server, int], str] = wait_live) -> str:
     """Checks a version that is to be live in every server, and records it if all is well in all of them.
 
     Args:
@@ -80,9 +83,7 @@ def verify_version(base: Path, version: int, servers: Sequence[Server], wait: Ca
         for server in servers:
             if problem := ask(server):
                 return problem if len(servers) == 1 else f"{server.url}: {problem}"
-    with explain_write_errors(base), hold_lock(base):
-        recover(base)  # the push may have died before it was recorded
-        append_entry(base, VERIFIED, lambda _: facts)
+    in_turn(base, lambda _: append(base, VERIFIED, facts))  # after the push is recorded, which may have died before it was
     logger.info("Version %d is live in %s and was verified", version, where)
     return ""
 
@@ -108,7 +109,7 @@ def _compare(server: Server, version: int, sample: Sample | None, facts: dict[st
     return ""
 
 
-def verify_pushed(base: Path, servers: Sequence[Server]) -> tuple[str, str]:
+def verify_pushed(base: Base, servers: Sequence[Server]) -> tuple[str, str]:
     """Verifies the live version if its push wanted that and it has not happened yet; if it fails, the version is withdrawn.
 
     Returns:
@@ -130,7 +131,7 @@ def verify_pushed(base: Path, servers: Sequence[Server]) -> tuple[str, str]:
     return str(release.version), f"Version {release.version} was withdrawn. {problem} {after}."
 
 
-def roll_back_verified(base: Path, servers: Sequence[Server], *, to: str = "", by: str, reason: str) -> Change:
+def roll_back_verified(base: Base, servers: Sequence[Server], *, to: str = "", by: str, reason: str) -> Change:
     """Rolls back, makes sure that the version is live in every server, and takes the rollback back if it is not.
 
     Args:
@@ -178,7 +179,7 @@ def _numbers(values: Any) -> list[float]:
     return [float(values)] if isinstance(values, int | float) and not isinstance(values, bool) else [math.nan]
 
 
-def is_to_be_verified(base: Path, release: Release) -> bool:
+def is_to_be_verified(base: Base, release: Release) -> bool:
     """Returns whether the push of a version wanted it to be verified, and that has not happened yet."""
     later = [entry for entry in read_ledger(base) if entry.sequence > release.sequence]
     done = any(entry.kind == VERIFIED and entry.payload["version"] == release.version for entry in later)

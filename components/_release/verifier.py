@@ -3,16 +3,14 @@
 import dataclasses
 import datetime
 from collections.abc import Sequence
-from pathlib import Path
 
 from components._release.approvals import State
-from components._release.base import Base
-from components._release.labels import CONFIGURATION_FILE, Labels
+from components._release.base import Base, BucketPath, to_base
+from components._release.labels import CONFIGURATION_FILE, Labels, check_place
 from components._release.ledger import WITHDRAWN
 from components._release.promotion import begin_labels, verify_canary
 from components._release.releases import live_version
 from components._release.server_client import Server, check_all_reachable, make_servers
-from components._release.store import folder_base
 from components._release.verification import verify_pushed
 from components._release.waiting import Settled, list_requests, settle_waiting
 from components._shared.errors import UserError
@@ -38,25 +36,27 @@ class Verifier:
         """The servers, for people."""
         return ", ".join(server.url for server in self.servers)
 
-    def prepare(self, base: Path) -> None:
+    def prepare(self, base: Base) -> None:
         """Makes sure that each server answers, before anything is pushed.
 
         Raises:
-            UserError: If one does not.
+            UserError: If one does not, or labels are to move in another place than the serving directory's.
         """
+        if self.labels:
+            check_place(base, self.labels)
         # TF Serving opens its ports when it has a version, so before the first one there is nobody to ask.
         if live_version(base):
             check_all_reachable(self.servers)
             if self.labels:
                 begin_labels(base, self.labels)
 
-    def verify(self, base: Path) -> tuple[str, str]:
+    def verify(self, base: Base) -> tuple[str, str]:
         """Returns the version that had to be withdrawn and why, in sentences; two empty texts if all is well."""
         return verify_canary(base, self.labels) if self.labels else verify_pushed(base, self.servers)
 
 
 def make_verifier(
-    base: Base, addresses: str, model_name: str, wait_seconds: float, config_file: str | Path, labels: str
+    base: Base, addresses: str, model_name: str, wait_seconds: float, config_file: str | Base, labels: str
 ) -> Verifier | None:
     """Returns the verifier of a project; None if it names no server.
 
@@ -77,11 +77,14 @@ def make_verifier(
         return None
     if not labels:
         return Verifier(servers=servers)
+    if labels == RELOAD and isinstance(base, BucketPath):
+        rule = "Servers of a bucket read the model configuration that lies beside the versions."
+        raise UserError(rule, received="labels: reload", remedy="Leave serving.labels out, or set it to file.")
     if labels == RELOAD and (rest := [server.url for server in servers if not server.grpc]):
         raise UserError("Labels are told to servers by gRPC: each is named by grpc://host:port.", received=rest[0])
     if labels != RELOAD and not config_file:
         raise UserError("Labels move in the model configuration that servers read.", received="no model_config_file")
-    file = Path(config_file) if config_file else folder_base(base, "A label") / CONFIGURATION_FILE
+    file = to_base(config_file) if config_file else base / CONFIGURATION_FILE
     return Verifier(servers=servers, labels=Labels(config_file=file, servers=servers, reload=labels == RELOAD))
 
 
@@ -98,7 +101,6 @@ def settle_verified(base: Base, verifier: Verifier | None, *, now: datetime.date
     """
     if verifier is None:
         return settle_waiting(base, now=now)
-    base = folder_base(base, "Verification in a server")
     if any(request.state is State.APPROVED for request in list_requests(base)):
         verifier.prepare(base)
     settled = settle_waiting(base, now=now)

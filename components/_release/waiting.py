@@ -8,18 +8,21 @@ directory:
 - An end (rejected, expired, withdrawn) is appended first, and the copy removed after.
 - An approved candidate is pushed by the push protocol; its commit renames this very folder to the version's number. A claim
   that is interrupted before that leaves the approval standing, and the next push claims another number.
+
+In a bucket, `bucket_candidates` does the same without a lock.
 """
 
 import dataclasses
 import datetime
 import logging
-import shutil
 from collections.abc import Sequence
-from pathlib import Path
 
 from components._release.approvals import Request, State, requests_of
 from components._release.base import Base, BucketPath
-from components._release.durable import ensure_folder, sync_folder
+from components._release.candidates import append_end, keep_copy, push_copy, remove_leftover_copies
+from components._release.claims import Candidate, Outcome, explain_stale, find_earlier_push
+from components._release.copies import has_copy
+from components._release.durable import ensure_folder
 from components._release.ledger import (
     ABANDONED,
     APPROVAL_EXPIRED,
@@ -29,24 +32,12 @@ from components._release.ledger import (
     PUSHED,
     WITHDRAWN,
     Entry,
-    append_entry,
     read_ledger,
 )
-from components._release.lock import LOCK_SECONDS, hold_lock
-from components._release.push import Candidate, Outcome, commit, find_earlier_push, recover, why_stale
-from components._release.releases import list_releases, live_version
-from components._release.store import (
-    CANDIDATES_DIR,
-    candidate_folder,
-    explain_write_errors,
-    has_copy,
-    move_into_place,
-    next_version,
-    stage_version,
-    waiting_folder,
-)
-from components._shared.digest import digest_model, digest_tree
-from components._shared.errors import UserError
+from components._release.lock import LOCK_SECONDS
+from components._release.releases import list_releases, live_release, live_version
+from components._release.store import CANDIDATES_DIR, explain_write_errors
+from components._release.turns import in_turn
 from components._shared.times import from_text, to_people, to_text
 
 logger = logging.getLogger(__name__)
@@ -98,14 +89,19 @@ def request_approval(
     Raises:
         UserError: As `push`.
     """
-    base = waiting_folder(base)
-    with explain_write_errors(base):
-        ensure_folder(base)
-        with hold_lock(base, lock_seconds):
-            recover(base)
-            remove_leftover_copies(base)
-            found = _find_answer(base, candidate, from_text(deadline), now)
-            return found or _keep(base, candidate, deadline)
+    if not isinstance(base, BucketPath):
+        with explain_write_errors(base):
+            ensure_folder(base)
+
+    def request(_: Entry | None) -> Outcome:
+        remove_leftover_copies(base, list_requests(base))
+        answer = _find_answer(base, candidate, from_text(deadline), now)
+        if answer is None:
+            entry = keep_copy(base, candidate, to_text(from_text(deadline)))
+            answer = _waits(candidate.model_digest, entry.payload["deadline"], entry.hash)
+        return answer
+
+    return in_turn(base, request, lock_seconds)
 
 
 def settle_waiting(base: Base, *, now: datetime.datetime, lock_seconds: float = LOCK_SECONDS) -> list[Settled]:
@@ -119,19 +115,22 @@ def settle_waiting(base: Base, *, now: datetime.datetime, lock_seconds: float = 
     Raises:
         UserError: As `push`.
     """
-    if isinstance(base, BucketPath):
-        return []
     asked = any(entry.kind == APPROVAL_REQUESTED for entry in read_ledger(base))
-    if not asked and not (base / CANDIDATES_DIR).is_dir():
+    if not asked and (isinstance(base, BucketPath) or not (base / CANDIDATES_DIR).is_dir()):
         return []
-    with explain_write_errors(base), hold_lock(base, lock_seconds):
-        recover(base)
+    settled: list[Settled] = []  # what is settled stays so, even if the rest has to begin anew
+
+    def settle_all(_: Entry | None) -> None:
         requests = list_requests(base)
-        approved = sorted((item for item in requests if item.state is State.APPROVED), key=lambda item: item.answer)
-        settled = [_take_up(base, request) for request in approved]
-        ends = [_end_if_due(base, request, now) for request in requests if request.state is State.WAITING]
-        remove_leftover_copies(base)
-    settled += [end for end in ends if end]
+        approved = (item for item in requests if item.state is State.APPROVED)
+        for request in sorted(approved, key=lambda item: item.answer):
+            settled.append(_take_up(base, request))  # noqa: PERF401 (the next one may be disturbed)
+        for request in requests:
+            if request.state is State.WAITING and (end := _end_if_due(base, request, now)):
+                settled.append(end)  # noqa: PERF401
+        remove_leftover_copies(base, list_requests(base))
+
+    in_turn(base, settle_all, lock_seconds)
     for item in settled:
         logger.info("%s: %s", describe(item), item.reason)
     return settled
@@ -150,7 +149,7 @@ def describe(settled: Settled) -> str:
     return f"{model} {words.get(settled.kind, 'does not wait any more')}"
 
 
-def _find_answer(base: Path, candidate: Candidate, deadline: datetime.datetime, now: datetime.datetime) -> Outcome | None:
+def _find_answer(base: Base, candidate: Candidate, deadline: datetime.datetime, now: datetime.datetime) -> Outcome | None:
     """Returns what follows from the ledger without asking anybody; None if a person has to be asked."""
     entries, requests, releases = read_ledger(base), list_requests(base), list_releases(base)
     if (earlier := find_earlier_push(candidate, releases, entries)) and not earlier.pushed:
@@ -165,24 +164,24 @@ def _find_answer(base: Path, candidate: Candidate, deadline: datetime.datetime, 
             return _pushed_before(base, request, entries)
         if request.key == key and (outcome := _outcome_of(base, request, candidate, entries)):
             return outcome
-    if stale := why_stale(base, candidate.baseline_version, candidate.baseline_digest, entries):
+    if stale := explain_stale(live_release(base), candidate.baseline_version, candidate.baseline_digest):
         return _no(stale)
     if now >= deadline:
         return _no(f"Nobody was asked before the decision's deadline, {to_people(deadline)}. Run the pipeline again.")
     for request in requests:
         if request.open and request.model_digest == candidate.model_digest:
             append_end(base, APPROVAL_WITHDRAWN, request, reason=_NEWER)
-            remove_leftover_copies(base)
+            remove_leftover_copies(base, list_requests(base))
     return None
 
 
-def _outcome_of(base: Path, request: Request, candidate: Candidate, entries: Sequence[Entry]) -> Outcome | None:
+def _outcome_of(base: Base, request: Request, candidate: Candidate, entries: Sequence[Entry]) -> Outcome | None:
     """Returns what an earlier request for the same approval came to; None if it does not keep anybody from asking again."""
     head = next(entry.hash for entry in entries if entry.sequence == (request.answer or request.sequence))
-    if request.state is State.WAITING and has_copy(base, request.model_digest, request.copy_digest):
+    if request.state is State.WAITING and has_copy(base, request):
         return _waits(request.model_digest, request.record["deadline"], head)
-    if request.state is State.APPROVED and has_copy(base, request.model_digest, request.copy_digest):
-        return _push_copy(base, request)
+    if request.state is State.APPROVED and has_copy(base, request):
+        return push_copy(base, request)
     if request.state is State.REJECTED:
         return _no(f"{request.by} rejected it: {request.reason}", head)
     if request.state is State.EXPIRED and request.record["decision_digest"] == candidate.decision_digest:
@@ -190,7 +189,7 @@ def _outcome_of(base: Path, request: Request, candidate: Candidate, entries: Seq
     return None
 
 
-def _pushed_before(base: Path, request: Request, entries: Sequence[Entry]) -> Outcome:
+def _pushed_before(base: Base, request: Request, entries: Sequence[Entry]) -> Outcome:
     kinds = (PUSH_INTENT, PUSHED)
     told = [entry for entry in entries if entry.kind in kinds and entry.payload["version"] == int(request.version)][-1]
     state = "is live" if live_version(base) == request.version else "is not live any more"
@@ -213,90 +212,41 @@ def _waits(model_digest: str, deadline: str, head: str) -> Outcome:
     return Outcome(pushed=False, version="", pushed_digest="", reason=reason, head=head, deadline=deadline)
 
 
-def _keep(base: Path, candidate: Candidate, deadline: str) -> Outcome:
-    folder = candidate_folder(base, candidate.model_digest)
-    with stage_version(base, next_version(base, []), candidate.model, candidate.attachments) as staging:
-        if (digest := digest_model(staging)) != candidate.model_digest:
-            raise UserError("The model does not change while it is copied.", received=digest, remedy="Push again.")
-        copy_digest = digest_tree(staging)
-        ensure_folder(folder.parent)
-        move_into_place(staging, folder)
-    sync_folder(folder.parent)
-    payload = {
-        **candidate.record,
-        "model_digest": candidate.model_digest,
-        "copy_digest": copy_digest,
-        "decision_digest": candidate.decision_digest,
-        "expects_live": candidate.baseline_version,
-        "baseline_digest": candidate.baseline_digest,
-        "deadline": to_text(from_text(deadline)),
-    }
-    entry = append_entry(base, APPROVAL_REQUESTED, lambda _: payload)
-    return _waits(candidate.model_digest, payload["deadline"], entry.hash)
-
-
-def _take_up(base: Path, request: Request) -> Settled:
+def _take_up(base: Base, request: Request) -> Settled:
     """Pushes an approved candidate, unless its copy is not what was approved or its baseline is not live any more."""
     if damage := _damage(base, request):
         return _end(base, APPROVAL_WITHDRAWN, request, damage)
-    outcome = _push_copy(base, request)
+    outcome = push_copy(base, request)
     kind = PUSHED if outcome.pushed else ABANDONED
+    if not outcome.pushed and not outcome.stale:
+        return _end(base, APPROVAL_WITHDRAWN, request, outcome.reason)
     return Settled(kind=kind, model_digest=request.model_digest, version=outcome.version, reason=outcome.reason)
 
 
-def _push_copy(base: Path, request: Request) -> Outcome:
-    folder = candidate_folder(base, request.model_digest)
-    candidate = Candidate(
-        model=folder,
-        model_digest=request.model_digest,
-        decision_digest=request.record["decision_digest"],
-        baseline_version=request.record["expects_live"],
-        baseline_digest=request.record["baseline_digest"],
-        attachments={},
-        record=request.push_record,
-    )
-    outcome = commit(base, candidate, folder, request.copy_digest)
-    sync_folder(folder.parent)
-    return outcome
-
-
-def _end_if_due(base: Path, request: Request, now: datetime.datetime) -> Settled | None:
+def _end_if_due(base: Base, request: Request, now: datetime.datetime) -> Settled | None:
     if now >= request.deadline:
         reason = f"Nobody approved it before {to_people(request.deadline)}. Run the pipeline again."
         return _end(base, APPROVAL_EXPIRED, request, reason)
-    reason = why_pointless(base, request)
+    # A copy in a bucket is downloaded to be compared, when somebody has approved it.
+    reason = _why_stale(base, request) if isinstance(base, BucketPath) else why_pointless(base, request)
     return _end(base, APPROVAL_WITHDRAWN, request, reason) if reason else None
 
 
-def why_pointless(base: Path, request: Request) -> str:
+def why_pointless(base: Base, request: Request) -> str:
     """Returns why a candidate cannot be pushed even with an approval, as a sentence; empty if it can."""
-    stale = why_stale(base, request.record["expects_live"], request.record["baseline_digest"], read_ledger(base))
-    return stale or _damage(base, request)
+    return _why_stale(base, request) or _damage(base, request)
 
 
-def _damage(base: Path, request: Request) -> str:
-    if has_copy(base, request.model_digest, request.copy_digest):
+def _why_stale(base: Base, request: Request) -> str:
+    return explain_stale(live_release(base), request.record["expects_live"], request.record["baseline_digest"])
+
+
+def _damage(base: Base, request: Request) -> str:
+    if has_copy(base, request):
         return ""
     return "The copy that waited is missing, or is not what was asked about. Run the pipeline again."
 
 
-def _end(base: Path, kind: str, request: Request, reason: str) -> Settled:
+def _end(base: Base, kind: str, request: Request, reason: str) -> Settled:
     append_end(base, kind, request, reason=reason)
     return Settled(kind=kind, model_digest=request.model_digest, reason=reason)
-
-
-def append_end(base: Path, kind: str, request: Request, **details: str) -> Entry:
-    """Appends an answer to a request, or its end; call it under the lock."""
-    about = {name: request.record[name] for name in ("model_digest", "decision_digest")}
-    return append_entry(base, kind, lambda _: {"request": request.sequence, **about, **details})
-
-
-def remove_leftover_copies(base: Path) -> None:
-    """Removes copies that no open request speaks of; call it under the lock."""
-    folder = base / CANDIDATES_DIR
-    wanted = {candidate_folder(base, item.model_digest).name for item in list_requests(base) if item.open}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.name not in wanted:
-            shutil.rmtree(path, ignore_errors=True)
-            if path.exists():
-                logger.warning("Could not remove the leftover %s; it does no harm but takes room", path)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from components._release.base import Base
+from components._release.keeping import keep_last
 from components._release.ledger import PUSHED
-from components._release.push import Candidate, keep_last, push
-from components._release.store import folder_base, serving_base
+from components._release.push import Candidate, push
+from components._release.store import serving_base
 from components._release.verifier import Verifier, make_verifier, settle_verified
 from components._release.waiting import Settled, request_approval
 from components._shared.artifacts import (
@@ -137,8 +138,6 @@ def push_model(
         rule = "Where a project names a server, a run may name another one, and never none."
         raise UserError(rule, received="server is empty", remedy="Leave the parameter server as it is, or name a server.")
     base, now = serving_base(serving_dir), now or datetime.datetime.now(datetime.UTC)
-    if server or model_config_file or keep_versions:
-        folder_base(base, "Verification in a server, a label, or keeping the last versions only")
     verifier = make_verifier(base, server, model_name, server_wait_seconds, model_config_file, labels)
     settled = settle_verified(base, verifier, now=now)
     artifacts = {"examples": examples, "statistics": statistics, "schema": schema, "evaluation": evaluation}
@@ -235,11 +234,9 @@ def _record(decision: dict[str, Any], evidence: Evidence) -> dict[str, Any]:
 
 def _push(base: Base, candidate: Candidate, deadline: str, verifier: Verifier | None, now: datetime.datetime) -> PushResult:
     if verifier:
-        verifier.prepare(folder_base(base, "Verification in a server"))
+        verifier.prepare(base)
     outcome = request_approval(base, candidate, deadline, now=now) if deadline else push(base, candidate)
-    version, problem = (
-        verifier.verify(folder_base(base, "Verification in a server")) if verifier and outcome.pushed else ("", "")
-    )
+    version, problem = verifier.verify(base) if verifier and outcome.pushed else ("", "")
     if version and version == outcome.version:
         return PushResult(pushed=False, reason=problem)
     return PushResult(

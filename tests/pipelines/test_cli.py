@@ -178,12 +178,6 @@ def test_releases_in_a_bucket(project_dir, bucket, candidate):
     assert "Verified: 2 entries" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["approve", "reject"])
-def test_nobody_answers_in_a_bucket(project_dir, bucket, command):
-    done = sluice(command, project_dir, "--serving-dir", bucket, "--by", "Ada", "--reason", "x")
-    assert (done.returncode, "a serving directory on a file system" in done.stderr) == (2, True)
-
-
 @pytest.mark.parametrize("flags", [[], ["--json"]])
 def test_a_changed_version_fails_verification(released, project_dir, flags):
     (released / "1" / "saved_model.pb").write_bytes(b"other")

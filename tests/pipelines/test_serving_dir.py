@@ -9,8 +9,8 @@ from pipelines.serve import serve_project
 from pipelines.serving_dir import problems_of_serving, resolve_serving_dir
 
 
-def _document(directory, **gates):
-    return {"serving": {"model_name": "parcels", "directory": directory}, "gates": gates}
+def _document(directory):
+    return {"serving": {"model_name": "parcels", "directory": directory}}
 
 
 def test_path_starts_at_the_folder_and_a_url_stands_for_itself(tmp_path):
@@ -30,11 +30,13 @@ def test_url_that_servers_cannot_use_is_a_problem(directory, problem):
     assert problem in problems_of_serving(_document(directory))[0]
 
 
-def test_nobody_waits_for_approval_in_a_bucket():
-    document = _document("gs://bucket/models/parcels", approval={"required": True})
-    assert problems_of_serving(document) == [
-        "gates.approval.required: a candidate can wait in a folder only. Received: gs://bucket/models/parcels."
-    ]
+def test_labels_are_in_the_model_configuration_beside_the_versions():
+    document = _document("gs://bucket/models/parcels")
+    document["serving"]["model_config_file"] = "served/models.config"
+    (problem,) = problems_of_serving(document)
+    assert problem.startswith("serving.model_config_file: gs://bucket/models/parcels/models.config, where the directory is")
+    document["serving"]["model_config_file"] = "gs://bucket/models/parcels/models.config"
+    assert problems_of_serving(document) == []
 
 
 @pytest.mark.parametrize("document", [_document("served"), _document("gs://bucket/models/parcels"), {}, {"serving": []}])
@@ -44,7 +46,8 @@ def test_other_documents_have_no_problem(document):
 
 def test_project_with_a_bucket(project_dir):
     file = project_dir / "project.yaml"
-    file.write_text(file.read_text().replace("served/parcels", "gs://bucket/models/parcels"))
+    labels = "server: http://parcels:8501\n  model_config_file: gs://bucket/models/parcels/models.config"
+    file.write_text(file.read_text().replace("served/parcels", f"gs://bucket/models/parcels\n  {labels}"))
     project = load_project(project_dir)
     assert project.serving_dir == BucketPath("bucket", "models/parcels")
     with pytest.raises(UserError, match=r"--model_config_file=gs://bucket/models/parcels/models\.config"):
@@ -52,6 +55,7 @@ def test_project_with_a_bucket(project_dir):
     compile_training_pipeline(project, project_dir / "ir.yaml")
     defaults = defaults_of(read_pipeline_spec(project_dir / "ir.yaml"))
     assert defaults["serving_dir"] == "gs://bucket/models/parcels"
-    file.write_text(file.read_text().replace("models/parcels", "models/other"))
+    assert defaults["model_config_file"] == "gs://bucket/models/parcels/models.config"
+    file.write_text(file.read_text().replace("bucket/models/parcels", "bucket/models/other"))
     with pytest.raises(UserError, match=r"serving.directory: ends with serving\.model_name"):
         load_project(project_dir)

@@ -101,7 +101,9 @@ class ObjectServer:
             found = self._objects(bucket).get(name)
             if target:
                 copied = self._write(target_bucket, target, self._check(found, {}, query.get("sourceGeneration")).data, query)
-                return 200, {}, {"done": True, "resource": copied.resource}
+                size = str(len(copied.data))
+                done = {"done": True, "totalBytesRewritten": size, "objectSize": size}
+                return 200, {}, {**done, "resource": copied.resource}
             found = self._check(found, query, query.get("generation"))
             if method == "DELETE":
                 del self.buckets[bucket][name]

@@ -6,6 +6,7 @@ from components._release.base import BucketPath
 from components._release.ledger import append_entry, foreign_files, read_chain, read_ledger
 from components._release.push import push
 from components._release.releases import list_releases, live_release, live_version, untrusted_versions, verify_ledger
+from components._release.rollback import rollback
 from components._shared.errors import UserError
 
 
@@ -88,6 +89,18 @@ def test_same_pushes_leave_the_same_history(two, make_candidate):
     kinds = [(entry.kind, entry.payload["version"]) for entry in read_ledger(two)]
     assert kinds[4:] == [("push_intent", 3), ("abandoned", 3), ("push_intent", 4), ("pushed", 4)]
     assert (live_version(two), verify_ledger(two)) == ("4", [])
+
+
+def test_same_rollback_leaves_the_same_history(two):
+    change = rollback(two, by="Ada", reason="Too slow.")
+    assert (change.before, change.live, change.withdrawn, live_version(two)) == ("2", "1", (2,), "1")
+    told = {"from": "2", "to": "1", "withdraws": [2], "restores": [], "by": "Ada", "reason": "Too slow.", "automatic": False}
+    assert [(entry.kind, entry.payload) for entry in read_ledger(two)[4:]] == [
+        ("rollback_intent", told),
+        ("rolled_back", {**told, "intent": 5}),
+    ]
+    assert rollback(two, to="2", by="Ada", reason="It was the data.").restored == (2,)
+    assert (live_version(two), verify_ledger(two)) == ("2", [])
 
 
 def test_same_model_has_the_same_digests(two, make_candidate, tmp_path):

@@ -1,55 +1,21 @@
-"""Whatever request a push into a bucket dies at: only complete, approved versions are named, and a retry completes it.
-
-A process that dies sends nothing more. That its last request was not carried out leaves what the death one request earlier
-leaves, so each request is carried out, and its answer lost.
-"""
+"""Whatever request a push into a bucket dies at: only complete, approved versions are named, and a retry completes it."""
 
 import itertools
 import json
-import re
 
 import pytest
+from interrupted_requests import files_below, files_of, interrupted, named, watch_configurations
 
 from components._release import gcs
-from components._release.bucket_versions import read_contents
 from components._release.ledger import read_ledger
 from components._release.push import push
 from components._release.releases import verify_ledger
-from components._shared.errors import UserError
 
 
 @pytest.fixture(autouse=True)
 def _no_retries(monkeypatch):
     monkeypatch.setattr(gcs, "_RETRY_SECONDS", 0)
     monkeypatch.setattr(gcs, "WORKERS", 1)
-
-
-def _watch(server, base, approved):
-    """Checks each model configuration, the moment it is written, for what servers would load by it."""
-
-    def check(bucket, name):
-        if name == f"{base.name}/models.config" and (version := _named(server, base)):
-            wrong.extend([version] if _below(server, base, version) not in approved else [])
-
-    wrong = []
-    server.watch = check
-    return wrong
-
-
-def _files(candidate):
-    return {
-        name: content.source if isinstance(content.source, bytes) else content.source.read_bytes()
-        for name, content in read_contents(candidate.model, candidate.attachments).items()
-    }
-
-
-def _die_at(server, step):
-    numbers = itertools.count(1)
-    server.interrupt = lambda method, path: {-1: None, 0: "lose", 1: "drop"}[_sign(next(numbers) - step)]
-
-
-def _sign(number):
-    return (number > 0) - (number < 0)
 
 
 def _remove(server, base, *names):
@@ -88,61 +54,35 @@ def _done(server, base, make):
     push(base, make("two", "1"))
 
 
-# What the push of "two" begins with, and the version that it becomes.
+# What the push of "two" begins with, the version that it becomes, and how many changes that takes at least.
 BEGINNINGS = {
-    "nothing": (lambda server, base, make: None, "1"),
-    "version 1": (_one, "2"),
-    "the same push, dead before the commit": (_dead_before_the_commit, "2"),
-    "the same push, dead after the commit": (_dead_after_the_commit, "2"),
-    "another push, dead before the commit": (_another_died_before_its_commit, "3"),
-    "the same push, which succeeded": (_done, "2"),
+    "nothing": (lambda server, base, make: None, "1", 7),
+    "version 1": (_one, "2", 7),
+    "the same push, dead before the commit": (_dead_before_the_commit, "2", 3),
+    "the same push, dead after the commit": (_dead_after_the_commit, "2", 1),
+    "another push, dead before the commit": (_another_died_before_its_commit, "3", 7),
+    "the same push, which succeeded": (_done, "2", 0),
 }
 
 
-def _interrupted_pushes(server, base, candidate):
-    """Yields once per request of a push, with the bucket as the push left it that died there."""
-    beginning = server.buckets[base.bucket]
-    for step in itertools.count(1):
-        server.buckets[base.bucket] = dict(beginning)
-        _die_at(server, step)
-        try:
-            push(base, candidate)
-        except UserError:
-            server.interrupt = lambda method, path: None
-            yield step
-        else:
-            server.interrupt = lambda method, path: None
-            assert step > 10
-            return
-
-
-def _named(server, base):
-    found = server.buckets[base.bucket].get(f"{base.name}/models.config")
-    return "".join(re.findall(r"versions: (\d+)", found.data.decode())) if found else ""
-
-
-def _below(server, base, folder):
-    prefix = f"{base.name}/{folder}/"
-    return {key.removeprefix(prefix): item.data for key, item in server.buckets[base.bucket].items() if key.startswith(prefix)}
-
-
 def _told(server, base, kind):
-    entries = [json.loads(data) for _, data in sorted(_below(server, base, ".ledger").items())]
+    entries = [json.loads(data) for _, data in sorted(files_below(server, base, ".ledger").items())]
     return [entry["payload"]["version"] for entry in entries if entry["kind"] == kind]
 
 
 @pytest.mark.parametrize("beginning", BEGINNINGS)
 def test_push_that_dies_at_any_request(bucket, make_candidate, object_server, beginning):
-    prepare, number = BEGINNINGS[beginning]
+    prepare, number, changes = BEGINNINGS[beginning]
     one, two = make_candidate("one"), make_candidate("two", "" if beginning == "nothing" else "1")
     prepare(object_server, bucket, make_candidate)
-    before, first = _named(object_server, bucket), [] if beginning == "nothing" else [1]
-    wrong = _watch(object_server, bucket, [_files(one), _files(two)])
-    for step in _interrupted_pushes(object_server, bucket, two):
-        assert (verify_ledger(bucket), _named(object_server, bucket) in (before, number)) == ([], True), step
+    before, first = named(object_server, bucket)[0], [] if beginning == "nothing" else [1]
+    wrong = watch_configurations(object_server, bucket, [files_of(one), files_of(two)])
+    for step in interrupted(object_server, bucket, lambda: push(bucket, two), at_least=changes):
+        assert (verify_ledger(bucket), named(object_server, bucket)[0] in (before, [int(number)])) == ([], True), step
         outcomes = [push(bucket, two) for _ in range(2)]
         assert [(item.pushed, item.version) for item in outcomes] == [(True, number)] * 2, step
-        assert (_named(object_server, bucket), _below(object_server, bucket, number)) == (number, _files(two)), step
+        assert named(object_server, bucket)[0] == [int(number)], step
+        assert files_below(object_server, bucket, number) == files_of(two), step
         assert _told(object_server, bucket, "pushed") == [*first, int(number)], step
     assert (verify_ledger(bucket), wrong) == ([], [])
 
@@ -150,7 +90,7 @@ def test_push_that_dies_at_any_request(bucket, make_candidate, object_server, be
 def test_push_whose_baseline_went_dies_at_any_request(bucket, make_candidate, object_server):
     push(bucket, make_candidate("one"))
     stale, two = make_candidate("stale"), make_candidate("two", "1")
-    for step in _interrupted_pushes(object_server, bucket, stale):
+    for step in interrupted(object_server, bucket, lambda: push(bucket, stale)):
         assert [push(bucket, candidate).pushed for candidate in (stale, two)] == [False, True], step
         pushed = _told(object_server, bucket, "pushed")
         assert {name for name in gcs.list_names(bucket) if name.isdigit()} == {*map(str, pushed)}, step

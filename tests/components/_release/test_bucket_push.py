@@ -36,7 +36,7 @@ def test_push_makes_version_1_and_names_it(bucket, make_candidate, object_server
     outcome = push(bucket, make_candidate())
     assert (outcome.pushed, outcome.version, live_version(bucket)) == (True, "1", "1")
     assert _kinds(bucket) == ["push_intent", "pushed"]
-    assert "versions: 1 " in _configuration(object_server, bucket)
+    assert "versions: 1\n" in _configuration(object_server, bucket)
     assert verify_ledger(bucket) == []
 
 
@@ -175,7 +175,7 @@ def test_live_version_is_recorded_before_its_name_is_overwritten(bucket, make_ca
         push(bucket, make_candidate("one"))
         _forget(object_server, bucket, ".ledger/00000002.json")
 
-    meanwhile("_try_push", push_and_die_before_the_record)
+    meanwhile("push_contents", push_and_die_before_the_record)
     assert push(bucket, make_candidate("two", "1")).version == "2"
     told = [(entry.kind, entry.payload["version"]) for entry in read_ledger(bucket)]
     assert told == [("push_intent", 1), ("push_intent", 2), ("pushed", 1), ("pushed", 2)]

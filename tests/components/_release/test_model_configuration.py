@@ -50,7 +50,7 @@ def test_generation_is_replaced_once(bucket):
 
 EDITS = {
     "another version": (b"versions: 3", b"versions: 2"),
-    "a policy of latest versions": (b"specific { versions: 3 }", b"latest { }"),
+    "a policy of latest versions": (b"specific {\n        versions: 3\n      }", b"latest {\n      }"),
     "another path": (b"models/parcels", b"models/other"),
     "another header": (b'"version":3', b'"version":2'),
     "a header that is no JSON": (b'{"claim"', b"{claim"),

@@ -2,8 +2,7 @@
 
 import pytest
 
-from components._release import labels as labels_module
-from components._release import promotion
+from components._release import promotion, server_client
 from components._release.labels import Labels
 from components._release.ledger import append_entry, read_ledger
 from components._release.model_config import make_configuration, read_labels, replace_configuration, with_labels
@@ -21,7 +20,7 @@ WHO = {"by": "Ada", "reason": "Too slow."}
 def labels(base, two_versions, make_candidate, tmp_path, monkeypatch):
     """Returns labels of three versions, of which the third is stable and the canary."""
     for name in ("wait_available", "wait_label"):
-        monkeypatch.setattr(labels_module, name, lambda *arguments: "")
+        monkeypatch.setattr(server_client, name, lambda *arguments: "")
     monkeypatch.setattr(promotion, "check_all_reachable", lambda servers: None)
     monkeypatch.setattr(promotion, "verify_version", lambda *arguments: "")
     push(base, make_candidate("three", "2"))

@@ -2,8 +2,9 @@ import os
 
 import pytest
 
+from components._release.keeping import keep_last
 from components._release.ledger import append_entry, read_ledger
-from components._release.push import keep_last, push
+from components._release.push import push
 from components._release.releases import list_releases, live_version, untrusted_versions, verify_ledger
 from components._release.rollback import rollback, withdraw
 from components._shared.errors import UserError

@@ -1,10 +1,12 @@
 """push_model into a bucket, as processes of their own: the stage, several at once, and one that is killed."""
 
+import datetime
+
 import pytest
 
+from components._release.answers import answer
 from components._release.ledger import read_ledger
 from components._release.releases import list_releases, live_version, verify_ledger
-from components._shared.errors import UserError
 from components.push_model.executor import push_model
 
 
@@ -24,11 +26,21 @@ def test_model_that_is_not_approved_is_not_pushed(make_artifacts, bucket, change
     assert (result.pushed, reason in result.reason, live_version(bucket)) == (False, True, "")
 
 
-def test_nobody_waits_for_approval_in_a_bucket(make_artifacts, bucket):
-    options = make_artifacts("one", status="pending", approved=False) | {"serving_dir": str(bucket)}
-    with pytest.raises(UserError, match="waits for approval in a serving directory on a file system"):
-        push_model(**options)
-    assert read_ledger(bucket) == []
+def test_candidate_waits_and_is_pushed_by_the_next_run(make_artifacts, bucket):
+    waits = {"status": "pending", "approved": False, "deadline": "2999-01-01T00:00:00+00:00"}
+    result = push_model(**make_artifacts("one", **waits) | {"serving_dir": str(bucket)})
+    assert (result.pushed, result.deadline, live_version(bucket)) == (False, waits["deadline"], "")
+    answer(bucket, "approved", model="", by="Ada", reason="Reviewed.", now=datetime.datetime.now(datetime.UTC))
+    (settled,) = push_model(**make_artifacts("two", approved=False) | {"serving_dir": str(bucket)}).settled
+    assert (settled.kind, settled.version, live_version(bucket), verify_ledger(bucket)) == ("pushed", "1", "1", [])
+
+
+def test_old_versions_go_after_a_push(make_artifacts, bucket):
+    for number in "1234":
+        options = make_artifacts(number, weights=number, baseline=(live_version(bucket), "")) | {"serving_dir": str(bucket)}
+        push_model(**options | {"keep_versions": 2})
+    assert [release.state for release in list_releases(bucket)] == ["retired", "retired", "pushed", "pushed"]
+    assert verify_ledger(bucket) == []
 
 
 def test_one_of_two_processes_wins(make_artifacts, make_flags, start_python, bucket, tmp_path):
