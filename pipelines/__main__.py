@@ -48,6 +48,8 @@ app = typer.Typer(
     help="Train on new data, prove the result safe, and only then let it through to TF Serving.",
     epilog="""[bold]Examples[/]
 
+sluice init customers.csv --label churned
+
 sluice run projects/flights --spans 1-9
 
 sluice releases projects/flights --verify
@@ -90,7 +92,8 @@ ServingDir = Annotated[
 def run(  # noqa: PLR0913, PLR0917  # its options
     project: ProjectPath,
     spans: Annotated[
-        str | None, typer.Option(metavar="SPANS", help="Spans to read: all, 5, or 1-9.", show_default="the project's")
+        str | None,
+        typer.Option(metavar="SPANS", help="Spans to read: all, 5, 1-9, days, or latest:7.", show_default="the project's"),
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another pipeline parameter; may be repeated.")
@@ -135,6 +138,25 @@ def run(  # noqa: PLR0913, PLR0917  # its options
     )
     print_summary(done, loaded, _console())
     raise typer.Exit(done.exit_code)
+
+
+@app.command(rich_help_panel=_RUN)
+def init(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="A CSV or Parquet file.")],
+    label: Annotated[str, typer.Option("--label", metavar="COLUMN", help="The column to predict.")] = "",
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Name of the project.", show_default="the file's")] = "",
+    kind: Annotated[
+        str,
+        typer.Option("--kind", metavar="KIND", help="binary, multiclass or numeric.", show_default="found by the values"),
+    ] = "",
+    folder: Annotated[
+        Path | None, typer.Option("--folder", metavar="DIR", help="Folder to make.", show_default="projects/NAME")
+    ] = None,
+) -> None:
+    """Start a project from a table: its schema, its code, and gates whose bounds fit the data."""
+    from pipelines.init import init_project
+
+    init_project(data, label, _console(), name=name, kind=kind, folder=folder)
 
 
 @app.command(name="compile", rich_help_panel=_RUN)

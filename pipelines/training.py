@@ -91,6 +91,7 @@ def build_training_pipeline(project: Project) -> Any:
             spans=inputs.outputs["resolved_spans"],
             source=source,
             splits=splits,
+            also_tfrecord=project.splits.also_tfrecord,
         ).outputs["examples"]
         statistics = generate_statistics(examples=examples, schema=schema).outputs["statistics"]
         anomalies = validate_examples(
