@@ -88,7 +88,7 @@ ServingDir = Annotated[
 
 
 @app.command(rich_help_panel=_RUN)
-def run(  # its options
+def run(  # noqa: PLR0913, PLR0917  # its options
     project: ProjectPath,
     spans: Annotated[
         str | None,
@@ -110,18 +110,33 @@ def run(  # its options
     standby: Annotated[
         bool, typer.Option("--standby/--no-standby", help="Let the next stage do its imports while another one runs.")
     ] = True,
+    containers: Annotated[bool, typer.Option("--containers", help="A container per stage.")] = False,
+    engine: Annotated[
+        str, typer.Option(metavar="docker|podman", help="What runs the containers.", show_default="the first that answers")
+    ] = "",
+    image: Annotated[
+        str, typer.Option(metavar="REF", help="Image of the containers.", show_default="that of containers/images.lock")
+    ] = "",
 ) -> None:
     """Run the training pipeline on this machine, and push the model if every gate lets it through."""
     from pipelines.config import load_project
+    from pipelines.images_lock import image_of
     from pipelines.overrides import settings_with_overrides
-    from pipelines.run import run_project
+    from pipelines.run import choose_isolation, run_project
     from pipelines.summary import print_summary
 
     loaded = load_project(project)
     settings = [*(set_ or []), *([f"spans={spans}"] if spans is not None else [])]
     settings = settings_with_overrides(settings, tighten or [])
     done = run_project(
-        loaded, runs_dir=runs_dir, serving_dir=serving_dir, settings=settings, isolation=isolation, standby=standby
+        loaded,
+        runs_dir=runs_dir,
+        serving_dir=serving_dir,
+        settings=settings,
+        isolation=choose_isolation(isolation, containers=containers, engine=engine, image=image),
+        standby=standby,
+        engine=engine,
+        image=image or image_of(loaded.name),
     )
     print_summary(done, loaded, _console())
     raise typer.Exit(done.exit_code)

@@ -10,9 +10,9 @@ from pathlib import Path
 from components._shared.errors import UserError
 from components._shared.images import IMAGE, PROJECT_DIR
 from pipelines.config import PROJECT_FILE, Project, load_project
+from pipelines.container_engine import find_engine
 from pipelines.images_lock import BASE_NAME, IMAGES_LOCK, lock_image, project_image_name, read_images_lock
 
-ENGINES = ("docker", "podman")
 LEFT_OUT = ("data", "served", "runs")
 """Folders of a project that no image holds, besides those that project.yaml names: data and models live elsewhere."""
 _LITTER = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
@@ -37,7 +37,7 @@ def build_project_image(
     Raises:
         UserError: If no engine answers, the engine fails, or the project's code would not be whole in the image.
     """
-    engine = find_engine(engine)
+    engine = find_engine(engine).program
     tag = tag or f"{project_image_name(project.name)}:latest"
     with tempfile.TemporaryDirectory() as folder:
         write_context(project, Path(folder), base or _locked_base(lock))
@@ -77,24 +77,6 @@ def write_context(project: Project, context: Path, base: str) -> None:
         )
     lines = [f"FROM {base}", f'LABEL sluice.project="{project.name}"', f"COPY project {PROJECT_DIR}"]
     (context / "Dockerfile").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def find_engine(name: str = "") -> str:
-    """Returns the container engine of that name, or the first that answers.
-
-    Raises:
-        UserError: If it is unknown, or none answers.
-    """
-    if name and name not in ENGINES:
-        raise UserError("The container engine is docker or podman.", received=name)
-    for engine in [name] if name else ENGINES:
-        try:
-            done = subprocess.run([engine, "version"], capture_output=True, timeout=60, check=False)
-        except (OSError, subprocess.TimeoutExpired):
-            continue
-        if done.returncode == 0:
-            return engine
-    raise UserError("A container engine answers.", received=f"none of {name or ', '.join(ENGINES)}", remedy="Start one.")
 
 
 def _left_out(project: Project) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from components._shared.errors import UserError
-from pipelines.image import find_engine
+from pipelines.container_engine import find_engine
 from pipelines.images_lock import read_images_lock
 
 CONTAINERS = Path(__file__).parents[2] / "containers"
@@ -35,7 +35,7 @@ class Image:
 def engine():
     """The engine that runs containers here; without one, all tests that take it are skipped."""
     try:
-        return find_engine(os.environ.get("ENGINE", ""))
+        return find_engine(os.environ.get("ENGINE", "")).program
     except UserError as error:
         pytest.skip(f"no container engine: {error}")
 

@@ -100,6 +100,7 @@ def test_help_is_grouped_and_needs_neither_kfp_nor_tensorflow():
     ("command", "options"),
     [
         ("run", ["--spans", "--set", "--tighten", "--serving-dir", "--runs-dir", "--isolation", "--no-standby"]),
+        ("run", ["--containers", "--engine", "--image"]),
         ("init", ["--label", "--name", "--kind", "--folder"]),
         ("compile", ["--output", "-o", "--image"]),
         ("image", ["--tag", "--engine", "--push"]),

@@ -2,7 +2,7 @@ import pytest
 
 from components._shared.errors import UserError
 from pipelines.config import load_project
-from pipelines.image import build_project_image, find_engine, write_context
+from pipelines.image import build_project_image, write_context
 
 
 @pytest.fixture
@@ -56,11 +56,6 @@ def test_packages_and_what_lies_deeper_go_along(project_dir, context):
     (project_dir / "helpers" / "data" / "words.txt").write_text("late\n")
     write_context(load_project(project_dir), context, "sluice:latest")
     assert {"helpers/__init__.py", "helpers/data/words.txt"} <= names_in(context)
-
-
-def test_an_unknown_engine_is_refused():
-    with pytest.raises(UserError, match=r"docker or podman.*lxc"):
-        find_engine("lxc")
 
 
 def test_without_an_engine_nothing_is_built(project_dir, tmp_path, monkeypatch):
