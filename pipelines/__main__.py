@@ -12,7 +12,6 @@ from typer.core import TyperGroup
 
 from components._release.base import Base
 from components._shared.errors import SluiceError
-from components._shared.images import IMAGE
 from pipelines.kubeflow_commands import add_commands
 
 _RUN, _APPROVALS, _RELEASES = "Build and run", "Approve and push", "What was released"
@@ -89,7 +88,7 @@ ServingDir = Annotated[
 
 
 @app.command(rich_help_panel=_RUN)
-def run(  # its options
+def run(  # noqa: PLR0913, PLR0917  # its options
     project: ProjectPath,
     spans: Annotated[
         str | None,
@@ -111,18 +110,33 @@ def run(  # its options
     standby: Annotated[
         bool, typer.Option("--standby/--no-standby", help="Let the next stage do its imports while another one runs.")
     ] = True,
+    containers: Annotated[bool, typer.Option("--containers", help="A container per stage.")] = False,
+    engine: Annotated[
+        str, typer.Option(metavar="docker|podman", help="What runs the containers.", show_default="the first that answers")
+    ] = "",
+    image: Annotated[
+        str, typer.Option(metavar="REF", help="Image of the containers.", show_default="that of containers/images.lock")
+    ] = "",
 ) -> None:
     """Run the training pipeline on this machine, and push the model if every gate lets it through."""
     from pipelines.config import load_project
+    from pipelines.images_lock import image_of
     from pipelines.overrides import settings_with_overrides
-    from pipelines.run import run_project
+    from pipelines.run import choose_isolation, run_project
     from pipelines.summary import print_summary
 
     loaded = load_project(project)
     settings = [*(set_ or []), *([f"spans={spans}"] if spans is not None else [])]
     settings = settings_with_overrides(settings, tighten or [])
     done = run_project(
-        loaded, runs_dir=runs_dir, serving_dir=serving_dir, settings=settings, isolation=isolation, standby=standby
+        loaded,
+        runs_dir=runs_dir,
+        serving_dir=serving_dir,
+        settings=settings,
+        isolation=choose_isolation(isolation, containers=containers, engine=engine, image=image),
+        standby=standby,
+        engine=engine,
+        image=image or image_of(loaded.name),
     )
     print_summary(done, loaded, _console())
     raise typer.Exit(done.exit_code)
@@ -151,7 +165,9 @@ def init(
 def compile_(
     project: ProjectPath,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")] = Path("training.yaml"),
-    image: Annotated[str, typer.Option(metavar="REF", help="Image of every stage; for a release, with its digest.")] = IMAGE,
+    image: Annotated[
+        str, typer.Option(metavar="REF", help="Image of every stage.", show_default="as locked in containers/images.lock")
+    ] = "",
     kubernetes: Annotated[
         bool, typer.Option("--kubernetes", help="Write Kubernetes manifests: a Pipeline and a PipelineVersion.")
     ] = False,
@@ -160,12 +176,34 @@ def compile_(
     """Compile the training pipeline into YAML for Kubeflow."""
     from pipelines.compiler import compile_manifests, compile_training_pipeline
     from pipelines.config import load_project
+    from pipelines.images_lock import image_of
 
+    loaded = load_project(project)
+    image = image or image_of(loaded.name)
     if kubernetes:
-        compile_manifests(load_project(project), output, image, namespace)
+        compile_manifests(loaded, output, image, namespace)
     else:
-        compile_training_pipeline(load_project(project), output, image)
-    _console(stderr=True).print(f"Wrote {output}", markup=False, highlight=False, soft_wrap=True)
+        compile_training_pipeline(loaded, output, image)
+    _console(stderr=True).print(f"Wrote {output} for the image {image}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command(name="image", rich_help_panel=_RUN)
+def image_(
+    project: ProjectPath,
+    tag: Annotated[
+        str, typer.Option(metavar="NAME:TAG", help="Name of the image.", show_default="sluice-project-NAME:latest")
+    ] = "",
+    engine: Annotated[
+        str, typer.Option(metavar="docker|podman", help="What builds it.", show_default="the first that answers")
+    ] = "",
+    push: Annotated[bool, typer.Option("--push", help="Push it, so that clusters find it by its digest.")] = False,
+) -> None:
+    """Build the project's image: the stages' image (make images) and the project's files, without data and models."""
+    from pipelines.config import load_project
+    from pipelines.image import build_project_image
+
+    reference = build_project_image(load_project(project), tag=tag, engine=engine, push=push)
+    _console(stderr=True).print(f"Built {reference}", markup=False, highlight=False, soft_wrap=True)
 
 
 add_commands(app)

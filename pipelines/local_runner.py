@@ -8,7 +8,6 @@ task's command as a process of this machine.
 import contextlib
 import inspect
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,7 +27,8 @@ from kfp.local import (
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from components._shared.errors import UserError
-from pipelines.launchers import Launcher
+from components._shared.images import IMAGE_VARIABLE
+from pipelines.launchers import Command, Launcher
 from pipelines.parameters import with_integers
 from pipelines.stage_run import StageFailed, StageRun
 
@@ -169,9 +169,11 @@ class _Tasks:
             unique_pipeline_id=unique_pipeline_id,
         )
         if run.argv[0] in ("python", "python3"):
-            run.argv[0] = sys.executable
-        # push_model records the run in the ledger.
-        self._launch(run, {"SLUICE_RUN_ID": self._folder.name, **{item.name: item.value for item in container.env}})
+            run.argv[0] = self._launcher.python
+        # push_model records the run in the ledger, and the image, of which the launcher of containers knows more.
+        told = {item.name: item.value for item in container.env if item.name != IMAGE_VARIABLE}
+        env = {"SLUICE_RUN_ID": self._folder.name, **told}
+        self._launch(run, Command(argv=run.argv, env=env, log=run.log, image=container.image, executor_input=document))
         outputs = _collect(run, executor_input, component_spec) if run.exit_code == 0 else {}
         self._observe(run)
         return (outputs, status.Status.SUCCESS) if run.succeeded else ({}, status.Status.FAILURE)
@@ -187,7 +189,7 @@ class _Tasks:
         self.runs.append(run)
         return run
 
-    def _launch(self, run: StageRun, env: dict[str, str]) -> None:
+    def _launch(self, run: StageRun, command: Command) -> None:
         begin = time.monotonic()
 
         def tick() -> None:
@@ -196,7 +198,7 @@ class _Tasks:
 
         tick()
         try:
-            ending = self._launcher.run(run.argv, env, run.log, tick)
+            ending = self._launcher.run(command, tick)
         finally:
             run.seconds = time.monotonic() - begin
         run.exit_code, run.cpu_seconds, run.peak_bytes = ending.exit_code, ending.cpu_seconds, ending.peak_bytes

@@ -11,22 +11,26 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
+from components._release.base import Base
 from components._release.precedence import explain_precedence
-from components._shared.errors import UserError
+from components._shared.errors import SluiceError, UserError
+from components._shared.images import IMAGE
 from pipelines.config import Project
+from pipelines.container_engine import find_engine
+from pipelines.container_launcher import ContainerLauncher
 from pipelines.launchers import ForkLauncher, Launcher, PlainLauncher, StandbyLauncher
 from pipelines.progress import Progress
 from pipelines.run_folder import Run, create_run_folder, write_run
 from pipelines.serving_dir import resolve_serving_dir
 from pipelines.serving_settings import check_server
-from pipelines.stage_run import StageFailed, StageRun
+from pipelines.stage_run import StageRun
 
-ISOLATIONS = ("process", "fork")
+ISOLATIONS = ("process", "fork", "containers")
 _STOPPED = 130
 """Exit code of a command that a Ctrl-C stopped, as shells have it."""
 
 
-def run_project(
+def run_project(  # noqa: PLR0913  # the options of the command
     project: Project,
     *,
     runs_dir: str | Path,
@@ -34,6 +38,8 @@ def run_project(
     settings: Sequence[str] = (),
     isolation: str = "process",
     standby: bool = True,
+    engine: str = "",
+    image: str = IMAGE,
     console: Console | None = None,
     observe: Callable[[StageRun], None] = lambda stage: None,
 ) -> Run:
@@ -44,8 +50,11 @@ def run_project(
         runs_dir: Where the run's folder is made.
         serving_dir: Base path of the model; the project's own if None.
         settings: Pipeline parameters as `key=value`.
-        isolation: `process`, a fresh process per stage, or `fork`, forked children for the TensorFlow stages.
+        isolation: `process`, a fresh process per stage, `fork`, forked children for the TensorFlow stages, or `containers`, a
+            container per stage.
         standby: Whether, with `process`, the next TensorFlow stage does its imports while another stage runs.
+        engine: With `containers`, docker or podman; the first that answers if empty.
+        image: With `containers`, the image of every stage.
         console: Where progress is shown; stderr if None.
         observe: Follows the stages, too.
 
@@ -53,10 +62,10 @@ def run_project(
         The run. Its `state` is "succeeded", "failed" or "stopped"; `error` says why.
 
     Raises:
-        UserError: If a setting is wrong, so that nothing was run.
+        UserError: If a setting is wrong, or there is no engine or no image, so that nothing was run.
     """
     begin = time.monotonic()
-    with contextlib.closing(_start_launcher(isolation, standby)) as launcher:
+    with contextlib.closing(_start_launcher(isolation, standby, engine)) as launcher:
         # Imported here: KFP takes a while, and the launcher's processes import at the same time.
         from pipelines.local_runner import run_pipeline  # noqa: PLC0415
 
@@ -64,8 +73,11 @@ def run_project(
         fixed = {"project_dir": str(project.folder), "serving_dir": str(base)}
         if project.serving.model_config_file:
             fixed["model_config_file"] = str(resolve_serving_dir(project.serving.model_config_file, project.folder))
-        run, spec, arguments = _prepare(project, Path(runs_dir), fixed, settings)
+        image_id = _check_containers(launcher, image, base) if isinstance(launcher, ContainerLauncher) else ""
+        run, spec, arguments = _prepare(project, Path(runs_dir), fixed, settings, image)
         run.isolation = isolation
+        if isinstance(launcher, ContainerLauncher):
+            run.engine, run.image, run.image_id = launcher.engine.program, image, image_id
         console = console or Console(stderr=True, emoji=False)
         with contextlib.suppress(UserError):  # a broken ledger stops the run where it is read
             if warning := explain_precedence(base):
@@ -77,7 +89,7 @@ def run_project(
 
 
 def _prepare(
-    project: Project, runs_dir: Path, fixed: dict[str, Any], settings: Sequence[str]
+    project: Project, runs_dir: Path, fixed: dict[str, Any], settings: Sequence[str], image: str
 ) -> tuple[Run, Any, dict[str, Any]]:
     """Compiles the pipeline into the folder of a new run; returns the run, the pipeline and the parameters that it sets."""
     from pipelines.compiler import compile_training_pipeline, read_pipeline_spec  # noqa: PLC0415
@@ -86,7 +98,7 @@ def _prepare(
 
     with tempfile.TemporaryDirectory() as temporary:
         file = Path(temporary) / "ir.yaml"
-        compile_training_pipeline(project, file)
+        compile_training_pipeline(project, file, image)
         spec = read_pipeline_spec(file)
         arguments = fixed | parse_settings(spec, settings)
         check_overrides(project, arguments.get(PARAMETER, {}))
@@ -104,12 +116,34 @@ def _prepare(
     return run, spec, arguments
 
 
-def _start_launcher(isolation: str, standby: bool) -> Launcher:
+def choose_isolation(isolation: str, *, containers: bool, engine: str, image: str) -> str:
+    """Returns how stages are kept apart, from the options of the command.
+
+    Raises:
+        UserError: If they contradict each other.
+    """
+    if not containers and (engine or image):
+        raise UserError("Engine and image are for runs in containers.", received=engine or image, remedy="Add --containers.")
+    if containers and isolation != "process":
+        raise UserError("Stages run in containers or are forked, not both.", received=f"--containers --isolation {isolation}")
+    return "containers" if containers else isolation
+
+
+def _start_launcher(isolation: str, standby: bool, engine: str) -> Launcher:
     if isolation not in ISOLATIONS:
-        raise UserError("Isolation is `process` or `fork`.", received=isolation)
+        raise UserError("Isolation is `process`, `fork` or `containers`.", received=isolation)
+    if isolation == "containers":
+        return ContainerLauncher(find_engine(engine))
     if isolation == "fork":
         return ForkLauncher()
     return StandbyLauncher() if standby else PlainLauncher()
+
+
+def _check_containers(launcher: ContainerLauncher, image: str, base: Base) -> str:
+    """Checks what would make a run in containers fail after a while, and returns the image's identity."""
+    if isinstance(base, Path):
+        launcher.engine.check_writable(base)
+    return launcher.image_id(image)
 
 
 def _observer(run: Run, begin: float, others: Sequence[Callable[[StageRun], None]]) -> Callable[[StageRun], None]:
@@ -129,12 +163,12 @@ def _observer(run: Run, begin: float, others: Sequence[Callable[[StageRun], None
 
 @contextlib.contextmanager
 def _recorded(run: Run, begin: float) -> Iterator[None]:
-    """Records how the run ends. A failed stage and a Ctrl-C are endings of a run; anything else is a bug and goes on."""
+    """Records how the run ends. What fails with a reason and a Ctrl-C are endings; anything else is a bug and goes on."""
     write_run(run)
     try:
         yield
         run.state = "succeeded"
-    except StageFailed as error:
+    except SluiceError as error:
         run.state, run.error, run.exit_code = "failed", str(error), error.exit_code
     except KeyboardInterrupt:
         where = f"{run.stages[-1].stage} ran" if run.stages else "it started"
