@@ -10,6 +10,7 @@ from pipelines.stage_policies import STAGE_POLICIES
 
 _STRICT = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 _CPU = re.compile(r"(\d*\.)?\d+m?", re.ASCII)
+_MEMORY = re.compile(r"0*[1-9]\d*(Ki|[MGTPE]i?)", re.ASCII)
 
 ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 MountPath = Annotated[str, Field(pattern=r"^(/[^/:\s]+)+$")]
@@ -43,7 +44,7 @@ class Resources(_Model):
     """
 
     cpu: str = ""
-    memory: Annotated[str, Field(pattern=r"^(\d+([EPTGMK]i?)?)?$")] = ""
+    memory: str = ""
     accelerator: Accelerator | None = None
 
     @pydantic.field_validator("cpu", mode="before")
@@ -56,6 +57,13 @@ class Resources(_Model):
     def _cores(cls, value: str) -> str:
         if value and not (_CPU.fullmatch(value) and float(value.removesuffix("m")) > 0):
             raise ValueError("a number of cores above 0, such as 2 or 500m")
+        return value
+
+    @pydantic.field_validator("memory")
+    @classmethod
+    def _bytes(cls, value: str) -> str:
+        if value and not _MEMORY.fullmatch(value):
+            raise ValueError("a whole number of bytes above 0 with a unit, such as 512Mi or 4Gi")
         return value
 
 
