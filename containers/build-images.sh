@@ -21,7 +21,7 @@ reference_of() {
         echo "$REGISTRY/$name@$(cat "$scratch/digest")"
     else
         docker push -q "$remote" >&2
-        docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$remote" | grep "^$REGISTRY/$name@"
+        docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$remote" | grep -m 1 "^${REGISTRY#docker.io/}/$name@" # docker leaves its own registry's name out
     fi
 }
 

@@ -105,7 +105,24 @@ def _push(engine: str, tag: str, folder: Path) -> str:
         return f"{name}@{file.read_text(encoding='utf-8').strip()}"
     _run([engine, "push", tag])
     digests = _run([engine, "image", "inspect", "--format", "{{range .RepoDigests}}{{println .}}{{end}}", tag]).split()
-    return next(digest for digest in digests if digest.startswith(f"{name}@"))
+    return pushed_reference(name, digests)
+
+
+def pushed_reference(name: str, digests: list[str]) -> str:
+    """Returns an image's reference in the registry that it was pushed to.
+
+    Args:
+        name: Registry and name, without a tag.
+        digests: Its references in all registries, as docker tells them: without `docker.io/`, and `library/` below it.
+
+    Raises:
+        UserError: If that registry is not among them.
+    """
+    short = name.removeprefix("docker.io/").removeprefix("library/")
+    for digest in digests:
+        if digest.startswith((f"{name}@", f"{short}@")):
+            return digest
+    raise UserError("What was pushed has a digest in its registry.", received=f"{name}: {' '.join(digests) or 'none'}")
 
 
 def _run(command: list[str]) -> str:

@@ -2,7 +2,7 @@ import pytest
 
 from components._shared.errors import UserError
 from pipelines.config import load_project
-from pipelines.image import build_project_image, write_context
+from pipelines.image import build_project_image, pushed_reference, write_context
 
 
 @pytest.fixture
@@ -63,3 +63,14 @@ def test_without_an_engine_nothing_is_built(project_dir, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="A container engine answers"):
         build_project_image(load_project(project_dir), lock=tmp_path / "images.lock")
     assert not (tmp_path / "images.lock").exists()
+
+
+@pytest.mark.parametrize("name", ["docker.io/team/late", "team/late"])
+def test_the_reference_is_that_of_the_registry_also_where_docker_leaves_its_name_out(name):
+    digests = ["ghcr.io/team/late@sha256:1", "team/late-too@sha256:2", "team/late@sha256:3"]
+    assert pushed_reference(name, digests) == "team/late@sha256:3"
+
+
+def test_an_image_that_its_registry_does_not_have_is_no_reference():
+    with pytest.raises(UserError, match=r"has a digest in its registry.*ghcr.io/team/late: team/late@sha256:3"):
+        pushed_reference("ghcr.io/team/late", ["team/late@sha256:3"])
