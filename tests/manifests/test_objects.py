@@ -87,6 +87,28 @@ def test_only_the_gateway_and_prometheus_reach_a_server():
     assert [port["port"] for port in prometheus["ports"]] == ["rest"]
 
 
+def test_a_server_of_a_bucket_reaches_names_wherever_they_are_served_but_no_private_address_over_https():
+    (policy,) = [item for item in read(MANIFESTS / "overlays/gcs/network.yaml") if item["kind"] == "NetworkPolicy"]
+    names, *others = policy["spec"]["egress"]
+    assert names == {
+        "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
+    }  # to any: the cache on the node, too
+    assert all(rule["to"] for rule in others)
+    assert "10.0.0.0/8" in others[-1]["to"][0]["ipBlock"]["except"]
+
+
+def test_the_job_of_the_metrics_is_the_model():
+    label = written("PodMonitor")["spec"]["jobLabel"]
+    job = kustomizations()[MANIFESTS / "base/serving"]["labels"][0]["pairs"][label]
+    (down,) = [
+        rule
+        for group in written("PrometheusRule")["spec"]["groups"]
+        for rule in group["rules"]
+        if rule.get("alert") == "ModelServerDown"
+    ]
+    assert f'up{{job="{job}"}}' in down["expr"]
+
+
 def test_a_pod_goes_only_when_load_balancers_have_heard_of_it():
     pod = written("Deployment")["spec"]["template"]["spec"]
     wait = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
