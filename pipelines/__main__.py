@@ -185,6 +185,9 @@ def compile_(
     else:
         compile_training_pipeline(loaded, output, image)
     _console(stderr=True).print(f"Wrote {output} for the image {image}", markup=False, highlight=False, soft_wrap=True)
+    if image.startswith("sha256:"):
+        text = "Warning: that image is on this machine only. For a cluster push it (REGISTRY=… make images) or name another."
+        _console(stderr=True).print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command(name="image", rich_help_panel=_RUN)

@@ -152,6 +152,12 @@ def test_compile_works_from_anywhere(project_dir, tmp_path):
     assert (tmp_path / "elsewhere" / "out.yaml").read_text().startswith("# PIPELINE DEFINITION")
 
 
+def test_compile_warns_of_an_image_that_no_cluster_can_pull(project_dir, tmp_path):
+    done = sluice("compile", project_dir, "--output", tmp_path / "out.yaml", "--image", f"sha256:{'0' * 64}")
+    assert done.returncode == 0, done.stderr
+    assert "Warning: that image is on this machine only." in done.stderr
+
+
 def test_releases_of_an_unused_directory(project_dir):
     done = sluice("releases", project_dir, blocked=True)
     assert done.returncode == 0, done.stderr
