@@ -170,7 +170,7 @@ def _explain(error: Any, host: str) -> UserError:
 def _meaning_of(status: int, message: str) -> tuple[str, str]:
     """Returns a rule and a remedy for an HTTP status (0 for none) and the API's own words (empty if something else spoke)."""
     if status == 404 and message in ("", "Not Found"):  # a gateway, or an API without this path
-        remedy = "Check the path in --host (often it ends with /pipeline); a backend needs release 2.0 or later."
+        remedy = "Check the path in --host (often it ends with /pipeline); a backend needs release 2.3 or later."
         return "The host has the API v2beta1 of Kubeflow Pipelines.", remedy
     if status == 400 and "unknown field" in message:
         remedy = f"This is the SDK {kfp.__version__}: upgrade the backend, or compile with the older line of requirements/."

@@ -34,7 +34,7 @@ Image = Annotated[
 ]
 Upload = Annotated[bool, typer.Option("--upload", help="Upload the pipeline first, as a version that the dashboard lists.")]
 Parameters = Annotated[
-    list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A pipeline parameter; may be repeated.")
+    list[str] | None, typer.Option("--param", "--set", metavar="NAME=VALUE", help="A pipeline parameter; may be repeated.")
 ]
 Tighten = Annotated[
     list[str] | None, typer.Option(metavar="GATE.SETTING=VALUE", help="A bound that this run tightens; may be repeated.")

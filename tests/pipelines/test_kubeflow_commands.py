@@ -23,8 +23,9 @@ def sluice(kfp_api, module_project_dir, monkeypatch):
     return sluice
 
 
-def test_submit_prints_the_runs_id_and_its_page(sluice, kfp_api):
-    done = sluice("submit", "--param", "epochs=2", "--name", "first", "--experiment", "trial")
+@pytest.mark.parametrize("option", ["--param", "--set"])
+def test_submit_prints_the_runs_id_and_its_page(sluice, kfp_api, option):
+    done = sluice("submit", option, "epochs=2", "--name", "first", "--experiment", "trial")
     assert done.exit_code == 0, done.output
     (run_id,) = kfp_api.runs
     assert done.stdout.splitlines() == [run_id, f"{kfp_api.url}/#/runs/details/{run_id}"]
