@@ -87,8 +87,10 @@ ServingDir = Annotated[
 
 
 @app.command(rich_help_panel=_RUN)
-def run(  # its options
-    project: ProjectPath,
+def run(  # noqa: PLR0913, PLR0917  # its options
+    project: Annotated[
+        Path | None, typer.Argument(metavar="PROJECT", help="Folder of the project; with --resume, the run knows it.")
+    ] = None,
     spans: Annotated[
         str | None, typer.Option(metavar="SPANS", help="Spans to read: all, 5, or 1-9.", show_default="the project's")
     ] = None,
@@ -108,18 +110,37 @@ def run(  # its options
     standby: Annotated[
         bool, typer.Option("--standby/--no-standby", help="Let the next stage do its imports while another one runs.")
     ] = True,
+    resume: Annotated[
+        str,
+        typer.Option(metavar="RUN", help="Go on with a run, by its id or folder, or `latest`: redo what failed or changed."),
+    ] = "",
+    cache: Annotated[
+        bool, typer.Option("--cache/--no-cache", help="Use results of earlier runs where nothing changed.")
+    ] = True,
 ) -> None:
     """Run the training pipeline on this machine, and push the model if every gate lets it through."""
     from pipelines.config import load_project
     from pipelines.overrides import settings_with_overrides
+    from pipelines.resume import find_run, merge_settings
     from pipelines.run import run_project
     from pipelines.summary import print_summary
 
-    loaded = load_project(project)
+    earlier = find_run(resume, runs_dir) if resume else None
+    folder = project or (earlier.project_dir if earlier else None)
+    if folder is None:
+        raise typer.BadParameter("name the folder of a project, or a run with --resume", param_hint="PROJECT")
+    loaded = load_project(folder)
     settings = [*(set_ or []), *([f"spans={spans}"] if spans is not None else [])]
     settings = settings_with_overrides(settings, tighten or [])
     done = run_project(
-        loaded, runs_dir=runs_dir, serving_dir=serving_dir, settings=settings, isolation=isolation, standby=standby
+        loaded,
+        runs_dir=runs_dir,
+        serving_dir=serving_dir or (earlier.serving_dir if earlier else None),
+        settings=merge_settings(earlier, settings) if earlier else settings,
+        isolation=isolation,
+        standby=standby,
+        resume=earlier,
+        cache=cache,
     )
     print_summary(done, loaded, _console())
     raise typer.Exit(done.exit_code)

@@ -1,6 +1,7 @@
 """Runs a project's training pipeline on this machine, from its configuration to the run's record."""
 
 import contextlib
+import functools
 import shutil
 import signal
 import tempfile
@@ -15,10 +16,14 @@ from components._release.precedence import explain_precedence
 from components._shared.errors import UserError
 from pipelines.config import Project
 from pipelines.launchers import ForkLauncher, Launcher, PlainLauncher, StandbyLauncher
+from pipelines.on_demand import OnDemandLauncher
 from pipelines.progress import Progress
+from pipelines.results import Results, has_results
+from pipelines.resume import EarlierRun, hold_run, remove_pages
 from pipelines.run_folder import Run, create_run_folder, write_run
 from pipelines.serving_dir import resolve_serving_dir
 from pipelines.serving_settings import check_server
+from pipelines.stage_key import code_state, digest_stage
 from pipelines.stage_run import StageFailed, StageRun
 
 ISOLATIONS = ("process", "fork")
@@ -26,7 +31,7 @@ _STOPPED = 130
 """Exit code of a command that a Ctrl-C stopped, as shells have it."""
 
 
-def run_project(
+def run_project(  # noqa: PLR0913  # the options of the command
     project: Project,
     *,
     runs_dir: str | Path,
@@ -34,6 +39,8 @@ def run_project(
     settings: Sequence[str] = (),
     isolation: str = "process",
     standby: bool = True,
+    resume: EarlierRun | None = None,
+    cache: bool = True,
     console: Console | None = None,
     observe: Callable[[StageRun], None] = lambda stage: None,
 ) -> Run:
@@ -46,6 +53,8 @@ def run_project(
         settings: Pipeline parameters as `key=value`.
         isolation: `process`, a fresh process per stage, or `fork`, forked children for the TensorFlow stages.
         standby: Whether, with `process`, the next TensorFlow stage does its imports while another stage runs.
+        resume: The run to go on with, in its own folder; None for a new one.
+        cache: Whether results of earlier runs may stand in for stages.
         console: Where progress is shown; stderr if None.
         observe: Follows the stages, too.
 
@@ -55,8 +64,16 @@ def run_project(
     Raises:
         UserError: If a setting is wrong, so that nothing was run.
     """
-    begin = time.monotonic()
-    with contextlib.closing(_start_launcher(isolation, standby)) as launcher:
+    begin, started_with = time.monotonic(), code_state()
+    if resume and resume.project != project.name:
+        raise UserError("A run is resumed with its own project.", received=f"{project.name} instead of {resume.project}")
+    if resume and not cache:
+        raise UserError("A resumed run goes on from earlier results.", received="--resume and --no-cache")
+    with contextlib.ExitStack() as stack:
+        if resume:
+            stack.enter_context(hold_run(resume.folder))
+        at_once = not (resume or (cache and has_results(Path(runs_dir))))
+        launcher = stack.enter_context(contextlib.closing(_start_launcher(isolation, standby, at_once=at_once)))
         # Imported here: KFP takes a while, and the launcher's processes import at the same time.
         from pipelines.local_runner import run_pipeline  # noqa: PLC0415
 
@@ -64,22 +81,25 @@ def run_project(
         fixed = {"project_dir": str(project.folder), "serving_dir": str(base)}
         if project.serving.model_config_file:
             fixed["model_config_file"] = str(resolve_serving_dir(project.serving.model_config_file, project.folder))
-        run, spec, arguments = _prepare(project, Path(runs_dir), fixed, settings)
+        run, spec, arguments = _prepare(project, resume.folder if resume else Path(runs_dir), fixed, settings, new=not resume)
         run.isolation = isolation
+        if not resume:
+            stack.enter_context(hold_run(run.folder))
+        results = Results(run.folder, others=cache, digest_code=functools.partial(digest_stage, started_with=started_with))
         console = console or Console(stderr=True, emoji=False)
         with contextlib.suppress(UserError):  # a broken ledger stops the run where it is read
             if warning := explain_precedence(base):
                 console.print(warning, markup=False, highlight=False, soft_wrap=True)
         with Progress(console, run.stage_count) as progress, _stops_on_signals(), _recorded(run, begin):
             on_stage = _observer(run, begin, [progress.observe, observe])
-            run_pipeline(spec, arguments, run_folder=run.folder, launcher=launcher, observe=on_stage)
+            run_pipeline(spec, arguments, run_folder=run.folder, launcher=launcher, results=results, observe=on_stage)
     return run
 
 
 def _prepare(
-    project: Project, runs_dir: Path, fixed: dict[str, Any], settings: Sequence[str]
+    project: Project, folder: Path, fixed: dict[str, Any], settings: Sequence[str], *, new: bool
 ) -> tuple[Run, Any, dict[str, Any]]:
-    """Compiles the pipeline into the folder of a new run; returns the run, the pipeline and the parameters that it sets."""
+    """Compiles the pipeline into the folder of a run; returns the run, the pipeline and the parameters that it sets."""
     from pipelines.compiler import compile_training_pipeline, read_pipeline_spec  # noqa: PLC0415
     from pipelines.overrides import PARAMETER, check_overrides  # noqa: PLC0415
     from pipelines.parameters import defaults_of, parse_settings  # noqa: PLC0415
@@ -91,7 +111,9 @@ def _prepare(
         arguments = fixed | parse_settings(spec, settings)
         check_overrides(project, arguments.get(PARAMETER, {}))
         check_server(project.serving, arguments)
-        folder = create_run_folder(runs_dir, project.name)
+        if new:
+            folder = create_run_folder(folder, project.name)
+        remove_pages(folder)
         shutil.copyfile(file, folder / "ir.yaml")
     run = Run(
         folder=folder,
@@ -104,12 +126,14 @@ def _prepare(
     return run, spec, arguments
 
 
-def _start_launcher(isolation: str, standby: bool) -> Launcher:
+def _start_launcher(isolation: str, standby: bool, *, at_once: bool) -> Launcher:
+    """Returns a launcher; unless `at_once`, it starts nothing early before a stage that earlier results do not spare."""
     if isolation not in ISOLATIONS:
         raise UserError("Isolation is `process` or `fork`.", received=isolation)
-    if isolation == "fork":
-        return ForkLauncher()
-    return StandbyLauncher() if standby else PlainLauncher()
+    if isolation == "process" and not standby:
+        return PlainLauncher()
+    make: Callable[..., Launcher] = ForkLauncher if isolation == "fork" else StandbyLauncher
+    return make() if at_once else OnDemandLauncher(make)
 
 
 def _observer(run: Run, begin: float, others: Sequence[Callable[[StageRun], None]]) -> Callable[[StageRun], None]:
