@@ -42,6 +42,7 @@ def print_summary(run: Run, project: Project, console: Console) -> None:
         folder = _near(to_base(run.parameters["serving_dir"]) / outcome.pushed_version)
         pushed = f"[bold green]Version {outcome.pushed_version} is pushed[/]"
         console.print(f"\n{pushed}  {escape(folder)}", soft_wrap=True, highlight=False)
+        console.print(escape(outcome.reason), soft_wrap=True, highlight=False)
     elif outcome.waits_until:
         console.print(f"\n[bold yellow]Not released yet.[/] {escape(outcome.reason)}", soft_wrap=True, highlight=False)
     else:
