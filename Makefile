@@ -15,10 +15,10 @@ EXTRAS := runtime authoring demo dev
 PROJECT ?= projects/flights
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench lock golden clean
+.PHONY: help setup demo test lint format bench golden images test-image lock clean
 
 help: ## Lists the commands
-	@grep -hE '^[a-z]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(READY) ## Makes .venv from the lock file, with bytecode compiled
 
@@ -34,6 +34,7 @@ lint: $(READY) ## Checks style, types and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@if command -v shellcheck >/dev/null; then shellcheck -x containers/*.sh .ci/run; else echo "No shellcheck here: scripts were not checked."; fi
 
 format: $(READY) ## Formats the code
 	$(BIN)/ruff check --fix .
@@ -45,15 +46,24 @@ bench: $(READY) ## Measures the pipeline's stages, and the model server under lo
 	$(BIN)/python -m serving.bench --seconds 60 --clients 16
 
 golden: $(READY) ## Writes the compiled pipeline that the tests compare with
-	$(BIN)/sluice compile $(PROJECT) -o tests/pipelines/golden/flights-training.yaml
+	$(BIN)/sluice compile $(PROJECT) --image sluice:latest -o tests/pipelines/golden/flights-training.yaml
 
-lock: $(UV) ## Resolves both dependency lines and writes their lock files
+images: ## Builds the container images, with docker or podman, and writes containers/images.lock
+	containers/build-images.sh
+
+test-image: ## Runs the whole test suite inside the image, on the TFX 1.21 line
+	containers/test-image.sh
+
+lock: $(UV) ## Resolves both dependency lines, and what of them the image needs, and writes the lock files
 	$(call compile,tfx-1.16,--python-version 3.11 --python-platform x86_64-manylinux_2_28)
 	$(call compile,tfx-1.21,--python-version 3.13 --python-platform x86_64-manylinux_2_39)
+	$(UV) pip compile -q setup.cfg requirements/tfx-1.21-runtime.in --extra runtime --generate-hashes --no-header --upgrade \
+		--python-version 3.13 --python-platform x86_64-manylinux_2_39 -c requirements/tfx-1.21.lock \
+		--override requirements/tfx-1.21.overrides --excludes requirements/tfx-1.21-runtime.excludes -o requirements/tfx-1.21-runtime.lock
 	$(UV) pip compile -q requirements/uv.in --generate-hashes --no-header -o requirements/uv.lock
 
 clean: ## Removes environments, runs, served models and prepared data
-	rm -rf .venv .uv runs build dist *.egg-info $(PROJECT)/served $(PROJECT)/data
+	rm -rf .venv .uv runs build dist *.egg-info $(PROJECT)/served $(PROJECT)/data containers/images.lock
 
 define compile
 $(UV) pip compile -q setup.cfg $(EXTRAS:%=--extra %) --generate-hashes --no-header --upgrade $(2) \

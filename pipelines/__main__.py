@@ -12,7 +12,6 @@ from typer.core import TyperGroup
 
 from components._release.base import Base
 from components._shared.errors import SluiceError
-from components._shared.images import IMAGE
 from pipelines.kubeflow_commands import add_commands
 
 _RUN, _APPROVALS, _RELEASES = "Build and run", "Approve and push", "What was released"
@@ -47,6 +46,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": lambda name: name.replace("_", "-")},
     help="Train on new data, prove the result safe, and only then let it through to TF Serving.",
     epilog="""[bold]Examples[/]
+
+sluice init customers.csv --label churned
 
 sluice run projects/flights --spans 1-9
 
@@ -92,7 +93,8 @@ def run(  # noqa: PLR0913, PLR0917  # its options
         Path | None, typer.Argument(metavar="PROJECT", help="Folder of the project; with --resume, the run knows it.")
     ] = None,
     spans: Annotated[
-        str | None, typer.Option(metavar="SPANS", help="Spans to read: all, 5, or 1-9.", show_default="the project's")
+        str | None,
+        typer.Option(metavar="SPANS", help="Spans to read: all, 5, 1-9, days, or latest:7.", show_default="the project's"),
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another pipeline parameter; may be repeated.")
@@ -110,6 +112,13 @@ def run(  # noqa: PLR0913, PLR0917  # its options
     standby: Annotated[
         bool, typer.Option("--standby/--no-standby", help="Let the next stage do its imports while another one runs.")
     ] = True,
+    containers: Annotated[bool, typer.Option("--containers", help="A container per stage.")] = False,
+    engine: Annotated[
+        str, typer.Option(metavar="docker|podman", help="What runs the containers.", show_default="the first that answers")
+    ] = "",
+    image: Annotated[
+        str, typer.Option(metavar="REF", help="Image of the containers.", show_default="that of containers/images.lock")
+    ] = "",
     resume: Annotated[
         str,
         typer.Option(metavar="RUN", help="Go on with a run, by its id or folder, or `latest`: redo what failed or changed."),
@@ -120,9 +129,10 @@ def run(  # noqa: PLR0913, PLR0917  # its options
 ) -> None:
     """Run the training pipeline on this machine, and push the model if every gate lets it through."""
     from pipelines.config import load_project
+    from pipelines.images_lock import image_of
     from pipelines.overrides import settings_with_overrides
     from pipelines.resume import find_run, merge_settings
-    from pipelines.run import run_project
+    from pipelines.run import choose_isolation, run_project
     from pipelines.summary import print_summary
 
     earlier = find_run(resume, runs_dir) if resume else None
@@ -137,8 +147,10 @@ def run(  # noqa: PLR0913, PLR0917  # its options
         runs_dir=runs_dir,
         serving_dir=serving_dir or (earlier.serving_dir if earlier else None),
         settings=merge_settings(earlier, settings) if earlier else settings,
-        isolation=isolation,
+        isolation=choose_isolation(isolation, containers=containers, engine=engine, image=image),
         standby=standby,
+        engine=engine,
+        image=image or image_of(loaded.name),
         resume=earlier,
         cache=cache,
     )
@@ -146,11 +158,32 @@ def run(  # noqa: PLR0913, PLR0917  # its options
     raise typer.Exit(done.exit_code)
 
 
+@app.command(rich_help_panel=_RUN)
+def init(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="A CSV or Parquet file.")],
+    label: Annotated[str, typer.Option("--label", metavar="COLUMN", help="The column to predict.")] = "",
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Name of the project.", show_default="the file's")] = "",
+    kind: Annotated[
+        str,
+        typer.Option("--kind", metavar="KIND", help="binary, multiclass or numeric.", show_default="found by the values"),
+    ] = "",
+    folder: Annotated[
+        Path | None, typer.Option("--folder", metavar="DIR", help="Folder to make.", show_default="projects/NAME")
+    ] = None,
+) -> None:
+    """Start a project from a table: its schema, its code, and gates whose bounds fit the data."""
+    from pipelines.init import init_project
+
+    init_project(data, label, _console(), name=name, kind=kind, folder=folder)
+
+
 @app.command(name="compile", rich_help_panel=_RUN)
 def compile_(
     project: ProjectPath,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")] = Path("training.yaml"),
-    image: Annotated[str, typer.Option(metavar="REF", help="Image of every stage; for a release, with its digest.")] = IMAGE,
+    image: Annotated[
+        str, typer.Option(metavar="REF", help="Image of every stage.", show_default="as locked in containers/images.lock")
+    ] = "",
     kubernetes: Annotated[
         bool, typer.Option("--kubernetes", help="Write Kubernetes manifests: a Pipeline and a PipelineVersion.")
     ] = False,
@@ -159,12 +192,34 @@ def compile_(
     """Compile the training pipeline into YAML for Kubeflow."""
     from pipelines.compiler import compile_manifests, compile_training_pipeline
     from pipelines.config import load_project
+    from pipelines.images_lock import image_of
 
+    loaded = load_project(project)
+    image = image or image_of(loaded.name)
     if kubernetes:
-        compile_manifests(load_project(project), output, image, namespace)
+        compile_manifests(loaded, output, image, namespace)
     else:
-        compile_training_pipeline(load_project(project), output, image)
-    _console(stderr=True).print(f"Wrote {output}", markup=False, highlight=False, soft_wrap=True)
+        compile_training_pipeline(loaded, output, image)
+    _console(stderr=True).print(f"Wrote {output} for the image {image}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command(name="image", rich_help_panel=_RUN)
+def image_(
+    project: ProjectPath,
+    tag: Annotated[
+        str, typer.Option(metavar="NAME:TAG", help="Name of the image.", show_default="sluice-project-NAME:latest")
+    ] = "",
+    engine: Annotated[
+        str, typer.Option(metavar="docker|podman", help="What builds it.", show_default="the first that answers")
+    ] = "",
+    push: Annotated[bool, typer.Option("--push", help="Push it, so that clusters find it by its digest.")] = False,
+) -> None:
+    """Build the project's image: the stages' image (make images) and the project's files, without data and models."""
+    from pipelines.config import load_project
+    from pipelines.image import build_project_image
+
+    reference = build_project_image(load_project(project), tag=tag, engine=engine, push=push)
+    _console(stderr=True).print(f"Built {reference}", markup=False, highlight=False, soft_wrap=True)
 
 
 add_commands(app)

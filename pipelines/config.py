@@ -3,35 +3,34 @@
 Relative paths start at the project's folder. All problems of a file are reported at once, each with its key and a remedy.
 """
 
-import contextlib
 import dataclasses
 import json
 import re
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
 import pydantic
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass as validated_dataclass
-from pydantic_core import PydanticCustomError, to_jsonable_python
+from pydantic_core import to_jsonable_python
 
 from components._release.base import Base
 from components._shared import source
-from components._shared.artifacts import FEATURES_FILE, MODEL_FILE, SCHEMA_FILE
+from components._shared.artifacts import FEATURES_FILE, MODEL_FILE, PROJECT_FILE, SCHEMA_FILE
 from components._shared.digest import digest_code, digest_file
 from components._shared.errors import UserError
+from components._shared.patterns import parse_pattern
 from components._shared.policy import DEADLINE_HOURS, LEAST_REQUESTS, Policy, is_batch_size, policy_to_json, read_policy
+from components._shared.spans import ALL, parse_spans
 from pipelines.cluster import Cluster
 from pipelines.fairness import BOUNDS, problems_of_fairness
 from pipelines.known_keys import known_keys
+from pipelines.problems import as_problem, checked_by
 from pipelines.rules import problems_of_label, problems_of_rules
 from pipelines.serving_dir import problems_of_serving, resolve_serving_dir
 from pipelines.serving_settings import Serving
 from pipelines.yaml_reader import read_yaml
-
-PROJECT_FILE = "project.yaml"
 
 _CHECKED = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 _STRICT = pydantic.ConfigDict(**_CHECKED, frozen=True)
@@ -50,21 +49,12 @@ class _Model(pydantic.BaseModel):
     model_config = _STRICT
 
 
-@contextlib.contextmanager
-def _as_problem() -> Iterator[None]:
-    """Makes a problem of what the stages' own classes refuse, to stand among the others."""
-    try:
-        yield
-    except UserError as error:
-        raise PydanticCustomError("user_error", "{text}", {"text": str(error)}) from error
-
-
 @validated_dataclass(config=_CHECKED, frozen=True, kw_only=True)
 class Label(source.Label):
     """What is predicted, and where it comes from."""
 
     def __post_init__(self) -> None:
-        with _as_problem():
+        with as_problem():
             super().__post_init__()
 
 
@@ -73,28 +63,33 @@ class Source(source.Source):
     """Where the data is, and how ingest_examples reads it.
 
     Attributes:
-        pattern: Path or glob of the files; `{SPAN}` stands for the span's number.
-        spans: Spans to read unless a run says otherwise: `all`, numbers and ranges such as `1-9`.
+        pattern: Path, glob or gs:// URL of the files; see `components._shared.patterns` for its placeholders.
+        spans: Spans to read unless a run says otherwise; see `components._shared.spans`.
     """
 
-    pattern: Name
-    spans: Annotated[str, Field(pattern=r"^(all|\d+(-\d+)?(,\d+(-\d+)?)*)$")] = "all"
+    pattern: Annotated[Name, AfterValidator(checked_by(parse_pattern))]
+    spans: Annotated[Name, AfterValidator(checked_by(parse_spans))] = ALL
     row_key: Annotated[tuple[Name, ...], Field(min_length=1)]
     label: Label
 
     def __post_init__(self) -> None:
-        with _as_problem():
+        with as_problem():
             super().__post_init__()
 
 
 @validated_dataclass(config=_CHECKED, frozen=True, kw_only=True)
 class Splits(source.Splits):
-    """How ingest_examples splits the rows; here the key is always written."""
+    """How ingest_examples splits and writes the rows; here the key is always written.
+
+    Attributes:
+        also_tfrecord: Whether each split is written as TFRecord of tf.Example, too.
+    """
 
     key: Annotated[tuple[Name, ...], Field(min_length=1)]
+    also_tfrecord: bool = False
 
     def __post_init__(self) -> None:
-        with _as_problem():
+        with as_problem():
             super().__post_init__()
 
 
@@ -164,7 +159,7 @@ class Project(_Model):
     @property
     def splits_json(self) -> dict[str, Any]:
         """How ingest_examples splits the rows."""
-        return dict(to_jsonable_python(self.splits))
+        return dict(to_jsonable_python(self.splits, exclude={"also_tfrecord"}))
 
     @cached_property
     def digests(self) -> dict[str, str]:

@@ -10,7 +10,6 @@ import typer
 from rich.console import Console
 
 from components._shared.errors import UserError
-from components._shared.images import IMAGE
 
 if TYPE_CHECKING:
     from pipelines.kubeflow import Connection
@@ -30,7 +29,9 @@ CookieFile = Annotated[
     Path | None, typer.Option("--cookie-file", metavar="FILE", help="File with a session's cookie, name=value.")
 ]
 Experiment = Annotated[str, typer.Option(metavar="NAME", help="Experiment of the run.", show_default="the project's name")]
-Image = Annotated[str, typer.Option(metavar="REF", help="Image of every stage; for a release, with its digest.")]
+Image = Annotated[
+    str, typer.Option(metavar="REF", help="Image of every stage.", show_default="as locked in containers/images.lock")
+]
 Upload = Annotated[bool, typer.Option("--upload", help="Upload the pipeline first, as a version that the dashboard lists.")]
 Parameters = Annotated[
     list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A pipeline parameter; may be repeated.")
@@ -52,7 +53,7 @@ def submit(
     experiment: Experiment = "",
     param: Parameters = None,
     tighten: Tighten = None,
-    image: Image = IMAGE,
+    image: Image = "",
     name: Annotated[str, typer.Option(metavar="NAME", help="Name of the run.", show_default="with the time")] = "",
     wait: Annotated[
         bool, typer.Option("--wait", help="Follow the run; exit with 0 if it succeeds, 1 if not, 4 if cancelled.")
@@ -73,6 +74,7 @@ def submit(
     import datetime
 
     from pipelines.config import load_project
+    from pipelines.images_lock import image_of
     from pipelines.kubeflow import connected
     from pipelines.overrides import settings_with_overrides
     from pipelines.submit import compiled, default_run_name, submit_run, wait_for_run
@@ -85,7 +87,10 @@ def submit(
         raise UserError("Vertex AI runs are followed in its own console.", received="--wait", remedy="Leave it out.")
     loaded = load_project(project)
     name = name or default_run_name(loaded, datetime.datetime.now(datetime.UTC))
-    with compiled(loaded, image, settings_with_overrides(param or [], tighten or []), _err()) as (file, arguments):
+    with compiled(loaded, image or image_of(loaded.name), settings_with_overrides(param or [], tighten or []), _err()) as (
+        file,
+        arguments,
+    ):
         if backend == "vertex":
             from pipelines.vertex import submit_to_vertex
 
@@ -117,7 +122,7 @@ def schedule(
     experiment: Experiment = "",
     param: Parameters = None,
     tighten: Tighten = None,
-    image: Image = IMAGE,
+    image: Image = "",
     name: Annotated[str, typer.Option(metavar="NAME", help="Name of the schedule.", show_default="the pipeline's")] = "",
     remove: Annotated[bool, typer.Option("--remove", help="Delete the schedule; its runs stay.")] = False,
     upload: Upload = False,
@@ -127,6 +132,7 @@ def schedule(
 ) -> None:
     """Run the training pipeline on a cluster again and again, in place of the schedule of the same name."""
     from pipelines.config import load_project
+    from pipelines.images_lock import image_of
     from pipelines.kubeflow import connected
     from pipelines.overrides import settings_with_overrides
     from pipelines.schedule import Schedule, parse_interval, parse_moment, remove_schedule, replace_schedule
@@ -151,7 +157,10 @@ def schedule(
         max_concurrency=max_concurrency,
     )
     settings = settings_with_overrides(param or [], tighten or [])
-    with compiled(loaded, image, settings, _err()) as (file, arguments), connected(connection) as kubeflow:
+    with (
+        compiled(loaded, image or image_of(loaded.name), settings, _err()) as (file, arguments),
+        connected(connection) as kubeflow,
+    ):
         package = package_of(kubeflow, file, upload=upload, name=pipeline_name(loaded))
         new, replaced = replace_schedule(kubeflow, package, arguments, plan, experiment=experiment, name=name)
     _print(f"{'Replaced' if replaced else 'Made'} the schedule {name!r}: {new}")

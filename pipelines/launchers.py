@@ -51,10 +51,35 @@ class Ending:
     peak_bytes: int
 
 
-class Launcher(Protocol):
-    """Runs one command at a time."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Command:
+    """What a stage is started as.
 
-    def run(self, argv: Sequence[str], env: dict[str, str], log: Path, on_tick: Callable[[], None]) -> Ending:
+    Attributes:
+        argv: Program and arguments.
+        env: Variables to set.
+        log: Gets what it writes to stdout and stderr.
+        image: Reference of its image; for containers.
+        executor_input: KFP's executor input, which names all that it reads and writes; for containers.
+    """
+
+    argv: Sequence[str]
+    env: dict[str, str]
+    log: Path
+    image: str = ""
+    executor_input: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+class Launcher(Protocol):
+    """Runs one command at a time.
+
+    Attributes:
+        python: The Python that stages run in, to stand for `python` in their commands.
+    """
+
+    python: str
+
+    def run(self, command: Command, on_tick: Callable[[], None]) -> Ending:
         """Runs a command to its end; an exception of `on_tick`, or a Ctrl-C, kills it and whatever it started."""
         ...
 
@@ -73,11 +98,13 @@ def stage_environment() -> dict[str, str]:
 class PlainLauncher:
     """Starts a fresh process when a stage's turn comes."""
 
-    def run(self, argv: Sequence[str], env: dict[str, str], log: Path, on_tick: Callable[[], None]) -> Ending:
+    python = sys.executable
+
+    def run(self, command: Command, on_tick: Callable[[], None]) -> Ending:
         """Runs a command to its end."""
         host = [sys.executable, "-I", "-S", stage_host.__file__, "exec"]
-        with log.open("wb") as output:
-            process = _popen([*host, *argv], {**stage_environment(), **env}, stdout=output, stderr=output)
+        with command.log.open("wb") as output:
+            process = _popen([*host, *command.argv], {**stage_environment(), **command.env}, stdout=output, stderr=output)
         return _wait(process, on_tick)
 
     def close(self) -> None:
@@ -93,6 +120,8 @@ class StandbyLauncher:
         ahead: How many may wait at a time.
     """
 
+    python = sys.executable
+
     def __init__(self, stages: Sequence[str] = TENSORFLOW_STAGES, package: str = "components", ahead: int = 1) -> None:
         self._plain = PlainLauncher()
         self._coming = [f"{package}.{stage}" for stage in stages]
@@ -100,18 +129,18 @@ class StandbyLauncher:
         self._ahead = ahead
         self._start_next()
 
-    def run(self, argv: Sequence[str], env: dict[str, str], log: Path, on_tick: Callable[[], None]) -> Ending:
+    def run(self, command: Command, on_tick: Callable[[], None]) -> Ending:
         """Runs a command to its end, in the process that waits for it if there is one and it is well."""
-        module = _module_of(argv)
+        module = _module_of(command.argv)
         process = self._waiting.pop(module, None)
         if module in self._coming:  # its turn came before its start
             self._coming.remove(module)
         self._start_next()
-        if process and _send(process, argv[2:], env, log):
+        if process and _send(process, command):
             ending = _wait(process, on_tick)
-            if log.exists():  # else it died of its imports, before it became the stage: a fresh process shows why
+            if command.log.exists():  # else it died of its imports, before it became the stage: a fresh process shows why
                 return ending
-        return self._plain.run(argv, env, log, on_tick)
+        return self._plain.run(command, on_tick)
 
     def close(self) -> None:
         """Kills the processes that still wait."""
@@ -135,6 +164,8 @@ class ForkLauncher:
         package: Package of the stages.
     """
 
+    python = sys.executable
+
     def __init__(self, stages: Sequence[str] = TENSORFLOW_STAGES, package: str = "components") -> None:
         self._plain = PlainLauncher()
         self._modules = {f"{package}.{stage}" for stage in stages}
@@ -142,14 +173,14 @@ class ForkLauncher:
         self._server = _popen(command, stage_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._child = 0
 
-    def run(self, argv: Sequence[str], env: dict[str, str], log: Path, on_tick: Callable[[], None]) -> Ending:
+    def run(self, command: Command, on_tick: Callable[[], None]) -> Ending:
         """Runs a command to its end, in a forked child if it is a TensorFlow stage and the server is well."""
-        if _module_of(argv) not in self._modules or not _send(self._server, argv[2:], env, log, last=False):
-            return self._plain.run(argv, env, log, on_tick)
+        if _module_of(command.argv) not in self._modules or not _send(self._server, command, last=False):
+            return self._plain.run(command, on_tick)
         try:
             started = self._answer(on_tick)
             if not started:  # the server could not import: a fresh process shows why
-                return self._plain.run(argv, env, log, on_tick)
+                return self._plain.run(command, on_tick)
             self._child = started["pid"]
             ended = self._answer(on_tick)
         except BaseException:
@@ -187,12 +218,10 @@ def _popen(command: list[str], env: dict[str, str], **streams: Any) -> "subproce
     return subprocess.Popen(command, env=env, cwd=CODE_DIR, start_new_session=True, bufsize=0, **{**quiet, **streams})
 
 
-def _send(
-    process: "subprocess.Popen[bytes]", argv: Sequence[str], env: dict[str, str], log: Path, *, last: bool = True
-) -> bool:
+def _send(process: "subprocess.Popen[bytes]", command: Command, *, last: bool = True) -> bool:
     """Hands a request to a host; returns False when it has died."""
     assert process.stdin
-    line = json.dumps({"argv": list(argv), "env": env, "log": str(log)}).encode() + b"\n"
+    line = json.dumps({"argv": list(command.argv[2:]), "env": command.env, "log": str(command.log)}).encode() + b"\n"
     try:
         if process.poll() is not None:
             return False

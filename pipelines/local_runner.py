@@ -8,7 +8,6 @@ task's command as a process of this machine.
 import contextlib
 import inspect
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,7 +27,7 @@ from kfp.local import (
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from components._shared.errors import UserError
-from pipelines.launchers import Launcher
+from pipelines.launchers import Command, Launcher
 from pipelines.parameters import with_integers
 from pipelines.results import Results
 from pipelines.stage_run import StageFailed, StageRun
@@ -186,13 +185,14 @@ class _Tasks:
             unique_pipeline_id=unique_pipeline_id,
         )
         if run.argv[0] in ("python", "python3"):
-            run.argv[0] = sys.executable
+            run.argv[0] = self._launcher.python
         if self._results:
             self._restore(run, container, document, cached=component_name not in self._never_cached)
         (run.folder / "executor_input.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
         if not run.reused_from:
             # push_model records the run in the ledger.
-            self._launch(run, {"SLUICE_RUN_ID": self._folder.name, **{item.name: item.value for item in container.env}})
+            env = {"SLUICE_RUN_ID": self._folder.name, **{item.name: item.value for item in container.env}}
+            self._launch(run, Command(argv=run.argv, env=env, log=run.log, image=container.image, executor_input=document))
         outputs = _collect(run, executor_input, component_spec) if run.exit_code == 0 else {}
         if self._results and run.succeeded:
             self._results.keep(run, container, document.get("inputs", {}))
@@ -216,7 +216,7 @@ class _Tasks:
         if self._results and self._results.restore(run, container, document.get("inputs", {}), cached=cached):
             run.seconds = time.monotonic() - begin
 
-    def _launch(self, run: StageRun, env: dict[str, str]) -> None:
+    def _launch(self, run: StageRun, command: Command) -> None:
         begin = time.monotonic()
 
         def tick() -> None:
@@ -225,7 +225,7 @@ class _Tasks:
 
         tick()
         try:
-            ending = self._launcher.run(run.argv, env, run.log, tick)
+            ending = self._launcher.run(command, tick)
         finally:
             run.seconds = time.monotonic() - begin
         run.exit_code, run.cpu_seconds, run.peak_bytes = ending.exit_code, ending.cpu_seconds, ending.peak_bytes

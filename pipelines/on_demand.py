@@ -1,9 +1,9 @@
 """Starts nothing early before a stage has to run, for a run that earlier results may spare every TensorFlow stage."""
 
+import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-from pipelines.launchers import TENSORFLOW_STAGES, Ending, Launcher, PlainLauncher
+from pipelines.launchers import TENSORFLOW_STAGES, Command, Ending, Launcher, PlainLauncher
 
 
 class OnDemandLauncher:
@@ -15,6 +15,8 @@ class OnDemandLauncher:
         package: Package of the stages.
     """
 
+    python = sys.executable
+
     def __init__(
         self,
         make: Callable[[Sequence[str]], Launcher],
@@ -25,12 +27,13 @@ class OnDemandLauncher:
         self._make, self._stages, self._package = make, list(stages), package
         self._made = False
 
-    def run(self, argv: Sequence[str], env: dict[str, str], log: Path, on_tick: Callable[[], None]) -> Ending:
+    def run(self, command: Command, on_tick: Callable[[], None]) -> Ending:
         """Runs a command to its end."""
-        stage = argv[2].removeprefix(f"{self._package}.") if list(argv[1:2]) == ["-m"] else ""
+        argv = list(command.argv)
+        stage = argv[2].removeprefix(f"{self._package}.") if argv[1:2] == ["-m"] else ""
         if stage in self._stages and not self._made:
             self._launcher, self._made = self._make(self._stages[self._stages.index(stage) :]), True
-        return self._launcher.run(argv, env, log, on_tick)
+        return self._launcher.run(command, on_tick)
 
     def close(self) -> None:
         """Ends what was started."""

@@ -1,6 +1,8 @@
 """Asks a model server for predictions of rows in a file, over TF Serving's REST interface."""
 
+import codecs
 import csv
+import io
 import json
 import urllib.error
 import urllib.parse
@@ -16,7 +18,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components._shared.artifacts import SCHEMA_FILE
 from components._shared.errors import UserError
-from pipelines.config import Project
+from pipelines.config import Project, Source
 
 BATCH_ROWS = 1000
 _TIMEOUT_SECONDS = 60
@@ -46,14 +48,13 @@ def predict_file(project: Project, file: Path, url: str, *, version: str = "", l
     if version and label:
         raise UserError("A version is asked for by number or by label.", received=f"{version} and {label}")
     features = _serving_features(project.folder / SCHEMA_FILE)
-    rows = _read_rows(file, project.source.delimiter)
-    nulls = {None, *project.source.null_values}
+    rows = _read_rows(file, project.source)
     which = f"/versions/{version}" if version else f"/labels/{urllib.parse.quote(label, safe='')}" if label else ""
     address = f"{url.rstrip('/')}/v1/models/{urllib.parse.quote(project.serving.model_name, safe='')}{which}:predict"
     outputs: list[Row] = []
     for start in range(0, len(rows), BATCH_ROWS):
         batch = rows[start : start + BATCH_ROWS]
-        columns = {feature.name: list(_values(batch, feature, nulls, start)) for feature in features}
+        columns = {feature.name: list(_values(batch, feature, project.source, start)) for feature in features}
         outputs += _rows_of(_ask(address, columns, url), len(batch))
     return outputs
 
@@ -88,13 +89,20 @@ def _serving_features(file: Path) -> list[Any]:
     return features
 
 
-def _read_rows(file: Path, delimiter: str) -> list[Row]:
+def _read_rows(file: Path, source: Source) -> list[Row]:
+    """Returns the rows by the names of the features, under which they may stand as well as under those of the data."""
+    return [{source.columns.get(name, name): value for name, value in row.items()} for row in _parse_rows(file, source)]
+
+
+def _parse_rows(file: Path, source: Source) -> list[Row]:
+    is_json = file.suffix in (".json", ".jsonl")
+    encoding = "utf-8-sig" if is_json or codecs.lookup(source.encoding).name == "utf-8" else source.encoding
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = file.read_text(encoding=encoding)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError("The rows are in a text file that can be read.", received=f"{file}: {error}") from error
-    if file.suffix not in (".json", ".jsonl"):
-        return list(csv.DictReader(text.splitlines(), delimiter=delimiter))
+    if not is_json:
+        return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=source.delimiter))
     try:
         rows = [json.loads(line) for line in text.splitlines() if line.strip()] if file.suffix == ".jsonl" else json.loads(text)
     except ValueError as error:
@@ -104,25 +112,27 @@ def _read_rows(file: Path, delimiter: str) -> list[Row]:
     return rows
 
 
-def _values(rows: list[Row], feature: Any, nulls: set[Any], first: int) -> Iterator[Any]:
+def _values(rows: list[Row], feature: Any, source: Source, first: int) -> Iterator[Any]:
     # As the exported model has it: any other feature may be missing.
     required = feature.presence.min_fraction == 1.0 and feature.HasField("shape") and not feature.shape.dim
     for number, row in enumerate(rows, first + 1):
         value = row.get(feature.name)
-        if (isinstance(value, str) or value is None) and value in nulls:
+        if value is None or value in source.null_values:
             if required:
                 raise UserError(
-                    f"Every row has the required feature {feature.name!r}.",
+                    f"Every row has the required feature {source.describe(feature.name)}.",
                     received=f"row {number} without it",
                     remedy="Complete the file, or lower `presence.min_fraction` in schema.pbtxt.",
                 )
             yield _MISSING[feature.type]
         else:
-            yield _convert(value, feature, number)
+            yield _convert(value, feature, source, number)
 
 
-def _convert(value: Any, feature: Any, number: int) -> Any:
+def _convert(value: Any, feature: Any, source: Source, number: int) -> Any:
     try:
+        if feature.type == schema_pb2.FLOAT and isinstance(value, str):
+            return float(value.replace(source.decimal_point, "."))
         if feature.type == schema_pb2.BYTES and isinstance(value, str):
             return value
         if feature.type == schema_pb2.FLOAT and not isinstance(value, bool):
@@ -132,7 +142,7 @@ def _convert(value: Any, feature: Any, number: int) -> Any:
     except (TypeError, ValueError):
         pass
     raise UserError(
-        f"The feature {feature.name!r} is a {_KINDS[feature.type]}.",
+        f"The feature {source.describe(feature.name)} is a {_KINDS[feature.type]}.",
         received=f"{value!r} in row {number}",
         remedy="Mend the file.",
     )

@@ -12,9 +12,13 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
+from components._release.base import Base
 from components._release.precedence import explain_precedence
-from components._shared.errors import UserError
+from components._shared.errors import SluiceError, UserError
+from components._shared.images import IMAGE
 from pipelines.config import Project
+from pipelines.container_engine import find_engine
+from pipelines.container_launcher import ContainerLauncher
 from pipelines.launchers import ForkLauncher, Launcher, PlainLauncher, StandbyLauncher
 from pipelines.on_demand import OnDemandLauncher
 from pipelines.progress import Progress
@@ -24,9 +28,9 @@ from pipelines.run_folder import Run, create_run_folder, write_run
 from pipelines.serving_dir import resolve_serving_dir
 from pipelines.serving_settings import check_server
 from pipelines.stage_key import code_state, digest_stage
-from pipelines.stage_run import StageFailed, StageRun
+from pipelines.stage_run import StageRun
 
-ISOLATIONS = ("process", "fork")
+ISOLATIONS = ("process", "fork", "containers")
 _STOPPED = 130
 """Exit code of a command that a Ctrl-C stopped, as shells have it."""
 
@@ -39,6 +43,8 @@ def run_project(  # noqa: PLR0913  # the options of the command
     settings: Sequence[str] = (),
     isolation: str = "process",
     standby: bool = True,
+    engine: str = "",
+    image: str = IMAGE,
     resume: EarlierRun | None = None,
     cache: bool = True,
     console: Console | None = None,
@@ -51,8 +57,11 @@ def run_project(  # noqa: PLR0913  # the options of the command
         runs_dir: Where the run's folder is made.
         serving_dir: Base path of the model; the project's own if None.
         settings: Pipeline parameters as `key=value`.
-        isolation: `process`, a fresh process per stage, or `fork`, forked children for the TensorFlow stages.
+        isolation: `process`, a fresh process per stage, `fork`, forked children for the TensorFlow stages, or `containers`, a
+            container per stage.
         standby: Whether, with `process`, the next TensorFlow stage does its imports while another stage runs.
+        engine: With `containers`, docker or podman; the first that answers if empty.
+        image: With `containers`, the image of every stage.
         resume: The run to go on with, in its own folder; None for a new one.
         cache: Whether results of earlier runs may stand in for stages.
         console: Where progress is shown; stderr if None.
@@ -62,7 +71,7 @@ def run_project(  # noqa: PLR0913  # the options of the command
         The run. Its `state` is "succeeded", "failed" or "stopped"; `error` says why.
 
     Raises:
-        UserError: If a setting is wrong, so that nothing was run.
+        UserError: If a setting is wrong, or there is no engine or no image, so that nothing was run.
     """
     begin, started_with = time.monotonic(), code_state()
     if resume and resume.project != project.name:
@@ -73,7 +82,7 @@ def run_project(  # noqa: PLR0913  # the options of the command
         if resume:
             stack.enter_context(hold_run(resume.folder))
         at_once = not (resume or (cache and has_results(Path(runs_dir))))
-        launcher = stack.enter_context(contextlib.closing(_start_launcher(isolation, standby, at_once=at_once)))
+        launcher = stack.enter_context(contextlib.closing(_start_launcher(isolation, standby, engine, at_once=at_once)))
         # Imported here: KFP takes a while, and the launcher's processes import at the same time.
         from pipelines.local_runner import run_pipeline  # noqa: PLC0415
 
@@ -81,11 +90,16 @@ def run_project(  # noqa: PLR0913  # the options of the command
         fixed = {"project_dir": str(project.folder), "serving_dir": str(base)}
         if project.serving.model_config_file:
             fixed["model_config_file"] = str(resolve_serving_dir(project.serving.model_config_file, project.folder))
-        run, spec, arguments = _prepare(project, resume.folder if resume else Path(runs_dir), fixed, settings, new=not resume)
+        image_id = _check_containers(launcher, image, base) if isinstance(launcher, ContainerLauncher) else ""
+        folder = resume.folder if resume else Path(runs_dir)
+        run, spec, arguments = _prepare(project, folder, fixed, settings, image, new=not resume)
         run.isolation = isolation
         if not resume:
             stack.enter_context(hold_run(run.folder))
-        results = Results(run.folder, others=cache, digest_code=functools.partial(digest_stage, started_with=started_with))
+        if isinstance(launcher, ContainerLauncher):
+            run.engine, run.image, run.image_id = launcher.engine.program, image, image_id
+        digest_code = (lambda _: image_id) if image_id else functools.partial(digest_stage, started_with=started_with)
+        results = Results(run.folder, others=cache, digest_code=digest_code)
         console = console or Console(stderr=True, emoji=False)
         with contextlib.suppress(UserError):  # a broken ledger stops the run where it is read
             if warning := explain_precedence(base):
@@ -97,7 +111,7 @@ def run_project(  # noqa: PLR0913  # the options of the command
 
 
 def _prepare(
-    project: Project, folder: Path, fixed: dict[str, Any], settings: Sequence[str], *, new: bool
+    project: Project, folder: Path, fixed: dict[str, Any], settings: Sequence[str], image: str, *, new: bool
 ) -> tuple[Run, Any, dict[str, Any]]:
     """Compiles the pipeline into the folder of a run; returns the run, the pipeline and the parameters that it sets."""
     from pipelines.compiler import compile_training_pipeline, read_pipeline_spec  # noqa: PLC0415
@@ -106,7 +120,7 @@ def _prepare(
 
     with tempfile.TemporaryDirectory() as temporary:
         file = Path(temporary) / "ir.yaml"
-        compile_training_pipeline(project, file)
+        compile_training_pipeline(project, file, image)
         spec = read_pipeline_spec(file)
         arguments = fixed | parse_settings(spec, settings)
         check_overrides(project, arguments.get(PARAMETER, {}))
@@ -126,14 +140,36 @@ def _prepare(
     return run, spec, arguments
 
 
-def _start_launcher(isolation: str, standby: bool, *, at_once: bool) -> Launcher:
+def choose_isolation(isolation: str, *, containers: bool, engine: str, image: str) -> str:
+    """Returns how stages are kept apart, from the options of the command.
+
+    Raises:
+        UserError: If they contradict each other.
+    """
+    if not containers and (engine or image):
+        raise UserError("Engine and image are for runs in containers.", received=engine or image, remedy="Add --containers.")
+    if containers and isolation != "process":
+        raise UserError("Stages run in containers or are forked, not both.", received=f"--containers --isolation {isolation}")
+    return "containers" if containers else isolation
+
+
+def _start_launcher(isolation: str, standby: bool, engine: str, *, at_once: bool) -> Launcher:
     """Returns a launcher; unless `at_once`, it starts nothing early before a stage that earlier results do not spare."""
     if isolation not in ISOLATIONS:
-        raise UserError("Isolation is `process` or `fork`.", received=isolation)
+        raise UserError("Isolation is `process`, `fork` or `containers`.", received=isolation)
+    if isolation == "containers":
+        return ContainerLauncher(find_engine(engine))
     if isolation == "process" and not standby:
         return PlainLauncher()
     make: Callable[..., Launcher] = ForkLauncher if isolation == "fork" else StandbyLauncher
     return make() if at_once else OnDemandLauncher(make)
+
+
+def _check_containers(launcher: ContainerLauncher, image: str, base: Base) -> str:
+    """Checks what would make a run in containers fail after a while, and returns the image's identity."""
+    if isinstance(base, Path):
+        launcher.engine.check_writable(base)
+    return launcher.image_id(image)
 
 
 def _observer(run: Run, begin: float, others: Sequence[Callable[[StageRun], None]]) -> Callable[[StageRun], None]:
@@ -153,12 +189,12 @@ def _observer(run: Run, begin: float, others: Sequence[Callable[[StageRun], None
 
 @contextlib.contextmanager
 def _recorded(run: Run, begin: float) -> Iterator[None]:
-    """Records how the run ends. A failed stage and a Ctrl-C are endings of a run; anything else is a bug and goes on."""
+    """Records how the run ends. What fails with a reason and a Ctrl-C are endings; anything else is a bug and goes on."""
     write_run(run)
     try:
         yield
         run.state = "succeeded"
-    except StageFailed as error:
+    except SluiceError as error:
         run.state, run.error, run.exit_code = "failed", str(error), error.exit_code
     except KeyboardInterrupt:
         where = f"{run.stages[-1].stage} ran" if run.stages else "it started"

@@ -31,6 +31,9 @@ class Run:
         parameters: Pipeline parameters, with their defaults where the run set none.
         settings: The ones that the user set, as `key=value`.
         isolation: How stages were kept apart.
+        engine: The program that ran their containers; empty without.
+        image: The image that the containers were made of, as it was asked for; empty without.
+        image_id: That image's identity, `sha256:…`.
         started_at: When it started, in UTC.
         state: running, succeeded, failed or stopped.
         seconds: Wall time so far.
@@ -46,6 +49,9 @@ class Run:
     parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
     settings: tuple[str, ...] = ()
     isolation: str = "process"
+    engine: str = ""
+    image: str = ""
+    image_id: str = ""
     started_at: datetime.datetime = dataclasses.field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
     state: str = "running"
     seconds: float = 0.0
@@ -126,6 +132,7 @@ def _record(run: Run, pages: dict[str, list[str]]) -> dict[str, Any]:
         "parameters": run.parameters,
         "settings": list(run.settings),
         "isolation": run.isolation,
+        **({"engine": run.engine, "image": run.image, "image_id": run.image_id} if run.engine else {}),
         "started_at": run.started_at.isoformat(timespec="seconds"),
         "state": run.state,
         "seconds": round(run.seconds, 3),

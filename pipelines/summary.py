@@ -142,7 +142,10 @@ def _run_options(run: Run) -> str:
     """Returns how the run was asked for, so that the next one is like it; without spans and serving directory."""
     runs_dir = _near(run.folder.parent)
     options = [] if runs_dir == "runs" else ["--runs-dir", runs_dir]
-    options += [] if run.isolation == "process" else ["--isolation", run.isolation]
+    if run.isolation == "containers":
+        options += ["--containers", "--engine", run.engine, "--image", run.image]
+    elif run.isolation != "process":
+        options += ["--isolation", run.isolation]
     for setting in run.settings:
         options += [] if setting.startswith("spans=") else ["--set", setting]
     return "".join(f" {shlex.quote(option)}" for option in options)

@@ -25,6 +25,7 @@ from kfp import dsl
 
 from components._release.base import is_url
 from components._shared.artifacts import FEATURES_FILE, MODEL_FILE, SCHEMA_FILE
+from components._shared.images import PROJECT_DIR
 from components._shared.policy import hash_policy
 from components.decide_release.component import decide_release
 from components.evaluate_model.component import evaluate_model
@@ -41,9 +42,6 @@ from components.validate_examples.component import validate_examples
 from components.validate_serving.component import validate_serving
 from pipelines.config import Project
 from pipelines.tasks import configure_tasks
-
-PROJECT_DIR = "/project"
-"""Where images hold the project."""
 
 
 def build_training_pipeline(project: Project) -> Any:
@@ -91,6 +89,7 @@ def build_training_pipeline(project: Project) -> Any:
             spans=inputs.outputs["resolved_spans"],
             source=source,
             splits=splits,
+            also_tfrecord=project.splits.also_tfrecord,
         ).outputs["examples"]
         statistics = generate_statistics(examples=examples, schema=schema).outputs["statistics"]
         anomalies = validate_examples(

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components._shared.artifacts import MANIFEST_FILE, SHARD_FILE, split_dir
+from components._shared.artifacts import MANIFEST_FILE, QUARANTINE_FILE, SHARD_FILE, split_dir
 from components._shared.documents import read_object
 from components._shared.errors import UserError
 from components._shared.outputs import write_json
@@ -24,7 +24,7 @@ def clear_examples(examples: str | Path) -> None:
     """Removes what an earlier run left behind, the manifest first, so that old and new shards never mix."""
     examples = Path(examples)
     (examples / MANIFEST_FILE).unlink(missing_ok=True)
-    for folder in examples.glob(split_dir("*")):
+    for folder in (*examples.glob(split_dir("*")), *examples.glob(str(Path(QUARANTINE_FILE).parent))):
         shutil.rmtree(folder)
 
 

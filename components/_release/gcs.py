@@ -12,10 +12,12 @@ import functools
 import io
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
+from components._cloud.client import client as _client
+from components._cloud.client import errors as _errors
+from components._cloud.client import failures, request_options, run_parallel
 from components._release.base import BucketPath
 from components._shared.errors import UserError
 
@@ -178,27 +180,15 @@ def remove_objects(folder: BucketPath) -> None:
 
 def in_parallel(do: Callable[[S], T], items: Iterable[S]) -> list[T]:
     """Calls a function with each item, a few at a time, and returns the results in order; the first error is raised."""
-    items = list(items)
-    if len(items) < 2:
-        return [do(item) for item in items]
-    _client()  # made here, not by every worker
-    with ThreadPoolExecutor(min(WORKERS, len(items))) as pool:
-        futures = [pool.submit(do, item) for item in items]
-        try:
-            return [future.result() for future in futures]
-        finally:
-            pool.shutdown(cancel_futures=True)
+    return run_parallel(do, items, WORKERS)
 
 
 @contextlib.contextmanager
 def _explained(path: BucketPath) -> Iterator[None]:
     """Turns missing rights, a missing bucket and a store that does not answer into an error for the user."""
-    from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
-    from requests.exceptions import RequestException  # noqa: PLC0415
-
     try:
         yield
-    except (_errors().GoogleAPICallError, _errors().RetryError, GoogleAuthError, RequestException) as error:
+    except failures() as error:
         raise UserError(
             f"The bucket {path.bucket} can be reached, listed, read and written.",
             received=f"{path}: {error}",
@@ -214,22 +204,6 @@ def _bucket(path: BucketPath) -> Any:
     return _client().bucket(path.bucket)
 
 
-@functools.cache
-def _client() -> Any:
-    from google.cloud import storage  # noqa: PLC0415
-
-    return storage.Client()
-
-
 def _options() -> dict[str, Any]:
-    from google.cloud.storage.retry import DEFAULT_RETRY  # noqa: PLC0415
-
     # Every write carries a precondition, so to repeat it is safe.
-    retry = DEFAULT_RETRY.with_timeout(_RETRY_SECONDS).with_delay(initial=_FIRST_DELAY) if _RETRY_SECONDS else None
-    return {"timeout": _REQUEST_SECONDS, "retry": retry}
-
-
-def _errors() -> Any:
-    from google.api_core import exceptions  # noqa: PLC0415
-
-    return exceptions
+    return request_options(_REQUEST_SECONDS, _RETRY_SECONDS, _FIRST_DELAY)

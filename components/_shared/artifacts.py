@@ -1,9 +1,10 @@
 """Names inside artifacts: the contract between the stage that writes a file and those that read it.
 
-examples              Split-<split>/*.parquet, manifest.json; split_keys.feather per split where rows share a key
+examples              Split-<split>/*.parquet, manifest.json; split_keys.feather per split where rows share a key;
+                      Split-<split>/data_tfrecord-*.gz and quarantine/bad_rows.jsonl where the project asks for them
 statistics            Split-<split>/FeatureStats.pb, statistics.json
 schema                schema.pbtxt
-anomalies             Split-<split>/SchemaDiff.pb, anomalies.txt, gates.json
+anomalies             Split-<split>/SchemaDiff.pb, anomalies.txt, input_changes.json, gates.json
 transform_graph       TFT's own layout: transform_fn/, transformed_metadata/, metadata/; and transform.json
 transformed_examples  Split-<split>/*.parquet
 model                 Format-Serving/ (a SavedModel), training.json
@@ -20,8 +21,13 @@ decision.json, model_card.md, and statistics/ as the artifact; verification.json
 TRAIN, EVAL, TEST = "train", "eval", "test"
 SPLITS = (TRAIN, EVAL, TEST)
 
-FEATURES_FILE, MODEL_FILE = "features.py", "model.py"
-"""A project's code."""
+PROJECT_FILE, FEATURES_FILE, MODEL_FILE = "project.yaml", "features.py", "model.py"
+"""A project's configuration and its code."""
+
+DRAFT_FILE = "draft.json"
+"""What draft_schema decided about the columns of a new project, for draft_project."""
+DRAFT_NOTES_FILE = "notes.json"
+"""What draft_project has to say of the bounds."""
 
 MANIFEST_FILE = "manifest.json"
 STATISTICS_FILE = "FeatureStats.pb"
@@ -30,6 +36,8 @@ STATISTICS_ORIGIN_FILE = "statistics.json"
 SCHEMA_FILE = "schema.pbtxt"
 ANOMALIES_FILE = "SchemaDiff.pb"
 ANOMALIES_TEXT_FILE = "anomalies.txt"
+INPUT_CHANGES_FILE = "input_changes.json"
+"""How the input files differ from those that the live version was made of."""
 GATES_FILE = "gates.json"
 
 TRANSFORM_FILE = "transform.json"
@@ -37,6 +45,9 @@ TRANSFORM_FILE = "transform.json"
 
 SHARD_FILE = "part-00000.parquet"
 """The one shard that a stage writes per split; readers take any number of them."""
+
+QUARANTINE_FILE = "quarantine/bad_rows.jsonl"
+"""The rows that were set aside, one JSON object each: file, line or row, column, value and rule."""
 
 SPLIT_KEYS_FILE = "split_keys.feather"
 """Hashes of the rows' split keys, in the order of the rows."""
@@ -81,6 +92,11 @@ EXAMPLES_INPUT = "examples"
 """The one input of the signatures that take serialized tf.Example protos."""
 SIGNATURE_TRANSFORM = "transform_features"
 """Serialized tf.Example protos in, transformed features out."""
+
+
+def tfrecord_file(shard: int, shards: int) -> str:
+    """Returns the name of a shard of serialized tf.Example, as TFX writes them."""
+    return f"data_tfrecord-{shard:05d}-of-{shards:05d}.gz"
 
 
 def split_dir(split: str) -> str:

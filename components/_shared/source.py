@@ -4,6 +4,7 @@ The pipeline's configuration validates these same classes through pydantic; the 
 with functions of its own. There is one definition of every setting.
 """
 
+import codecs
 import dataclasses
 import math
 from typing import Any, Literal
@@ -11,7 +12,8 @@ from typing import Any, Literal
 from components._shared.errors import UserError
 from components._shared.label import LabelKind, LabelSpec
 
-CSV, PARQUET = "csv", "parquet"
+CSV, PARQUET, TFRECORD = "csv", "parquet", "tfrecord"
+FAIL, QUARANTINE = "fail", "quarantine"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -98,19 +100,67 @@ class Source:
         row_key: Columns that together name a row; the latest row of a key wins. Empty keeps every row.
         null_values: Texts that stand for a missing value; CSV only.
         delimiter: The character between two fields; CSV only.
+        encoding: How the text of the files is written, as Python names it; CSV only.
+        decimal_point: What stands before the decimals of a number, `.` or `,`; CSV only.
+        columns: Columns whose names no feature can have, and what they are called instead. Schema, keys, label and code
+            speak of the new names, messages of both.
+        row_number: Name of a column to add, the number of each row over all files from 0: a row key for data that has none.
+        bad_rows: What happens to rows that cannot become examples: `fail` stops at the first, `quarantine` sets them aside.
+        max_bad_rows: Share of the rows read that may be set aside, in [0, 1).
     """
 
     label: Label
-    format: Literal["csv", "parquet"] = "csv"
+    format: Literal["csv", "parquet", "tfrecord"] = "csv"
     row_key: tuple[str, ...] = ()
     null_values: tuple[str, ...] = ("",)
     delimiter: str = ","
+    encoding: str = "utf-8"
+    decimal_point: Literal[".", ","] = "."
+    columns: dict[str, str] = dataclasses.field(default_factory=dict)
+    row_number: str = ""
+    bad_rows: Literal["fail", "quarantine"] = "fail"
+    max_bad_rows: float = 0.01
 
     def __post_init__(self) -> None:
-        if self.format not in (CSV, PARQUET):
-            raise UserError("The source's format is csv or parquet.", received=self.format)
+        if self.format not in (CSV, PARQUET, TFRECORD):
+            raise UserError("The source's format is csv, parquet or tfrecord.", received=self.format)
+        if self.bad_rows not in (FAIL, QUARANTINE):
+            raise UserError("`source.bad_rows` is fail or quarantine.", received=self.bad_rows)
+        if not (_is_finite(self.max_bad_rows) and 0 <= self.max_bad_rows < 1):
+            raise UserError("`source.max_bad_rows` is a share of the rows, in [0, 1).", received=self.max_bad_rows)
         if len(self.delimiter) != 1 or self.delimiter in '"\r\n\0' or not self.delimiter.isascii():
             raise UserError("The delimiter is one character of ASCII, no quote or line break.", received=repr(self.delimiter))
+        if self.decimal_point not in (".", ",") or self.decimal_point == self.delimiter:
+            rule = "The decimal point is `.` or `,`, and not the delimiter."
+            raise UserError(rule, received=repr(self.decimal_point), remedy="Set `source.decimal_point` and `delimiter`.")
+        _check_encoding(self.encoding)
+        _check_columns(self.columns)
+
+    def original(self, name: str) -> str:
+        """Returns what the data calls a column that `columns` may have renamed."""
+        return next((original for original, new in self.columns.items() if new == name), name)
+
+    def describe(self, name: str) -> str:
+        """Returns a column as messages speak of it: by its name, and what the data calls it where that is another."""
+        original = self.original(name)
+        return repr(name) if original == name else f"{name!r} ({original!r} in the data)"
+
+
+def _check_encoding(encoding: str) -> None:
+    try:
+        is_text = codecs.lookup(encoding)._is_text_encoding  # no public way to tell "latin-1" from "base64"
+    except LookupError:
+        is_text = False
+    if not is_text:
+        remedy = "Write a name that Python knows, such as utf-8, latin-1, cp1252 or utf-16."
+        raise UserError("The encoding of the source is known.", received=repr(encoding), remedy=remedy)
+
+
+def _check_columns(columns: dict[str, str]) -> None:
+    if not all(columns.values()):
+        raise UserError("Every column in `source.columns` gets a name.", received=columns)
+    if len(set(columns.values())) < len(columns):
+        raise UserError("The columns in `source.columns` get different names.", received=columns)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

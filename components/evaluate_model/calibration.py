@@ -133,7 +133,7 @@ def measure_base_rate(hits: np.ndarray, predictions: np.ndarray, confidence: flo
     critical = critical_value(confidence, comparisons)
     skew = (exact * (1 - exact) * (1 - 2 * exact)).sum() / variance if variance else 0.0
     middle, reach = mean + skew * (critical**2 - 1) / 6, critical * math.sqrt(variance) + 0.5
-    return Ratio(float(hits.sum() / mean), max(0.0, middle - reach) / mean, (middle + reach) / mean)
+    return Ratio(float(hits.sum() / mean), float(max(0.0, middle - reach) / mean), float((middle + reach) / mean))
 
 
 def measure_mean(labels: np.ndarray, predictions: np.ndarray, confidence: float) -> MeanDifference:

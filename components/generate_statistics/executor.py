@@ -3,23 +3,19 @@
 import dataclasses
 import logging
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
-import pyarrow as pa
-from tensorflow_data_validation import StatsOptions
-from tensorflow_data_validation.statistics import stats_impl
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from components._data.examples import iterate_split, read_manifest
 from components._data.integrity import check_splits
-from components._data.record_batches import to_record_batch
 from components._data.schema import read_schema
 from components._data.statistics import write_origin, write_statistics
 from components._report.page import render_page
 from components._shared.artifacts import SPLITS, TRAIN
 from components._shared.folders import whole_folder
 from components._shared.outputs import write_text
+from components._tf.statistics import compute_statistics
 from components.generate_statistics.summary import summarize_split
 
 logger = logging.getLogger(__name__)
@@ -64,32 +60,6 @@ def generate_statistics(*, examples: str, schema: str, statistics: str, report: 
         write_origin(folder, data_version)
     rows = {split: proto.datasets[0].num_examples for split, proto in computed.items()}
     return StatisticsResult(rows=rows, features=len(computed[TRAIN].datasets[0].features), data_version=data_version)
-
-
-def compute_statistics(
-    tables: Iterable[pa.Table], schema: schema_pb2.Schema, name: str
-) -> statistics_pb2.DatasetFeatureStatisticsList:
-    """Returns the TFDV statistics of a sequence of tables, seen as one data set.
-
-    TFDV's own combiners run here without a Beam pipeline around them, so values, histograms and top values are TFDV's. Its
-    in-memory combiners count unique and most frequent values with sketches: exact up to 16,384 distinct values for the
-    first, up to 1,024 for the second.
-
-    Args:
-        tables: Rows with the same columns throughout; only one table is held at a time.
-        schema: The curated schema.
-        name: Name of the data set, such as the split's.
-    """
-    generators = stats_impl.get_generators(StatsOptions(schema=schema), in_memory=True)
-    accumulators = [generator.create_accumulator() for generator in generators]
-    for table in tables:
-        batch = to_record_batch(table)
-        accumulators = [
-            generator.add_input(accumulator, batch) for generator, accumulator in zip(generators, accumulators, strict=True)
-        ]
-    proto = stats_impl.extract_statistics_output(accumulators, generators)
-    proto.datasets[0].name = name
-    return proto
 
 
 def _compute_split(examples: str, split: str, schema: schema_pb2.Schema) -> statistics_pb2.DatasetFeatureStatisticsList:

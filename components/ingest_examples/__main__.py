@@ -15,8 +15,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--files", required=True, type=cli.json_list, help="input files, as resolve_inputs lists them")
     parser.add_argument("--fingerprint", required=True, help="digest over the contents of the files")
     parser.add_argument("--spans", required=True, type=cli.json_list, help="numbers of the spans, for the manifest")
-    parser.add_argument("--source", required=True, type=cli.json_object, help="format, null values, row key and label")
+    parser.add_argument("--source", required=True, type=cli.json_object, help="format, null values, row key, label, bad rows")
     parser.add_argument("--splits", required=True, type=cli.json_object, help="key, salt and the share of each split")
+    parser.add_argument(
+        "--also_tfrecord",
+        type=cli.boolean,
+        required=True,
+        help="whether to write gzip TFRecord of tf.Example, too: true or false",
+    )
     parser.add_argument("--examples", required=True, help="folder of the examples to write")
     return parser
 
@@ -34,10 +40,13 @@ def main(args: argparse.Namespace) -> None:
         source=args.source,
         splits=args.splits,
         examples=args.examples,
+        also_tfrecord=args.also_tfrecord,
     )
     rows = {f"rows_{split}": count for split, count in result.rows.items()}
     speed = round(result.rows_read / (time.monotonic() - begin))
     metadata = {"data_version": result.data_version, "spans": result.spans, "rows_per_second": speed, **rows}
+    if result.rows_quarantined is not None:
+        metadata["rows_quarantined"] = result.rows_quarantined
     outputs.write_metadata(args.executor_input, {"examples": metadata})
 
 

@@ -36,7 +36,7 @@ def _known(what: str, document: dict[str, Any], kind: type) -> dict[str, Any]:
     if unknown := set(document) - set(fields):
         raise UserError(f"`{what}` holds only known settings.", received=sorted(unknown), remedy=f"Known: {sorted(fields)}.")
     given = {name: value for name, value in document.items() if value is not None}
-    required = {name for name, field in fields.items() if field.default is dataclasses.MISSING}
+    required = {name for name, field in fields.items() if field.default is field.default_factory is dataclasses.MISSING}
     if missing := required - set(given):
         raise UserError(f"`{what}` holds every required setting.", received=f"nothing for {', '.join(sorted(missing))}")
     return {name: _typed(f"{what}.{name}", value, fields[name].type) for name, value in given.items()}
@@ -49,4 +49,6 @@ def _typed(what: str, value: Any, kind: Any) -> Any:
         if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
             raise UserError(f"`{what}` is a list of texts.", received=repr(value))
         return tuple(value)
+    if kind == dict[str, str] and not (isinstance(value, dict) and all(isinstance(item, str) for item in value.values())):
+        raise UserError(f"`{what}` gives texts by name.", received=repr(value))
     return value

@@ -3,9 +3,10 @@
 Arrow's own messages name a line in some versions and under some settings only.
 """
 
+import codecs
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,32 +14,31 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from components._shared.errors import UserError
+from components._shared.source import Source
 
-_NAMES = {pa.int64(): "INT", pa.float32(): "FLOAT", pa.float64(): "FLOAT", pa.string(): "BYTES"}
+TYPE_NAMES = {pa.int64(): "INT", pa.float32(): "FLOAT", pa.float64(): "FLOAT", pa.string(): "BYTES"}
 
 
-def open_text(path: Path) -> io.TextIOWrapper:
+def open_text(path: Path, encoding: str, errors: str = "strict") -> io.TextIOWrapper:
     """Opens a CSV file, compressed or not, without the byte order mark."""
-    return io.TextIOWrapper(pa.input_stream(str(path)), encoding="utf-8-sig", newline="")
+    without_mark = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+    return io.TextIOWrapper(pa.input_stream(str(path)), encoding=without_mark, errors=errors, newline="")
 
 
-def explain_csv(
-    path: Path, delimiter: str, null_values: Sequence[str], types: Mapping[str, pa.DataType], error: Exception
-) -> UserError:
+def explain_csv(path: Path, source: Source, types: Mapping[str, pa.DataType], error: Exception) -> UserError:
     """Returns the error that tells a user what is wrong with a CSV file: encoding, shape of a row, or a value.
 
     Args:
         path: The file.
-        delimiter: The character between two fields.
-        null_values: Texts that stand for a missing value.
-        types: Type of every column that is read.
+        source: How it is read.
+        types: Type of every column that is read, by the file's names.
         error: What Arrow said; shown when nothing more precise is found.
     """
     try:
         return (
-            _explain_encoding(path)
-            or _explain_shape(path, delimiter)
-            or _explain_value(path, delimiter, null_values, types)
+            _explain_encoding(path, source.encoding)
+            or _explain_shape(path, source)
+            or _explain_value(path, source, types)
             or _unexplained(path, error)
         )
     except (pa.ArrowException, OSError, csv.Error):
@@ -50,7 +50,7 @@ def explain_cast(path: Path, name: str, column: pa.ChunkedArray, kind: pa.DataTy
     row = find_first_failure(column, kind)
     value = "values" if row is None else f"{column[row].as_py()!r} in row {row + 1}"
     return UserError(
-        f"Column {name!r} holds {_NAMES[kind]}, as the schema says.",
+        f"Column {name!r} holds {TYPE_NAMES[kind]}, as the schema says.",
         received=f"{value} of {path}, of the type {column.type}",
         remedy="Mend the file, or the type in schema.pbtxt.",
     )
@@ -74,39 +74,48 @@ def find_first_failure(column: pa.ChunkedArray, kind: pa.DataType) -> int | None
     return low
 
 
-def find_line(path: Path, delimiter: str, row: int) -> int:
+def find_line(path: Path, source: Source, row: int) -> int:
     """Returns the line on which a row of a CSV file begins; rows count from 0 after the header, lines from 1."""
-    for index, (line, _) in enumerate(_records(path, delimiter)):
-        if index == row + 1:
-            return line
-    raise ValueError(f"{path} has no row {row}.")
+    return find_lines(path, source, [row])[row]
 
 
-def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def find_lines(path: Path, source: Source, rows: Iterable[int]) -> dict[int, int]:
+    """Returns the line on which each of some rows of a CSV file begins, by row."""
+    wanted, lines = set(rows), {}
+    for index, (line, _) in enumerate(_records(path, source)):
+        if index - 1 in wanted:
+            lines[index - 1] = line
+            if len(lines) == len(wanted):
+                return lines
+    raise ValueError(f"{path} has no row {min(wanted - set(lines))}.")
+
+
+def _records(path: Path, source: Source) -> Iterator[tuple[int, list[str]]]:
     """Yields the records of a CSV file, the header first, each with the line on which it begins; skips blank lines."""
     csv.field_size_limit(2**31 - 1)  # as long as Arrow's fields may be; by default 128 KiB
-    with open_text(path) as text:
-        reader, line = csv.reader(text, delimiter=delimiter), 1
+    with open_text(path, source.encoding, errors="replace") as text:  # where a byte is wrong matters here, not what it is
+        reader, line = csv.reader(text, delimiter=source.delimiter), 1
         for record in reader:
             if record:
                 yield line, record
             line = reader.line_num + 1
 
 
-def _explain_encoding(path: Path) -> UserError | None:
+def _explain_encoding(path: Path, encoding: str) -> UserError | None:
     with pa.input_stream(str(path)) as stream:
         data = stream.read()
     try:
-        data.decode()
+        data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         shown = f"the byte 0x{data[error.start]:02x} in {path}, line {line}"
-        return UserError("A CSV file is UTF-8 text.", received=shown, remedy="Save it as UTF-8.")
+        remedy = "Save it so, or say in project.yaml how it is written, such as `source.encoding: cp1252`."
+        return UserError(f"A CSV file is {encoding.upper()} text.", received=shown, remedy=remedy)
     return None
 
 
-def _explain_shape(path: Path, delimiter: str) -> UserError | None:
-    records = _records(path, delimiter)
+def _explain_shape(path: Path, source: Source) -> UserError | None:
+    records = _records(path, source)
     _, header = next(records, (1, []))
     line = 0
     for line, record in records:
@@ -119,28 +128,35 @@ def _explain_shape(path: Path, delimiter: str) -> UserError | None:
     return None if line else no_rows(path)
 
 
-def _explain_value(
-    path: Path, delimiter: str, null_values: Sequence[str], types: Mapping[str, pa.DataType]
-) -> UserError | None:
+def _explain_value(path: Path, source: Source, types: Mapping[str, pa.DataType]) -> UserError | None:
     texts = pa_csv.read_csv(
         path,
-        parse_options=pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        read_options=pa_csv.ReadOptions(encoding=source.encoding),
+        parse_options=pa_csv.ParseOptions(delimiter=source.delimiter, newlines_in_values=True),
         convert_options=pa_csv.ConvertOptions(
             column_types=dict.fromkeys(types, pa.string()),
             include_columns=list(types),
-            null_values=null_values,
+            null_values=source.null_values,
             strings_can_be_null=True,
         ),
     )
     for name, kind in types.items():
-        row = find_first_failure(pc.utf8_trim_whitespace(texts[name]), kind)
+        values = pc.utf8_trim_whitespace(texts[name])
+        row = find_first_failure(with_points(values, source) if pa.types.is_floating(kind) else values, kind)
         if row is not None:
             return UserError(
-                f"Column {name!r} holds {_NAMES[kind]}, as the schema says.",
-                received=f"{texts[name][row].as_py()!r} in {path}, line {find_line(path, delimiter, row)}",
+                f"Column {name!r} holds {TYPE_NAMES[kind]}, as the schema says.",
+                received=f"{texts[name][row].as_py()!r} in {path}, line {find_line(path, source, row)}",
                 remedy="Mend the value, or name it in `source.null_values` if it stands for a missing one.",
             )
     return None
+
+
+def with_points(texts: pa.Array | pa.ChunkedArray, source: Source) -> pa.Array | pa.ChunkedArray:
+    """Returns texts of numbers with a point before the decimals; where the source has a comma there, a point spoils them."""
+    if source.decimal_point == ".":
+        return texts
+    return pc.replace_substring(pc.replace_substring(texts, ".", "?"), ",", ".")
 
 
 def _unexplained(path: Path, error: Exception) -> UserError:

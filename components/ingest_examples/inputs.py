@@ -1,8 +1,9 @@
 """The input files: what was resolved, whether it is still the same, and which of their columns are read."""
 
+import contextlib
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,64 +11,81 @@ import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components._data.schema import SERVING, serving_features
-from components._shared.digest import digest_contents, digest_file
+from components._shared.digest import digest_file
 from components._shared.errors import UserError
+from components._shared.input_files import InputFile, fingerprint_of, read_input_files
 from components._shared.label import LabelKind
 from components._shared.source import Label, Source, Splits
+from components.ingest_examples.downloads import fetched
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class InputFile:
-    """One input file, as resolve_inputs found it.
+class LocalFile:
+    """An input file on this machine.
 
     Attributes:
-        path: The file.
-        span: Number of its span.
-        size: Size in bytes.
+        path: Where it can be read.
+        file: What resolve_inputs says of it.
         sha256: `sha256:<hex>` of its bytes.
     """
 
     path: Path
-    span: int
-    size: int
+    file: InputFile
     sha256: str
 
 
 def read_input_list(files: list[dict[str, Any]], fingerprint: str, spans: list[int]) -> list[InputFile]:
-    """Returns the input files from the oldest to the latest, by span and then by path, after checking their bytes.
+    """Returns the input files from the oldest to the latest, by span and then by path.
 
     Raises:
-        UserError: If there is none, one has changed since it was resolved, or fingerprint or spans are those of other files.
+        UserError: If there is none, or fingerprint or spans are those of other files.
     """
-    if not files:
-        raise UserError("There is at least one input file.", received="an empty list")
-    try:
-        inputs = [
-            InputFile(path=Path(file["path"]), span=int(file["span"]), size=int(file["size"]), sha256=str(file["sha256"]))
-            for file in files
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError("Every input file has path, span, size and sha256.", received=files) from error
-    if digest_contents(file.sha256 for file in inputs) != fingerprint:
+    inputs = read_input_files(files)
+    if fingerprint_of(inputs) != fingerprint:
         raise UserError("The fingerprint is that of the files.", received=fingerprint, remedy="Run resolve_inputs again.")
     if {file.span for file in inputs} != set(spans):
         raise UserError("The spans are those of the files.", received=spans, remedy="Run resolve_inputs again.")
-    for file in inputs:
-        _check_unchanged(file)
-    return sorted(inputs, key=lambda file: (file.span, str(file.path)))
+    return sorted(inputs, key=lambda file: (file.span, file.path))
 
 
-def _check_unchanged(file: InputFile) -> None:
+@contextlib.contextmanager
+def local_files(files: Sequence[InputFile], downloads: Path | None = None) -> Iterator[list[LocalFile]]:
+    """Yields the files on this machine: those of a file system as they are, after checking their bytes, and objects downloaded.
+
+    Errors name objects by their URLs.
+
+    Args:
+        files: The files.
+        downloads: Folder for objects; one of this user, in the system's folder for temporary files, when None.
+
+    Raises:
+        UserError: If a file has changed since it was resolved, or cannot be read.
+    """
+    with fetched([file for file in files if file.generation], downloads) as paths:
+        try:
+            yield [_locate(file, paths) for file in files]
+        except UserError as error:
+            if not paths:
+                raise
+            named = str(error)
+            for file, path in paths.items():
+                named = named.replace(str(path), file.path)
+            raise UserError(named) from error
+
+
+def _locate(file: InputFile, downloaded: Mapping[InputFile, Path]) -> LocalFile:
+    path = downloaded.get(file, Path(file.path))
     try:
-        digest = digest_file(file.path)
+        digest = digest_file(path)
     except OSError as error:
-        raise UserError("Every input file can be read.", received=f"{file.path}: {error.strerror}") from error
-    if digest != file.sha256:
+        raise UserError("Every input file can be read.", received=f"{path}: {error.strerror}") from error
+    if file.sha256 and digest != file.sha256:
         raise UserError(
             "An input file stays as it is while the pipeline runs.",
-            received=f"{file.path} with {digest} instead of {file.sha256}",
+            received=f"{path} with {digest} instead of {file.sha256}",
             remedy="Run the pipeline again.",
         )
+    return LocalFile(path=path, file=file, sha256=digest)
 
 
 def check_label_feature(schema: schema_pb2.Schema, label: Label) -> None:
@@ -97,33 +115,45 @@ def check_label_feature(schema: schema_pb2.Schema, label: Label) -> None:
         )
 
 
+def optional_features(schema: schema_pb2.Schema) -> frozenset[str]:
+    """Returns the features that the schema lets be missing from any number of rows."""
+    return frozenset(
+        feature.name for feature in schema.feature if not feature.HasField("shape") and not feature.presence.min_fraction
+    )
+
+
 def plan_columns(
-    names: Mapping[Path, list[str]], features: Mapping[str, pa.DataType], source: Source, splits: Splits
+    names: Mapping[Path, list[str]],
+    features: Mapping[str, pa.DataType],
+    optional: frozenset[str],
+    source: Source,
+    splits: Splits,
 ) -> dict[str, pa.DataType]:
     """Returns the columns to read with their types: the schema's that are there, then what keys and label need besides.
 
     Args:
         names: The columns of every file.
         features: Type of every feature of the schema, the label's among them.
+        optional: Features that need not be in every file.
         source: Row key and label.
         splits: Split key.
 
     Raises:
-        UserError: If a file names a column twice, or a column is missing from some files, or one that keys or label need
-            from all of them.
+        UserError: If a file names a column twice, or a column is missing from some files that has to be in all, or one that
+            keys or label need from all of them.
     """
-    for path, columns in names.items():
-        if repeated := [name for name, count in Counter(columns).items() if count > 1]:
-            raise UserError("A file names each column once.", received=f"{path} with {', '.join(repeated)} repeated")
     label = source.label
     wanted = {name: kind for name, kind in features.items() if name != label.name}
-    needed = dict.fromkeys((*source.row_key, *splits.key), pa.string())
+    keys = [name for name in (*source.row_key, *splits.key) if name != source.row_number]
+    needed = dict.fromkeys(keys, pa.string())
+    _check_names(names, {*wanted, *needed, label.name, label.source}, source.row_number)
     needed[label.source] = _label_type(label, features[label.name])
-    present = {name for name in (*wanted, *needed) if _is_present(name, names)}
+    present = {name for name in (*wanted, *needed) if _is_present(name, names, source, name in optional and name not in needed)}
     if missing := [name for name in needed if name not in present]:
         raise UserError(
             "The row key, the split key and the label are columns of the data.",
-            received=f"no column {', '.join(missing)} in {_name_files(names)}, which has {_name_columns(names)}",
+            received=f"no column {', '.join(map(source.original, missing))} in {_name_files(names)}, "
+            f"which has {_name_columns(names, source)}",
             remedy="Deliver the column, or mend `source` (its `delimiter` too) and `splits` in project.yaml.",
         )
     if label.source != label.name and any(label.name in columns for columns in names.values()):
@@ -135,6 +165,32 @@ def plan_columns(
     return {name: kind for name, kind in {**needed, **wanted}.items() if name in present}
 
 
+def _check_names(names: Mapping[Path, list[str]], read: set[str], row_number: str) -> None:
+    """Checks that what is read is there once, and that the rows' numbers take no column's name."""
+    for path, columns in names.items():
+        if repeated := [name for name, count in Counter(columns).items() if count > 1 and name in read]:
+            raise UserError("A file names each column once.", received=f"{path} with {', '.join(repeated)} repeated")
+    if row_number and any(row_number in columns for columns in names.values()):
+        raise UserError("`source.row_number` names no column of the data.", received=row_number, remedy="Rename it.")
+
+
+def describe_columns(found: Sequence[tuple[int, list[str]]], types: Mapping[str, pa.DataType]) -> dict[str, Any]:
+    """Returns what the manifest says of columns that are read but not in every file, and of those that are not read.
+
+    Args:
+        found: Span and columns of each file.
+        types: The columns that are read.
+
+    Returns:
+        `partial_columns`: for each column the spans with a file that lacks it; and `unused_columns`: for each the spans that
+        have it.
+    """
+    every = sorted({name for _, names in found for name in names})
+    lacking = {name: sorted({span for span, names in found if name not in names}) for name in types}
+    unused = {name: sorted({span for span, names in found if name in names}) for name in every if name not in types}
+    return {"partial_columns": {name: spans for name, spans in lacking.items() if spans}, "unused_columns": unused}
+
+
 def _label_type(label: Label, kind: pa.DataType) -> pa.DataType:
     """Returns the type of the column that the label is made from; `kind` is that of the label itself."""
     if label.is_text:
@@ -142,20 +198,21 @@ def _label_type(label: Label, kind: pa.DataType) -> pa.DataType:
     return pa.float64() if label.above is not None else kind
 
 
-def _is_present(name: str, names: Mapping[Path, list[str]]) -> bool:
+def _is_present(name: str, names: Mapping[Path, list[str]], source: Source, is_optional: bool) -> bool:
     without = [path for path, columns in names.items() if name not in columns]
-    if without and len(without) < len(names):
+    if without and len(without) < len(names) and not is_optional:
         raise UserError(
-            "A column is in all input files or in none.",
-            received=f"no column {name} in {_name_files(without)}",
-            remedy="Deliver these files again, or leave them out.",
+            "A column that the schema requires is in all input files or in none.",
+            received=f"no column {source.original(name)} in {_name_files(without)}",
+            remedy="Deliver these files again, leave them out, or let the column be missing: take min_fraction and shape "
+            "from its feature in schema.pbtxt.",
         )
-    return not without
+    return len(without) < len(names)
 
 
-def _name_columns(names: Mapping[Path, list[str]]) -> str:
+def _name_columns(names: Mapping[Path, list[str]], source: Source) -> str:
     """Returns the columns of the first file: a wrong delimiter or a blank in the header shows in them."""
-    columns = next(iter(names.values()))
+    columns = [source.original(name) for name in next(iter(names.values()))]
     return ", ".join(repr(name) for name in columns[:5]) + (f" and {len(columns) - 5} more" if len(columns) > 5 else "")
 
 

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from components._shared.errors import UserError
 from components._shared.label import LabelKind
-from components._shared.source import Label
+from components._shared.source import QUARANTINE, Label
 from components.ingest_examples.rows import Rows
 
 _MOST_NAMED = 5
@@ -21,14 +21,16 @@ def with_label(rows: Rows, kind: pa.DataType) -> Rows:
         kind: Type of the label, int64 or float32.
 
     Returns:
-        The same rows. The label is null where a row has none: where its column is null or NaN and, for a numeric label,
-        infinite.
+        The same rows, less those that are set aside for a text that is no class. The label is null where a row has none:
+        where its column is null or NaN and, for a numeric label, infinite.
 
     Raises:
-        UserError: If the column that it is made from has another type, or holds a text that is no class.
+        UserError: If the column that it is made from has another type, or holds a text that is no class, and bad rows are an
+            error.
     """
-    label, table = rows.source.label, rows.table
-    made = _make_label(rows, label, kind)
+    label = rows.source.label
+    rows = _with_known_classes(rows) if label.classes else rows
+    table, made = rows.table, _make_label(rows, label, kind)
     if label.source == label.name:
         table = table.set_column(table.column_names.index(label.name), label.name, made)
     else:
@@ -40,11 +42,10 @@ def _make_label(rows: Rows, label: Label, kind: pa.DataType) -> pa.ChunkedArray:
     values = rows.table[label.source]
     if pa.types.is_string(values.type) != label.is_text:
         wanted = "a text" if label.is_text else "a number"
-        raise UserError(f"The column {label.source!r} that the label is derived from is {wanted}.", received=values.type)
+        rule = f"The column {rows.source.describe(label.source)} that the label is derived from is {wanted}."
+        raise UserError(rule, received=values.type)
     if label.classes:
-        positions = pc.index_in(values, value_set=pa.array(label.classes, pa.string()))
-        _check_classes(rows, label, pc.and_(values.is_valid(), pc.is_null(positions)))
-        return positions.cast(kind)
+        return pc.index_in(values, value_set=pa.array(label.classes, pa.string())).cast(kind)
     if label.positive:
         is_positive = pc.is_in(values, value_set=pa.array(label.positive, pa.string()))
         return _where(values.is_valid(), is_positive.cast(pa.int64()).cast(kind))
@@ -68,27 +69,29 @@ def _cast(values: pa.ChunkedArray, label: Label, kind: pa.DataType) -> pa.Chunke
         raise UserError(rule, received=error, remedy="Give the label the type FLOAT in schema.pbtxt.") from error
 
 
-def _check_classes(rows: Rows, label: Label, unknown: pa.ChunkedArray) -> None:
-    """Refuses texts that are no class.
-
-    Args:
-        rows: The rows.
-        label: A multiclass label.
-        unknown: bool [rows].
+def _with_known_classes(rows: Rows) -> Rows:
+    """Returns the rows without those whose text is no class, which are set aside.
 
     Raises:
-        UserError: If there are any; it counts them and names the most frequent ones.
+        UserError: If there are any, and bad rows are an error; it counts them and names the most frequent ones.
     """
+    label, values = rows.source.label, rows.table[rows.source.label.source]
+    if not pa.types.is_string(values.type):
+        return rows
+    unknown = pc.and_(values.is_valid(), pc.invert(pc.is_in(values, value_set=pa.array(label.classes, pa.string()))))
     count = pc.sum(unknown).as_py() or 0
     if not count:
-        return
+        return rows
+    rule = f"The column {rows.source.describe(label.source)} holds classes of the label only: {', '.join(label.classes)}."
+    if rows.source.bad_rows == QUARANTINE:
+        return rows.set_aside(unknown.to_numpy(), label.source, rule)
     found = pc.value_counts(rows.table[label.source].filter(unknown)).to_pylist()
     found.sort(key=lambda item: (-item["counts"], item["values"]))
     named = ", ".join(f"{item['values']!r} ({item['counts']:,})" for item in found[:_MOST_NAMED])
     more = f" and {len(found) - _MOST_NAMED:,} more" if len(found) > _MOST_NAMED else ""
     first = rows.locate(pc.index(unknown, True).as_py())
     raise UserError(
-        f"The column {label.source!r} holds classes of the label only: {', '.join(label.classes)}.",
+        rule,
         received=f"{count:,} rows with {len(found):,} other values, {named}{more}; the first in {first}",
         remedy="Add the class to `source.label.classes` in project.yaml, mend the rows, or list the text in `null_values`.",
     )

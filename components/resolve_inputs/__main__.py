@@ -7,10 +7,12 @@ from components._shared import cli, outputs
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the stage's flags."""
-    parser = cli.make_parser("Finds the input files of the requested spans, and digests their contents.")
+    parser = cli.make_parser("Finds the input files of the requested spans, and what identifies their contents.")
     parser.add_argument("--project_dir", required=True, help="folder of the project; relative patterns start there")
-    parser.add_argument("--pattern", required=True, help="path or glob of the input files; {SPAN} stands for the span's number")
-    parser.add_argument("--spans", required=True, help="all, or numbers and ranges such as 1-9 or 1-3,7")
+    parser.add_argument(
+        "--pattern", required=True, help="path, glob or gs:// URL with {SPAN}, or {YYYY}, {MM} and {DD}, and {VERSION}"
+    )
+    parser.add_argument("--spans", required=True, help="all, numbers and ranges such as 1-3,7, days, or latest:7")
     parser.add_argument("--files", required=True, help="file to write the list of input files to, as JSON")
     parser.add_argument("--fingerprint", required=True, help="file to write the digest over all contents to")
     parser.add_argument("--resolved_spans", required=True, help="file to write the numbers of the spans to, as JSON")

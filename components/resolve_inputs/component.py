@@ -18,11 +18,11 @@ def resolve_inputs(
 
     Args:
         project_dir: Folder of the project; relative patterns start there.
-        pattern: Path or glob of the input files; `{SPAN}` stands for the span's number.
-        spans: Spans to read: `all`, or numbers and ranges such as `1-9` or `1-3,7`.
+        pattern: Path, glob or `gs://` URL of the input files, with `{SPAN}`, or `{YYYY}`, `{MM}` and `{DD}`, and `{VERSION}`.
+        spans: Spans to read: `all`, numbers and ranges such as `1-9` or `1-3,7`, days, or `latest:7`.
 
     Returns:
-        files: The files in order: path, span, size in bytes and SHA-256 digest of each.
+        files: The files in order: path, span, size in bytes and SHA-256 digest of each; of an object CRC32C and generation.
         fingerprint: Digest over the contents of all files, whatever their order; the cache key of what follows.
         resolved_spans: Numbers of the spans that were found.
     """

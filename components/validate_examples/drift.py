@@ -34,12 +34,14 @@ class Baseline:
         version: The live version; empty when none is live.
         statistics: Statistics of its training split; None when none is live or they cannot be read.
         features: Names of the features in its schema; empty when that is unknown.
+        release: Folder of what it carries; there only when one is live.
         findings: Why it cannot be compared with, if it cannot.
     """
 
     version: str = ""
     statistics: statistics_pb2.DatasetFeatureStatisticsList | None = None
     features: frozenset[str] = frozenset()
+    release: Path = Path()
     findings: tuple[Finding, ...] = ()
 
 
@@ -88,8 +90,9 @@ def read_baseline(folder: str | Path) -> Baseline:
     statistics = _read_training_statistics(live.release)
     if statistics is None:
         missing = f"Version {live.version} is live, and statistics of its training split are missing or damaged."
-        return Baseline(version=live.version, findings=(_unreadable(missing),))
-    return Baseline(version=live.version, statistics=statistics, features=_schema_features(live.release / SCHEMA_FILE))
+        return Baseline(version=live.version, release=live.release, findings=(_unreadable(missing),))
+    features = _schema_features(live.release / SCHEMA_FILE)
+    return Baseline(version=live.version, statistics=statistics, features=features, release=live.release)
 
 
 def comparable_schema(schema: schema_pb2.Schema, baseline: Baseline) -> tuple[schema_pb2.Schema, list[Finding]]:

@@ -12,16 +12,17 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 from components._data.examples import read_manifest
 from components._data.schema import TRAINING, read_schema
 from components._data.statistics import check_origin, read_statistics
-from components._shared.artifacts import ANOMALIES_FILE, ANOMALIES_TEXT_FILE, SPLITS, TRAIN, split_dir
+from components._shared.artifacts import ANOMALIES_FILE, ANOMALIES_TEXT_FILE, INPUT_CHANGES_FILE, SPLITS, TRAIN, split_dir
 from components._shared.errors import UserError
 from components._shared.folders import whole_folder
 from components._shared.gates import Evidence, GateReport, GateResult, Measurement, Verdict
 from components._shared.label import read_label_spec
-from components._shared.outputs import write_bytes, write_text
+from components._shared.outputs import write_bytes, write_json, write_text
 from components._shared.overrides import read_bounds
 from components._shared.policy import DataGate
 from components.validate_examples import checks, drift
 from components.validate_examples.findings import Finding, Severity, findings_in
+from components.validate_examples.inputs import check_inputs, read_inputs
 from components.validate_examples.page import group, render
 
 logger = logging.getLogger(__name__)
@@ -89,6 +90,10 @@ def validate_examples(
         computed = {split: read_statistics(statistics, split) for split in SPLITS}
         protos, findings = _validate(computed, curated, live)
         findings += _check(computed, curated, manifest, bounds)
+        findings += check_inputs(manifest, live.release, live.version)
+        columns = manifest.get("column_names", {})
+        findings = [dataclasses.replace(finding, column=columns.get(finding.feature, "")) for finding in findings]
+        inputs = read_inputs(examples, manifest, live.release, live.version)
         distances = drift.drift_rows(protos[TRAIN])
         measurements = [*_row_measurements(computed, bounds, findings), *(row.measurement() for row in distances)]
         gate = _judge(findings, measurements, bounds)
@@ -98,7 +103,8 @@ def validate_examples(
             policy_hash=judged_by.policy_hash,
             baseline_version=live.version,
         )
-        write_text(report, render(gate=gate, findings=findings, distances=distances, evidence=evidence))
+        write_text(report, render(gate=gate, findings=findings, distances=distances, inputs=inputs, evidence=evidence))
+        write_json(folder / INPUT_CHANGES_FILE, inputs.to_json())
         _write_anomalies(folder, protos, findings)
         GateReport(stage="validate_examples", evidence=evidence, gates=(gate,)).write(folder)
     logger.info("Data gate: %s. %s", gate.verdict, gate.reason)

@@ -27,6 +27,7 @@ class Finding:
     Attributes:
         split: The split it was found in; empty when it is about all of them or about the baseline.
         feature: The feature it is about; empty when it is about whole rows.
+        column: What the data calls this feature, if it is something else.
         headline: What is wrong, in a few words.
         detail: What was expected and what was found.
         remedy: What the reader can do.
@@ -35,6 +36,7 @@ class Finding:
 
     split: str = ""
     feature: str = ""
+    column: str = ""
     headline: str
     detail: str
     remedy: str
@@ -42,7 +44,8 @@ class Finding:
 
     def sentence(self) -> str:
         """Returns the finding as one line: where, what, and the detail."""
-        where = [f"feature {self.feature!r}"] if self.feature else []
+        column = f" (column {self.column!r})" if self.column else ""
+        where = [f"feature {self.feature!r}{column}"] if self.feature else []
         where += [f"split '{self.split}'"] if self.split else []
         prefix = f"{', '.join(where)}: " if where else ""
         return f"{prefix}{self.headline}. {self.detail}"

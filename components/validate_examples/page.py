@@ -7,6 +7,7 @@ from components._report.page import render_page
 from components._shared.gates import Evidence, GateResult, Verdict
 from components.validate_examples.drift import DriftRow
 from components.validate_examples.findings import Finding, Severity
+from components.validate_examples.inputs import Inputs
 
 MAX_FINDINGS = 200
 """Problems shown in full; anomalies.txt lists all."""
@@ -37,13 +38,14 @@ def group(findings: list[Finding]) -> list[Problem]:
     return [Problem(finding=finding, splits=tuple(filter(None, splits))) for finding, splits in grouped.items()]
 
 
-def render(*, gate: GateResult, findings: list[Finding], distances: list[DriftRow], evidence: Evidence) -> str:
+def render(*, gate: GateResult, findings: list[Finding], distances: list[DriftRow], inputs: Inputs, evidence: Evidence) -> str:
     """Returns the page.
 
     Args:
         gate: The data gate's result.
         findings: Everything that was found.
         distances: Measured drift and skew; empty when nothing was compared.
+        inputs: What was read, and how it differs from what the live version was made of.
         evidence: Data version and baseline version.
     """
     problems = group(findings)
@@ -57,6 +59,7 @@ def render(*, gate: GateResult, findings: list[Finding], distances: list[DriftRo
         problems=problems[:MAX_FINDINGS],
         hidden=max(0, len(problems) - MAX_FINDINGS),
         distances=distances,
+        inputs=inputs,
         evidence=evidence,
     )
 

@@ -17,8 +17,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
+
+import tensorflow as tf
 
 from components.validate_serving.memory import peak_mb
 
@@ -159,7 +160,7 @@ def wait_until_available(server: Server) -> dict[str, float]:
 def describe(binary: str) -> str:
     """Returns which server answers, with its version, as the report names it."""
     if not binary:
-        return f"the local server on TensorFlow {version('tensorflow')} (no {BINARY} on the PATH)"
+        return f"the local server on TensorFlow {tf.__version__} (no {BINARY} on the PATH)"
     try:
         done = subprocess.run(
             [binary, "--version"], capture_output=True, text=True, errors="replace", timeout=_VERSION_SECONDS, check=False

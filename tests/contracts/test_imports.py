@@ -11,7 +11,9 @@ from pipelines.launchers import TENSORFLOW_STAGES
 
 ROOT = Path(__file__).parents[2]
 STAGES = sorted(path.parent.name for path in (ROOT / "components").glob("*/component.py"))
-SHARED = ("components._shared", "components._data", "components._tf", "components._release", "components._report")
+PROGRAMS = sorted(path.parent.name for path in (ROOT / "components").glob("*/__main__.py"))
+"""The stages, and the programs that `sluice init` runs."""
+SHARED = tuple(f"components.{name}" for name in ("_shared", "_cloud", "_data", "_tf", "_release", "_report"))
 REFUSING = {"transform_features", "push_model"}
 """Consumers of a "no". Whoever reports one exits with 0: the launcher would not upload the page of a failed task."""
 
@@ -47,14 +49,14 @@ def test_an_interface_imports_kfp_and_what_is_shared(stage):
     assert others(modules, ["kfp", "components._shared"]) == []
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", PROGRAMS)
 def test_a_program_imports_its_executor_only_when_it_runs(stage):
     path = ROOT / "components" / stage / "__main__.py"
     assert others(imports_of(path, top_only=True), ["components._shared"]) == []
     assert others(imports_of(path), ["components._shared", f"components.{stage}.executor"]) == []
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", PROGRAMS)
 def test_the_work_knows_neither_command_line_nor_environment_nor_kfp(stage):
     for path in work_of(stage):
         modules = imports_of(path)
@@ -62,7 +64,7 @@ def test_the_work_knows_neither_command_line_nor_environment_nor_kfp(stage):
         assert not any(isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv") for node in _nodes(path)), path
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", PROGRAMS)
 def test_a_stage_imports_what_is_shared_and_itself(stage):
     allowed = (*SHARED, f"components.{stage}")
     ours = [name for path in work_of(stage) for name in imports_of(path) if name.startswith(("components", "pipelines"))]
@@ -81,7 +83,7 @@ def test_pipelines_import_interfaces_and_no_program():
     assert others(ours, ["components._shared", "components._release", "components._report.page", *interfaces]) == []
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", PROGRAMS)
 def test_only_consumers_refuse(stage):
     files = (ROOT / "components" / stage).glob("*.py")
     refuses = any("components._shared.errors.Refusal" in imports_of(path) for path in files)
@@ -92,7 +94,7 @@ def test_import_contracts_name_every_stage():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg", encoding="utf-8")
     listed = config["importlinter:contract:stages"]["modules"].split()
-    assert listed == [f"components.{stage}" for stage in STAGES]
+    assert listed == [f"components.{stage}" for stage in PROGRAMS]
 
 
 def test_stages_without_tensorflow_are_held_to_it():

@@ -15,9 +15,14 @@ def _start(*arguments, cwd):
     return subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def _run(*arguments, cwd):
+def _run(*arguments, cwd, seconds=280):
     process = _start(*arguments, cwd=cwd)
-    stdout, stderr = process.communicate(timeout=280)
+    try:
+        stdout, stderr = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.terminate()  # it ends what it started
+        process.communicate()
+        raise
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 

@@ -70,6 +70,7 @@ def test_help_is_grouped_and_needs_neither_kfp_nor_tensorflow():
         "Build and run",
         "run ",
         "compile ",
+        "image ",
         "On a cluster",
         "submit ",
         "schedule ",
@@ -99,7 +100,10 @@ def test_help_is_grouped_and_needs_neither_kfp_nor_tensorflow():
     ("command", "options"),
     [
         ("run", ["--spans", "--set", "--tighten", "--serving-dir", "--runs-dir", "--isolation", "--no-standby"]),
+        ("run", ["--containers", "--engine", "--image"]),
+        ("init", ["--label", "--name", "--kind", "--folder"]),
         ("compile", ["--output", "-o", "--image"]),
+        ("image", ["--tag", "--engine", "--push"]),
         ("releases", ["--verify", "--head", "--json", "--serving-dir"]),
         ("serve", ["--port", "--rest-port", "--host", "--serving-dir"]),
         ("predict", ["--url", "--version", "--label", "--json", "--csv"]),

@@ -30,9 +30,25 @@ def test_values_reach_the_stages_as_they_were_written(project_dir):
         "format": "csv",
         "null_values": ["", "NA"],
         "delimiter": ",",
+        "encoding": "utf-8",
+        "decimal_point": ".",
+        "columns": {},
+        "row_number": "",
+        "bad_rows": "fail",
+        "max_bad_rows": 0.01,
         "row_key": ["parcel"],
         "label": {"name": "late", "column": "delay", "above": 15.0},
     }
+
+
+def test_inputs_are_chosen_by_day_and_bad_rows_set_aside(project_dir):
+    edit(project_dir, "span-{SPAN}/*.csv", "{YYYY}/{MM}-{DD}/v{VERSION}/*.csv")
+    edit(project_dir, "spans: 1-9", "spans: 2013-01-05\n  bad_rows: quarantine\n  max_bad_rows: 0")
+    edit(project_dir, "salt: parcels", "salt: parcels\n  also_tfrecord: true")
+    project = load_project(project_dir)
+    assert (project.source.spans, project.splits.also_tfrecord) == ("2013-01-05", True)
+    assert (project.source_json["bad_rows"], project.source_json["max_bad_rows"]) == ("quarantine", 0)
+    assert "also_tfrecord" not in project.splits_json
 
 
 def test_a_label_that_is_a_column_has_no_rule(project_dir):
@@ -138,7 +154,10 @@ def test_project_is_frozen(project_dir):
         ("epochs: 3", "epochs: '3'", 'training.epochs: Input should be a valid integer. Received: "3".'),
         ("patience: 1", "patience: true", "training.patience: Input should be a valid integer. Received: true."),
         ("learning_rate: 0.002", "learning_rate: .nan", "every number is finite"),
-        ("spans: 1-9", "spans: 1..9", "source.spans: String should match pattern"),
+        ("spans: 1-9", "spans: 1..9", "source.spans: Spans are `all`, a window such as `latest:7`"),
+        ("format: csv", "bad_rows: drop", "source.bad_rows: Input should be 'fail' or 'quarantine'"),
+        ("format: csv", "max_bad_rows: 1.5", "source: `source.max_bad_rows` is a share of the rows"),
+        ("span-{SPAN}", "span-{SPANS}", "source.pattern: The placeholders of a pattern are"),
         ("spans: 1-9", "spans: 9", "source.spans: Input should be a valid string. Received: 9."),
         ("row_key: [parcel]", "row_key: []", "source.row_key: Tuple should have at least 1 item"),
         ("row_key: [parcel]", "row_key: parcel", "source.row_key: Input should be a valid array"),
@@ -152,7 +171,7 @@ def test_project_is_frozen(project_dir):
         ),
         ("test: 0.1", "test: 0.3", "splits: The shares of train, eval and test are above 0 and sum to 1."),
         ("test: 0.1", "test: 0", "splits: The shares of train, eval and test are above 0 and sum to 1."),
-        ("format: csv", "format: xml", "source.format: Input should be 'csv' or 'parquet'"),
+        ("format: csv", "format: xml", "source.format: Input should be 'csv', 'parquet' or 'tfrecord'"),
         ("  strict: false", "  approvals: {}", "gates.approvals: not a known key. Known here: "),
         ("  strict: false", "  approval: { deadline_hours: 0 }", "gates.approval.deadline_hours: from 1 to 8760. Received: 0."),
         ("  strict: false", "  approval: { deadline_hours: 8761 }", "gates.approval.deadline_hours: from 1 to 8760."),

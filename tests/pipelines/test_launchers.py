@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import launchers
-from pipelines.launchers import ForkLauncher, PlainLauncher, StandbyLauncher, stage_environment
+from pipelines.launchers import Command, ForkLauncher, PlainLauncher, StandbyLauncher, stage_environment
 
 SHOW = """
 import os, sys
@@ -46,7 +46,7 @@ def launcher(request, make_stage, tmp_path):
 
 def run(launcher, stage, log, *args, on_tick=lambda: None):
     argv = [sys.executable, "-m", f"fake_stages.{stage}", *args]
-    return launcher.run(argv, {"COLOUR": "blue"}, log, on_tick)
+    return launcher.run(Command(argv=argv, env={"COLOUR": "blue"}, log=log), on_tick)
 
 
 def test_stage_gets_arguments_environment_and_log(launcher, tmp_path):
@@ -154,9 +154,9 @@ def test_killed_runner_leaves_no_stage_behind(name, make_stage, tmp_path):
     arguments = "" if name == "PlainLauncher" else "['linger'], 'fake_stages'"
     code = f"""
 import sys, pathlib
-from pipelines.launchers import {name}
+from pipelines.launchers import Command, {name}
 argv = [sys.executable, '-m', 'fake_stages.linger']
-{name}({arguments}).run(argv, {{}}, pathlib.Path({str(tmp_path / "log")!r}), lambda: None)
+{name}({arguments}).run(Command(argv=argv, env={{}}, log=pathlib.Path({str(tmp_path / "log")!r})), lambda: None)
 """
     runner = subprocess.Popen([sys.executable, "-c", code], env=stage_environment())
     while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()):

@@ -170,6 +170,8 @@ def test_installed_kfp_is_known():
 
 def test_interruption_goes_through(run):
     class Interrupted:
+        python = "python"
+
         def run(self, *_):
             signal.raise_signal(signal.SIGINT)
 

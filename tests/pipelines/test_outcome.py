@@ -112,6 +112,12 @@ def test_commands_shown_keep_what_the_run_was_asked_for(make_run, project_dir, c
     assert "sluice compile" not in text
 
 
+def test_commands_shown_keep_engine_and_image(make_run, project_dir, capsys):
+    run = make_run(approved=None, version="")
+    run.state, run.isolation, run.engine, run.image = "failed", "containers", "podman", "sluice:dev"
+    assert " --containers --engine podman --image sluice:dev --spans" in printed(run, project_dir, capsys)
+
+
 def test_summary_opens_no_page_where_there_is_no_desktop(make_run, project_dir, capsys, monkeypatch):
     monkeypatch.setenv("PATH", str(project_dir))
     text = printed(make_run(approved=True, version="2"), project_dir, capsys)

@@ -90,6 +90,20 @@ def test_a_version_is_asked_by_number_or_label(ask, server):
         ask("weight\n1\n", version="3", label="stable")
 
 
+def test_rows_may_bear_the_names_of_the_data_and_be_written_as_it_is(project, project_dir, server, tmp_path):
+    source = (
+        'columns: { "Gewicht (kg)": weight, Größe: height }\n  encoding: cp1252\n  decimal_point: ","\n  delimiter: ";"\n  '
+    )
+    file = project_dir / "project.yaml"
+    file.write_text(file.read_text().replace("row_key:", f"{source}row_key:"))
+    (tmp_path / "rows.csv").write_bytes("Gewicht (kg);height\n1,5;2,5\n".encode("cp1252"))
+    assert predict_file(load_project(project_dir), tmp_path / "rows.csv", server.url) == [{"prediction": 1.5}]
+    assert server.asked[0][1]["inputs"]["height"] == [2.5]
+    (tmp_path / "rows.csv").write_bytes("Gewicht (kg);Größe\nschwer;2,5\n".encode("cp1252"))
+    with pytest.raises(UserError, match=r"'weight' \('Gewicht \(kg\)' in the data\) is a number"):
+        predict_file(load_project(project_dir), tmp_path / "rows.csv", server.url)
+
+
 def test_many_rows_are_sent_in_batches_and_keep_their_order(ask, server):
     outputs = ask("weight\n" + "".join(f"{number}\n" for number in range(2 * BATCH_ROWS + 1)))
     assert [row["prediction"] for row in outputs] == list(map(float, range(2 * BATCH_ROWS + 1)))

@@ -84,7 +84,7 @@ def code(tmp_path, make_stage):
 def run(code, project_dir, tmp_path, monkeypatch):
     """Runs a pipeline of four small stages; the first looks at an input file and is never cached."""
 
-    def compile_small(project, output):
+    def compile_small(project, output, image):
         compiler.Compiler().compile(small_pipeline, str(output))
 
     monkeypatch.setattr(pipelines.compiler, "compile_training_pipeline", compile_small)

@@ -11,7 +11,7 @@ import pipelines.compiler
 from components._shared.errors import UserError
 from pipelines import bench
 from pipelines.config import load_project
-from pipelines.run import run_project
+from pipelines.run import choose_isolation, run_project
 from pipelines.run_folder import create_run_folder
 from pipelines.summary import print_summary
 
@@ -44,7 +44,7 @@ def small_pipeline(project_dir: str, serving_dir: str, spans: str = "1-9", stric
 def run(make_stage, project_dir, tmp_path, monkeypatch):
     """Runs a pipeline of two small stages as the training pipeline of a project."""
 
-    def compile_small(project, output):
+    def compile_small(project, output, image):
         compiler.Compiler().compile(small_pipeline, str(output))
 
     monkeypatch.setattr(pipelines.compiler, "compile_training_pipeline", compile_small)
@@ -139,6 +139,34 @@ def test_wrong_setting_runs_nothing(run, tmp_path, setting):
 def test_unknown_isolation_is_refused(run):
     with pytest.raises(UserError, match="Received: thread"):
         run(isolation="thread")
+
+
+def test_containers_without_an_engine_run_nothing(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="A container engine answers"):
+        run(isolation="containers")
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_a_container_that_cannot_be_made_fails_the_run_with_its_reason(run, tmp_path, monkeypatch):
+    script = '#!/bin/sh\ncase "$1" in create) echo "no space left" >&2; exit 125;; image) echo sha256:abc;; esac\n'
+    (tmp_path / "docker").write_text(script)
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = run(isolation="containers", image="sluice:dev")
+    assert (done.state, done.exit_code) == ("failed", 2)
+    assert "no space left" in record_of(done)["error"]
+    assert (record_of(done)["engine"], record_of(done)["image_id"]) == ("docker", "sha256:abc")
+    assert "sluice:dev (sha256:abc), docker" in (done.folder / "index.html").read_text()
+
+
+def test_options_for_containers_contradict_no_others():
+    assert choose_isolation("process", containers=True, engine="", image="") == "containers"
+    for options in ({"engine": "podman", "image": ""}, {"engine": "", "image": "sluice:dev"}):
+        with pytest.raises(UserError, match="Add --containers"):
+            choose_isolation("process", containers=False, **options)
+    with pytest.raises(UserError, match="Received: --containers --isolation fork"):
+        choose_isolation("fork", containers=True, engine="", image="")
 
 
 def test_two_runs_of_one_second_get_two_folders(tmp_path):

@@ -51,7 +51,7 @@ class ObjectServer:
         buckets: Objects by name, by bucket.
         requests: Method and path of every request so far.
         interrupt: Called with each request; returns "drop" to hang up before it is carried out, "lose" to hang up after, a
-            status to answer with instead, or None.
+            status to answer with instead, a number of bytes in text to hang up after that many of the answer's body, or None.
         watch: Called with bucket and name after each write, before anybody else sees the bucket.
         page_size: Names per answer to a listing.
     """
@@ -110,9 +110,16 @@ class ObjectServer:
                 return 204, {}, b""
             if query.get("alt") != "media":
                 return 200, {}, found.resource
-            hashes = f"crc32c={found.hashes['crc32c']},md5={found.hashes['md5Hash']}"
-            return 200, {"X-Goog-Hash": hashes, "X-Goog-Generation": str(found.generation)}, found.data
+            return self._media(found, re.fullmatch(r"bytes=(\d+)-", headers.get("Range", "")))
         return 200, {}, self._list(path.split("/b/")[1].split("/")[0], query)
+
+    def _media(self, found, start):
+        hashes = f"crc32c={found.hashes['crc32c']},md5={found.hashes['md5Hash']}"
+        fields = {"X-Goog-Hash": hashes, "X-Goog-Generation": str(found.generation)}
+        if not start:
+            return 200, fields, found.data
+        first, size = int(start[1]), len(found.data)
+        return 206, {**fields, "Content-Range": f"bytes {first}-{size - 1}/{size}"}, found.data[first:]
 
     def _upload(self, method, path, query, headers, body):
         bucket = path.split("/b/")[1].split("/")[0]
@@ -192,16 +199,19 @@ def _handler_of(server):
                 fields = dict(urllib.parse.parse_qsl(query))
                 answer = (action, {}, b"") if isinstance(action, int) else None
                 status, headers, data = answer or server.answer(self.command, path, fields, self.headers, body)
-            return self.hang_up() if action == "lose" else self.reply(status, headers, data)
+            cut = int(action) if isinstance(action, str) and action.isdigit() else None
+            return self.hang_up() if action == "lose" else self.reply(status, headers, data, cut)
 
-        def reply(self, status, headers, data):
+        def reply(self, status, headers, data, cut=None):
             content = data if isinstance(data, bytes) else json.dumps(data).encode()
             self.send_response(status)
             kind = "application/octet-stream" if isinstance(data, bytes) else "application/json"
             for name, value in {"Content-Type": kind, "Content-Length": len(content), **headers}.items():
                 self.send_header(name, str(value))
             self.end_headers()
-            self.wfile.write(content)
+            self.wfile.write(content[:cut])
+            if cut is not None:
+                self.hang_up()
 
         def hang_up(self):
             self.close_connection = True

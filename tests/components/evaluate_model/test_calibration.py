@@ -1,3 +1,6 @@
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 from sklearn.calibration import calibration_curve
@@ -92,6 +95,15 @@ def test_each_bound_alone_can_say_no(policy, words):
     result = judge(*make_binary(3000, shift=0.2), **policy)
     assert result.verdict is Verdict.FAILED
     assert words in result.reason
+
+
+def test_a_base_rate_beyond_what_chance_explains_of_few_rows_fails_and_can_be_reported():
+    result = judge(
+        np.arange(60) % 2, np.full(60, 0.25, np.float32), max_calibration_error=1.0, max_base_rate_ratio=1.0, min_rows=50
+    )
+    assert result.verdict is Verdict.FAILED
+    assert [type(item.passed) for item in result.measurements] == [bool, bool]
+    assert json.dumps(dataclasses.asdict(result.measurements[1]))
 
 
 def test_few_rows_fail():

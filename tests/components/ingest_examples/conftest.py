@@ -39,6 +39,7 @@ class Workbench:
         self.folder = folder
         self.examples = folder / "examples"
         self.schema = SCHEMA
+        self.also_tfrecord = False
         self.paths: list[tuple[int, Path]] = []
         self.source: dict[str, Any] = {
             "format": "csv",
@@ -77,6 +78,8 @@ class Workbench:
             source=self.source,
             splits=self.splits,
             examples=str(self.examples),
+            also_tfrecord=self.also_tfrecord,
+            downloads=self.folder / "downloads",
         )
 
     def rows(self, split: str | None = None) -> list[dict[str, Any]]:

@@ -129,9 +129,9 @@ def test_column_named_twice(bench):
         bench.ingest()
 
 
-def test_column_absent_from_some_files(bench):
-    bench.add("day,number,count,site,delay\n1,1,1,x,7\n", name="b.csv")
-    with pytest.raises(UserError, match=r"all input files or in none.*no column size in .*b\.csv"):
+def test_required_column_absent_from_some_files(bench):
+    bench.add("day,number,size,site,delay\n1,1,1,x,7\n", name="b.csv")
+    with pytest.raises(UserError, match=r"all input files or in none.*no column count in .*b\.csv.*let the column be missing"):
         bench.ingest()
 
 

@@ -19,7 +19,10 @@ def test_split_key_defaults_to_the_row_key():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": "json"}, "csv or parquet.*json"),
+        ({"format": "json"}, "csv, parquet or tfrecord.*json"),
+        ({"bad_rows": "drop"}, "fail or quarantine.*drop"),
+        ({"max_bad_rows": 1}, r"share of the rows, in \[0, 1\)"),
+        ({"max_bad_rows": "0.1"}, "share of the rows"),
         ({"delimiter": ";;"}, "one character"),
         ({"delimiter": "\n"}, "one character"),
         ({"delimiter": "é"}, "one character of ASCII"),

@@ -44,6 +44,7 @@ def flags(bench, **changes: Any) -> list[str]:
         "spans": "[1, 2]",
         "source": json.dumps(bench.source),
         "splits": json.dumps(bench.splits),
+        "also_tfrecord": "false",
         "examples": bench.folder / "out",
         **changes,
     }
@@ -70,6 +71,17 @@ def test_metadata_names_version_and_rows(bench):
     rows = {f"rows_{name}": split["rows"] for name, split in manifest["splits"].items()}
     assert written.pop("rows_per_second") > 0
     assert written == {"data_version": manifest["data_version"], "spans": [1, 2], **rows}
+
+
+def test_metadata_counts_the_rows_that_were_set_aside(bench):
+    bench.source |= {"bad_rows": "quarantine", "max_bad_rows": 0.5}
+    bench.add("day,number,count,size,site,delay\n90,1,x,1,x,7\n", span=2, name="b.csv")
+    artifact = {"name": "examples", "uri": str(bench.folder / "out")}
+    outputs = {"artifacts": {"examples": {"artifacts": [artifact]}}, "outputFile": str(bench.folder / "meta.json")}
+    main(build_parser().parse_args(flags(bench, executor_input=json.dumps({"outputs": outputs}), also_tfrecord="true")))
+    written = json.loads((bench.folder / "meta.json").read_text())["artifacts"]["examples"]["artifacts"][0]["metadata"]
+    assert written["rows_quarantined"] == 1
+    assert list((bench.folder / "out").rglob("data_tfrecord*"))
 
 
 def test_whole_numbers_may_come_as_floats(bench):

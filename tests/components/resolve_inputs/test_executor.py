@@ -142,10 +142,10 @@ def test_unreadable_file_is_named(project: Path):
         ("nothing/*.csv", "all", "at least one file"),
         ("nothing/{SPAN}.csv", "all", "at least one file"),
         ("", "all", "pattern"),
-        ("data/span-{SPAN:02}/*.csv", "all", "without a width"),
-        ("data/{VERSION}/*.csv", "all", "only placeholder"),
+        ("data/{VERSION}/*.csv", "all", "goes with"),
         ("data/**/span-{SPAN}/*.csv", "all", "not both"),
-        ("gs://bucket/span-{SPAN}/*.csv", "all", "file system"),
+        ("s3://bucket/span-{SPAN}/*.csv", "all", "file system"),
+        (PATTERN, "latest:1,skip:4", "leaves out fewer.*4 spans"),
     ],
 )
 def test_pattern_that_cannot_work(project: Path, pattern: str, spans: str, message: str):
@@ -153,10 +153,57 @@ def test_pattern_that_cannot_work(project: Path, pattern: str, spans: str, messa
         resolve(project, spans, pattern)
 
 
+def test_width_reads_leading_zeros(tmp_path: Path):
+    write(tmp_path / "span-07.csv", "x")
+    assert resolve(tmp_path, "7", "span-{SPAN:2}.csv").spans == [7]
+
+
 def test_leading_zeros_are_refused(project: Path):
     write(project / "data/span-02/a.csv", "x")
     with pytest.raises(UserError, match=r"without leading zeros.*span-02"):
         resolve(project)
+
+
+def test_window_takes_the_latest_spans_there_are(project: Path, caplog):
+    assert resolve(project, "latest:2").spans == [3, 10]
+    assert resolve(project, "latest:2,skip:1").spans == [2, 3]
+    assert not caplog.records
+    assert resolve(project, "latest:5").spans == [1, 2, 3, 10]
+    assert "asks for 5 spans, and there are 4" in caplog.text
+
+
+def test_window_that_holds_an_empty_span_is_refused(project: Path):
+    (project / "data/span-10/a.csv").unlink()
+    with pytest.raises(UserError, match="empty span 10 "):
+        resolve(project, "latest:2")
+
+
+@pytest.fixture
+def versions(tmp_path: Path) -> Path:
+    """Two days; the first in versions 1, 2 and 10."""
+    for name in ("2013-01-05/v1/a.csv", "2013-01-05/v2/a.csv", "2013-01-05/v10/b.csv", "2013-01-06/v1/a.csv"):
+        write(tmp_path / name, f"content of {name}")
+    return tmp_path
+
+
+DAYS = "{YYYY}-{MM}-{DD}/v{VERSION}/*.csv"
+
+
+def test_latest_version_of_each_span_is_read(versions: Path):
+    assert names(versions, "all", DAYS) == ["2013-01-05/v10/b.csv", "2013-01-06/v1/a.csv"]
+    assert [(file["span"], file["version"]) for file in resolve(versions, "all", DAYS).files] == [(15710, 10), (15711, 1)]
+
+
+def test_days_are_asked_for_and_shown_as_days(versions: Path):
+    assert resolve(versions, "2013-01-06", DAYS).spans == [15711]
+    with pytest.raises(UserError, match=r"no file of span 2013-01-07 .*the spans 2013-01-05\.\.2013-01-06"):
+        resolve(versions, "2013-01-05..2013-01-07", DAYS)
+
+
+def test_latest_version_that_is_an_empty_folder_is_refused(versions: Path):
+    (versions / "2013-01-06/v2").mkdir()
+    with pytest.raises(UserError, match="empty span 2013-01-06 "):
+        resolve(versions, "all", DAYS)
 
 
 def test_project_that_is_not_there(tmp_path: Path):

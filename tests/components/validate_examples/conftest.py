@@ -71,9 +71,9 @@ class Case:
     def set_schema(self, text):
         self.write("schema/schema.pbtxt", text)
 
-    def set_manifest(self, rows, **label):
-        splits = {split: {"rows": count} for split, count in rows.items()}
-        manifest = {"data_version": "sha256:d1", "label": "churned", "splits": splits, **label}
+    def set_manifest(self, rows=None, **others):
+        splits = {split: {"rows": (rows or {}).get(split, ROWS)} for split in ("train", "eval", "test")}
+        manifest = {"data_version": "sha256:d1", "label": "churned", "splits": splits, **others}
         write_manifest(self.folder / "examples", manifest)
 
     def set_baseline(self, version, rows=None, schema=SCHEMA):

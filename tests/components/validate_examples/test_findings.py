@@ -1,7 +1,7 @@
 import pytest
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from components.validate_examples.findings import _HEADLINES, _REMEDIES, Severity, findings_in
+from components.validate_examples.findings import _HEADLINES, _REMEDIES, Finding, Severity, findings_in
 
 Info = anomalies_pb2.AnomalyInfo
 
@@ -25,6 +25,11 @@ def test_only_a_warning_is_no_error(severity, counted):
 def test_a_sentence_says_where_and_what():
     (finding,) = findings_in(anomalies_with(Info.ERROR), "eval")
     assert finding.sentence() == "feature 'x', split 'eval': Odd. Something."
+
+
+def test_a_sentence_says_what_the_data_calls_a_feature():
+    finding = Finding(feature="bill_mm", column="bill (mm)", headline="Gone", detail="Why.", remedy="Do.")
+    assert finding.sentence().startswith("feature 'bill_mm' (column 'bill (mm)'): Gone")
 
 
 def test_every_wording_belongs_to_a_kind_that_tfdv_knows():

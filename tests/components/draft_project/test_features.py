@@ -1,0 +1,62 @@
+"""The functions of a drafted features.py, as it is written for a table with everything."""
+
+import datetime
+import importlib.util
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import tensorflow as tf
+
+from components.draft_project.writing import render
+from components.draft_schema.dates import find_date_form
+
+DATES = ["2024-02-29 08:15", "1999-12-31 23:00", "2000-03-01 00:30", "1970-01-01 12:00"]
+
+
+@pytest.fixture(scope="module")
+def features(tmp_path_factory):
+    path = tmp_path_factory.mktemp("features") / "features.py"
+    form = find_date_form(pa.array(DATES))
+    date = {"name": "day", "constant": "YMD", "parts": form.parts}
+    named = {"numbers": ["a"], "categories": ["b"], "texts": ["c"], "optional": ["a"], "timed": ["day"]}
+    path.write_text(render("features.py.j2", label="y", patterns={"YMD": form.pattern}, dates=[date], **named))
+    spec = importlib.util.spec_from_file_location("drafted_features", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def sparse(values, rows, length):
+    return tf.SparseTensor([[row, 0] for row in rows], values, [length, 1])
+
+
+def test_days_are_those_of_the_calendar(features):
+    days, *circles = features.date_parts(tf.constant(DATES), features.YMD, features.DATES["day"][1:])
+    dates = [datetime.date.fromisoformat(text[:10]) for text in DATES]
+    assert days.numpy().tolist() == [(date - datetime.date(1970, 1, 1)).days for date in dates]
+    weekday = np.round(np.arctan2(circles[2], circles[3]) / (2 * np.pi) * 7).astype(int) % 7
+    assert [(day + 3) % 7 for day in weekday] == [date.weekday() for date in dates]
+
+
+@pytest.mark.parametrize("text", [b"", b"never", b"2024-13-", b"x" * 10_000, "жовтень".encode(), b"\xff\xfe", b"2024-02-29 8"])
+def test_what_is_no_date_has_no_part(features, text):
+    parts = features.date_parts(tf.constant([text]), features.YMD, features.DATES["day"][1:])
+    assert all(np.isnan(part.numpy()).all() for part in parts)
+    assert np.isnan(features.date_group(tf.constant([text]), features.YMD, 4).numpy()).all()
+
+
+def test_words_are_counted_whatever_their_case_and_marks(features):
+    counts = features.count_words(tf.constant(["Good, good: GOOD!", "good", "", b"\xff\xfe \x00", "x " * 5_000])).numpy()
+    assert counts.shape == (5, features.WORDS)
+    assert counts[0].max() == pytest.approx(np.log(4))
+    assert counts[0].argmax() == counts[1].argmax()
+    assert counts[2].sum() == 0
+    assert np.isfinite(counts).all()
+
+
+def test_missing_numbers_are_marked_and_given_a_place(features):
+    feature = sparse([5, 7], [0, 2], 3)
+    np.testing.assert_array_equal(features.as_number(feature), [5, np.nan, 7])
+    assert features.is_missing(feature).numpy().tolist() == [0, 1, 0]
+    assert features.as_dense(sparse(["a"], [1], 2), "(missing)").numpy().tolist() == [b"(missing)", b"a"]
