@@ -97,7 +97,7 @@ class Results:
         """Yields results with the key in other runs, the newest first."""
         found = self._folder.parent.glob(f"*/{RESULTS_DIR}/{stage}.json") if key and self._others else ()
         for file in sorted(found, key=lambda file: file.parts[-3], reverse=True):
-            result = _read(file)
+            result = _read(file.resolve())
             if file != self._record_of(stage) and result and result.key == key:
                 yield result
 

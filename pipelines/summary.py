@@ -127,9 +127,11 @@ def _next_commands(run: Run, project: Project, outcome: Outcome) -> list[tuple[s
     if run.state == "succeeded":
         commands.append((f"{sluice} compile {folder} -o training.yaml", "the same pipeline for Kubeflow"))
     else:
+        resume = f"{sluice} run --resume {shlex.quote(_near(run.folder))}{_isolation_options(run)}"
+        commands.append((resume, "go on from there, when the cause is mended"))
         spans = str(run.parameters.get("spans", project.source.spans))
         changed = "" if spans == project.source.spans else f" --spans {shlex.quote(spans)}"
-        commands.append((f"{sluice} run {folder}{there}{_run_options(run)}{changed}", "again, when the cause is mended"))
+        commands.append((f"{sluice} run {folder}{there}{_run_options(run)}{changed}", "all of it again, in a new folder"))
     return commands
 
 
@@ -142,12 +144,15 @@ def _run_options(run: Run) -> str:
     """Returns how the run was asked for, so that the next one is like it; without spans and serving directory."""
     runs_dir = _near(run.folder.parent)
     options = [] if runs_dir == "runs" else ["--runs-dir", runs_dir]
-    if run.isolation == "containers":
-        options += ["--containers", "--engine", run.engine, "--image", run.image]
-    elif run.isolation != "process":
-        options += ["--isolation", run.isolation]
     for setting in run.settings:
         options += [] if setting.startswith("spans=") else ["--set", setting]
+    return _isolation_options(run) + "".join(f" {shlex.quote(option)}" for option in options)
+
+
+def _isolation_options(run: Run) -> str:
+    options = [] if run.isolation == "process" else ["--isolation", run.isolation]
+    if run.isolation == "containers":
+        options = ["--containers", "--engine", run.engine, "--image", run.image]
     return "".join(f" {shlex.quote(option)}" for option in options)
 
 
