@@ -82,7 +82,7 @@ def _write(output: str | Path, text: str) -> None:
 
 def _with_image(text: str, image: str) -> str:
     # KFP offers to set an image on a task, but does so on the component that all pipelines of the process share.
-    return re.sub(rf"^(\s+image: ){re.escape(IMAGE)}$", lambda match: match[1] + image, text, flags=re.MULTILINE)
+    return re.sub(rf"^(\s+(?:image|value): ){re.escape(IMAGE)}$", lambda match: match[1] + image, text, flags=re.MULTILINE)
 
 
 def read_pipeline_spec(path: str | Path) -> pipeline_spec_pb2.PipelineSpec:

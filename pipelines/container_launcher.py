@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from components._shared.errors import UserError
+from components._shared.images import IMAGE_VARIABLE
 from pipelines.container_access import Access, access_of
 from pipelines.container_engine import Engine
 from pipelines.launchers import Command, Ending
@@ -56,7 +57,7 @@ def create_command(engine: Engine, name: str, image: str, command: Command, acce
     for label, value in ((RUN_LABEL, command.env.get("SLUICE_RUN_ID", "")), (STAGE_LABEL, command.log.stem)):
         options += ["--label", f"{label}={value}"]
     # push_model records the image in the ledger.
-    for variable, value in {**command.env, "SLUICE_IMAGE": f"{command.image} ({image})"}.items():
+    for variable, value in {**command.env, IMAGE_VARIABLE: f"{command.image} ({image})"}.items():
         options += ["--env", f"{variable}={value}"]
     for variable in access.variables:  # their values may be secret, and command lines are not
         options += ["--env", variable]

@@ -27,6 +27,7 @@ from kfp.local import (
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from components._shared.errors import UserError
+from components._shared.images import IMAGE_VARIABLE
 from pipelines.launchers import Command, Launcher
 from pipelines.parameters import with_integers
 from pipelines.results import Results
@@ -190,8 +191,9 @@ class _Tasks:
             self._restore(run, container, document, cached=component_name not in self._never_cached)
         (run.folder / "executor_input.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
         if not run.reused_from:
-            # push_model records the run in the ledger.
-            env = {"SLUICE_RUN_ID": self._folder.name, **{item.name: item.value for item in container.env}}
+            # push_model records the run in the ledger, and the image, of which the launcher of containers knows more.
+            told = {item.name: item.value for item in container.env if item.name != IMAGE_VARIABLE}
+            env = {"SLUICE_RUN_ID": self._folder.name, **told}
             self._launch(run, Command(argv=run.argv, env=env, log=run.log, image=container.image, executor_input=document))
         outputs = _collect(run, executor_input, component_spec) if run.exit_code == 0 else {}
         if self._results and run.succeeded:

@@ -51,6 +51,11 @@ def compiled(project: Project, image: str, settings: Sequence[str], console: Con
         compile_training_pipeline(project, file, image)
         arguments = parse_settings(read_pipeline_spec(file), settings)
         check_overrides(project, arguments.get(PARAMETER, {}))
+        if image.startswith("sha256:"):
+            remedy = "Push it: `REGISTRY=… make images`, or `sluice image PROJECT --push`, or name another one with --image."
+            raise UserError(
+                "A cluster pulls the image from a registry.", received=f"{image}, which is on this machine", remedy=remedy
+            )
         if "@sha256:" not in image:
             text = (
                 f"Warning: {image} has no digest. Kubeflow's cache knows an image by its name alone, "

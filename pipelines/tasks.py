@@ -3,6 +3,7 @@
 from kfp import dsl, kubernetes
 from kfp.dsl import pipeline_context
 
+from components._shared.images import IMAGE, IMAGE_VARIABLE
 from pipelines.cluster import Cluster, Resources, StageSettings
 from pipelines.stage_policies import FIRST_WAIT_SECONDS, LAST_RETRY_SECONDS, RETRIES, STAGE_POLICIES, WAIT_FACTOR
 
@@ -21,6 +22,8 @@ def configure_tasks(cluster: Cluster) -> None:
                 backoff_factor=WAIT_FACTOR,
                 backoff_max_duration=f"{LAST_RETRY_SECONDS}s",
             )
+        if stage == "push_model":
+            task.set_env_variable(IMAGE_VARIABLE, IMAGE)
         settings = cluster.settings_of(stage)
         _set_resources(task, settings.resources)
         _set_platform(task, settings)

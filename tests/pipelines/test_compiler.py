@@ -61,6 +61,8 @@ def test_image_is_that_of_every_stage_and_of_this_compilation_only(project_dir, 
         for name in ("a.yaml", "b.yaml")
     ]
     assert images == [{reference}, {"sluice:latest"}]
+    push = documents(tmp_path / "a.yaml")[0]["deploymentSpec"]["executors"]["exec-push-model"]["container"]
+    assert push["env"] == [{"name": "SLUICE_IMAGE", "value": reference}]
 
 
 def test_manifests_hold_the_compiled_pipeline_and_nothing_that_a_cluster_does_not_know(cluster_project_dir, tmp_path):

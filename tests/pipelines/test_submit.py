@@ -81,6 +81,7 @@ def test_what_is_never_cached_stays_so_when_a_run_uses_the_cache(kfp_api, kubefl
     ("image", "settings", "problem"),
     [
         ("two words", [], "An image is"),
+        ("sha256:" + "0" * 64, [], "pulls the image from a registry"),
         ("x", ["epoch=1"], "A setting is"),
         ("x", ['overrides={"data": {"min_rows": {"train": 1}}}'], "tight"),
     ],
