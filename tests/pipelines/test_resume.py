@@ -9,10 +9,12 @@ import shutil
 import pytest
 from kfp import compiler, dsl
 from rich.console import Console
+from typer.testing import CliRunner
 
 import pipelines.compiler
 from components._shared.errors import UserError
 from pipelines import stage_key
+from pipelines.__main__ import app
 from pipelines.config import load_project
 from pipelines.resume import find_run, merge_settings
 from pipelines.run import run_project
@@ -346,3 +348,12 @@ def test_resume_with_another_project_or_without_results_is_refused(run):
         run(resume=dataclasses.replace(earlier, project="letters"))
     with pytest.raises(UserError, match="--no-cache"):
         run(resume=earlier, cache=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"), [([], "name the folder of a project"), (["--resume", "gone"], "A run to resume is there")]
+)
+def test_command_without_a_project_needs_a_run_to_resume(arguments, words, tmp_path):
+    result = CliRunner().invoke(app, ["run", "--runs-dir", str(tmp_path), *arguments], env={"COLUMNS": "200"})
+    assert result.exit_code == 2
+    assert words in result.output
