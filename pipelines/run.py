@@ -96,9 +96,10 @@ def run_project(  # noqa: PLR0913  # the options of the command
         run.isolation = isolation
         if not resume:
             stack.enter_context(hold_run(run.folder))
+        digest_code: Callable[[Sequence[str]], str] = functools.partial(digest_stage, started_with=started_with)
         if isinstance(launcher, ContainerLauncher):
             run.engine, run.image, run.image_id = launcher.engine.program, image, image_id
-        digest_code = (lambda _: image_id) if image_id else functools.partial(digest_stage, started_with=started_with)
+            digest_code = lambda _: image_id  # noqa: E731  # the image holds the code, and all that it runs with
         results = Results(run.folder, others=cache, digest_code=digest_code)
         console = console or Console(stderr=True, emoji=False)
         with contextlib.suppress(UserError):  # a broken ledger stops the run where it is read
