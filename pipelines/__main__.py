@@ -287,10 +287,11 @@ def rollback(
 ) -> None:
     """Make an earlier version live again at once, or one that was withdrawn."""
     from pipelines.config import load_project
-    from pipelines.rollback import roll_back, verifier_of
+    from pipelines.rollback import check_labels, roll_back, verifier_of
 
-    base = _base(project, serving_dir)
-    verifier = verifier_of(load_project(project), base, server)
+    loaded, base = load_project(project), _base(project, serving_dir)
+    verifier = verifier_of(loaded, base, server)
+    check_labels(loaded, base, verifier)
     roll_back(base, verifier, _console(), to=to, by=by, reason=reason)
 
 
@@ -319,11 +320,12 @@ def withdraw(
     """Take one version out of the sight of servers; if it is live, the one before it is live again."""
     from pipelines.approvals import parse_release
     from pipelines.config import load_project
-    from pipelines.rollback import verifier_of, withdraw_release
+    from pipelines.rollback import check_labels, verifier_of, withdraw_release
 
     project, name = parse_release(release)
-    base = _base(project, serving_dir)
-    verifier = verifier_of(load_project(project), base, server)
+    loaded, base = load_project(project), _base(project, serving_dir)
+    verifier = verifier_of(loaded, base, server)
+    check_labels(loaded, base, verifier, name)
     withdraw_release(base, verifier, name, _console(), by=by, reason=reason, allow_none=allow_none)
 
 

@@ -49,6 +49,9 @@ def predict_file(project: Project, file: Path, url: str, *, version: str = "", l
         raise UserError("A version is asked for by number or by label.", received=f"{version} and {label}")
     features = _serving_features(project.folder / SCHEMA_FILE)
     rows = _read_rows(file, project.source)
+    if not rows:
+        remedy = "Name a file with rows: CSV with a header, or JSON in a file that ends in .json or .jsonl."
+        raise UserError("A file of rows has one at least.", received=file, remedy=remedy)
     which = f"/versions/{version}" if version else f"/labels/{urllib.parse.quote(label, safe='')}" if label else ""
     address = f"{url.rstrip('/')}/v1/models/{urllib.parse.quote(project.serving.model_name, safe='')}{which}:predict"
     outputs: list[Row] = []

@@ -31,6 +31,26 @@ def verifier_of(project: Project, base: Base, url: str) -> Verifier | None:
     return make_verifier(base, url, serving.model_name, serving.server_wait_seconds, file, serving.label_mode)
 
 
+def check_labels(project: Project, base: Base, verifier: Verifier | None, name: str = "") -> None:
+    """Checks that no version is taken from under a label that servers go on answering for.
+
+    Args:
+        project: The project.
+        base: Base path of the model in the serving directory.
+        verifier: The servers that a command works with; None for none.
+        name: The version that is to leave; empty for the live one.
+
+    Raises:
+        UserError: If it has a label, versions have labels in this project, and no server is there to move them.
+    """
+    if not project.serving.label_mode or (verifier and verifier.labels):
+        return
+    releases = list_releases(base)
+    if any(release.labels for release in releases) and (labels := find_release(releases, name).labels):
+        remedy = "Leave --server out, or name servers that answer."
+        raise UserError("A label moves by the servers, before its version leaves.", received=", ".join(labels), remedy=remedy)
+
+
 def roll_back(base: Base, verifier: Verifier | None, console: Console, *, to: str, by: str, reason: str) -> None:
     """Makes an earlier version live again, or one that was withdrawn.
 

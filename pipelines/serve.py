@@ -2,9 +2,12 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from components._release.base import BucketPath
+from components._release.labels import CONFIGURATION_FILE as LABELS_FILE
+from components._release.model_config import read_base_path
 from components._release.model_configuration import CONFIGURATION_FILE
 from components._shared.errors import UserError
 from pipelines.config import Project
@@ -33,7 +36,20 @@ def serve_project(project: Project, serving_dir: str | None, *, port: int, rest_
         )
     if not base.is_dir():
         raise UserError("A model was pushed.", received=f"no folder {base}", remedy=f"Run: sluice run {project.folder}")
-    flags = [f"--model_name={project.serving.model_name}", f"--model_base_path={base}"]
-    flags += [f"--port={port}", f"--rest_api_port={rest_port}", f"--host={host}"]
+    flags = [f"--port={port}", f"--rest_api_port={rest_port}", f"--host={host}", *model_flags(project, base)]
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "serving", *flags])  # noqa: S606  # our own program
+
+
+def model_flags(project: Project, base: Path) -> list[str]:
+    """Returns the server's flags about the model.
+
+    Where versions have labels these are the model configuration's, if it is about this folder: one for servers elsewhere may
+    name the folder as they see it.
+    """
+    serving = project.serving
+    if serving.label_mode:
+        file = project.folder / serving.model_config_file if serving.model_config_file else base / LABELS_FILE
+        if file.is_file() and read_base_path(file, serving.model_name).resolve() == base.resolve():
+            return [f"--model_config_file={file}", "--model_config_file_poll_wait_seconds=1"]
+    return [f"--model_name={serving.model_name}", f"--model_base_path={base}"]

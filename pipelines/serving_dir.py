@@ -5,6 +5,7 @@ from typing import Any
 
 from components._release.base import Base, BucketPath, is_url, to_base
 from components._release.model_configuration import CONFIGURATION_FILE
+from components._release.verifier import RELOAD
 from components._shared.errors import UserError
 
 
@@ -34,4 +35,6 @@ def problems_of_serving(document: dict[str, Any]) -> list[str]:
     file, wanted = serving.get("model_config_file"), f"{to_base(directory)}/{CONFIGURATION_FILE}"
     if file and file != wanted:
         problems.append(f"serving.model_config_file: {wanted}, where the directory is in a bucket. Received: {file}.")
+    if serving.get("labels") == RELOAD:
+        problems.append("serving.labels: file, where the directory is in a bucket. Received: reload.")
     return problems

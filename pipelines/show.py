@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from components._release.base import Base
-from components._release.ledger import VERIFIED, Entry, read_ledger
+from components._release.ledger import LABELLED, RETIRED, VERIFIED, Entry, read_ledger
 from components._release.releases import Release, list_releases
 from components._shared.errors import UserError
 
@@ -51,7 +51,7 @@ def show_release(base: Base, name: str, console: Console, *, as_json: bool = Fal
         told = [{"sequence": item.sequence, "kind": item.kind, "recorded_at": item.recorded_at} for item in history]
         console.out(json.dumps(dataclasses.asdict(release) | {"history": told}, indent=1), highlight=False)
         return
-    state = "[bold green]live[/]" if release.live else release.state
+    state = " ".join(["[bold green]live[/]" if release.live else release.state, escape(", ".join(release.labels))]).rstrip()
     console.print(f"[bold]Version {release.version}[/]  {state}", highlight=False)
     console.print(release.reason, "", markup=False, highlight=False, soft_wrap=True, sep="\n")
     for key, label in _FACTS.items():
@@ -87,15 +87,19 @@ def find_release(releases: Sequence[Release], name: str) -> Release:
 
 def _is_about(entry: Entry, version: int) -> bool:
     payload = entry.payload
-    return payload.get("version") == version or any(version in payload.get(name, ()) for name in ("withdraws", "restores"))
+    lists = ("withdraws", "restores", "versions")
+    return payload.get("version") == version or any(version in payload.get(name, ()) for name in lists)
 
 
 def _say(entry: Entry) -> str:
     if entry.kind == VERIFIED and "largest_difference" in entry.payload:
         apart = f"{entry.payload['rows']} rows, at most {entry.payload['largest_difference']:.3g} apart"
         return f"{entry.payload.get('server')}: {apart}"
+    if entry.kind == RETIRED:
+        return f"keep_versions: {entry.payload.get('keep')}"
+    label = f"{entry.payload['label']}. " if entry.kind == LABELLED else ""
     by = f"{entry.payload['by']}: " if entry.payload.get("by") else ""
-    return f"{by}{entry.payload.get('reason', '')}"
+    return f"{label}{by}{entry.payload.get('reason', '')}"
 
 
 def _to_text(value: Any) -> str:

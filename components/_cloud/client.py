@@ -4,6 +4,7 @@ STORAGE_EMULATOR_HOST is honoured.
 """
 
 import functools
+import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -15,7 +16,10 @@ T = TypeVar("T")
 @functools.cache
 def client() -> Any:
     """Returns the client, one for all threads."""
-    from google.cloud import storage  # noqa: PLC0415
+    with warnings.catch_warnings():
+        # Of the end of support for this Python, in every command: whoever sees it can do nothing about it.
+        warnings.simplefilter("ignore", FutureWarning)
+        from google.cloud import storage  # noqa: PLC0415
 
     return storage.Client()
 

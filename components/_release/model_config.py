@@ -10,6 +10,7 @@ from pathlib import Path
 from components._release.durable import sync_folder, write_new_file
 from components._release.model_server_config import (
     Field,
+    base_path_of,
     find_model,
     new_document,
     parse_document,
@@ -27,6 +28,15 @@ def read_labels(path: Path, model_name: str) -> tuple[set[int], dict[str, int]]:
         UserError: If the file cannot be read, is no ModelServerConfig, or does not name the model.
     """
     return versions_of(_find_model(_read(path), path, model_name))
+
+
+def read_base_path(path: Path, model_name: str) -> Path:
+    """Returns the folder where servers have the model's versions.
+
+    Raises:
+        UserError: As `read_labels`.
+    """
+    return Path(base_path_of(_find_model(_read(path), path, model_name)))
 
 
 def with_labels(path: Path, model_name: str, versions: Iterable[int], labels: Mapping[str, int]) -> str:

@@ -53,6 +53,11 @@ def versions_of(model: list[Field]) -> tuple[set[int], dict[str, int]]:
     return {int(value) for name, value in specific if name == "versions" and isinstance(value, str)}, dict(pairs)
 
 
+def base_path_of(model: list[Field]) -> str:
+    """Returns the base path in a model's fields; empty if they have none."""
+    return str(_value(model, "base_path")).strip("\"'")
+
+
 def set_versions(model: list[Field], versions: Sequence[int], labels: Mapping[str, int]) -> None:
     """Lets a model have these versions under these labels, in place."""
     model[:] = [(name, value) for name, value in model if name not in ("model_version_policy", "version_labels")]

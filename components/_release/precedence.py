@@ -1,7 +1,7 @@
 """What a run should know before it starts: an approved candidate goes live first, and makes the run's own model stale."""
 
 from components._release.approvals import State
-from components._release.base import Base, BucketPath
+from components._release.base import Base
 from components._release.waiting import list_requests
 
 
@@ -9,10 +9,8 @@ def explain_precedence(base: Base) -> str:
     """Returns which approved candidates a run would push before its own model, in sentences; empty if there is none.
 
     Raises:
-        UserError: If the ledger is broken.
+        UserError: If the ledger is broken, or a bucket does not answer.
     """
-    if isinstance(base, BucketPath):  # nobody waits there
-        return ""
     approved = [request.short_digest for request in list_requests(base) if request.state is State.APPROVED]
     if not approved:
         return ""

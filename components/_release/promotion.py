@@ -54,21 +54,21 @@ def verify_canary(base: Base, labels: Labels) -> tuple[str, str]:
         The version that was withdrawn and why, in sentences; two empty texts if all is well.
 
     Raises:
-        UserError: If what was interrupted cannot be completed, or labels do not follow a version that was verified before.
+        UserError: If what was interrupted cannot be completed, or labels do not follow a version that was verified.
     """
     settle_labels(base, labels)
     release = _newest_push(base)
     if release is None or not release.record.get("server"):
         return "", ""
-    places, verified_before = read_places(base), not is_to_be_verified(base, release)
-    if CANARY in release.labels and STABLE in places.labels and verified_before:
+    places = read_places(base)
+    if CANARY in release.labels and STABLE in places.labels and not is_to_be_verified(base, release):
         return "", ""
     problem = _set_verified(base, labels, CANARY, release.version, PUSHER, "It was pushed.")
     if not problem and STABLE not in places.labels:
         problem = set_label(base, labels, STABLE, release.version, by=PUSHER, reason="It is the first version.")
     if not problem:
         return "", ""
-    if verified_before:  # it serves; only its labels do not follow
+    if not is_to_be_verified(base, release):  # it serves; only its labels do not follow
         raise UserError("The newest version is labelled canary.", received=problem, remedy="Nothing was withdrawn. Try again.")
     problem = " ".join(filter(None, [problem, drop_version(base, labels, release.version)]))
     withdraw(base, version=str(release.version), by=PUSHER, reason=problem, allow_none=True, automatic=True)

@@ -286,12 +286,11 @@ def _ask(request: urllib.request.Request, seconds: float) -> Any:
             return json.loads(response.read())
     except urllib.error.HTTPError:
         raise
-    except (
-        OSError,
-        ValueError,
-        http.client.HTTPException,
-    ) as error:  # a URLError is an OSError; ValueError: no URL, or no JSON
-        raise ServerError(f"{request.full_url} does not answer: {getattr(error, 'reason', error)}") from error
+    except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: no URL, or no JSON
+        # The text of a BadStatusLine is what came instead, bytes and all; that of a URLError is its reason.
+        other = isinstance(error, http.client.BadStatusLine) and not isinstance(error, OSError)
+        reason = "it speaks no HTTP, as a gRPC port (grpc://host:port)" if other else getattr(error, "reason", error)
+        raise ServerError(f"{request.full_url} does not answer: {reason}") from error
 
 
 def _message(error: urllib.error.HTTPError) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 
 from components._release import gcs
 from components._release.base import Base, BucketPath
-from components._release.ledger import VERIFIED, read_ledger
-from components._release.releases import Release, live_release
+from components._release.ledger import PUSHED, VERIFIED, read_ledger
+from components._release.releases import Release, list_releases, live_release
 from components._release.rollback import Change, rollback, undo, withdraw
 from components._release.server_client import Server, ServerError, check_all_reachable, predict, wait_live
 from components._release.turns import append, in_turn
@@ -177,6 +177,12 @@ def _numbers(values: Any) -> list[float]:
     if isinstance(values, list):
         return [number for value in values for number in _numbers(value)]
     return [float(values)] if isinstance(values, int | float) and not isinstance(values, bool) else [math.nan]
+
+
+def was_interrupted(base: Base) -> bool:
+    """Returns whether the newest version was to be verified, which has not happened yet, and is not the only one in place."""
+    in_place = [release for release in list_releases(base) if release.state == PUSHED]
+    return len(in_place) > 1 and is_to_be_verified(base, in_place[-1])
 
 
 def is_to_be_verified(base: Base, release: Release) -> bool:

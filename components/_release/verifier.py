@@ -9,9 +9,9 @@ from components._release.base import Base, BucketPath, to_base
 from components._release.labels import CONFIGURATION_FILE, Labels, check_place
 from components._release.ledger import WITHDRAWN
 from components._release.promotion import begin_labels, verify_canary
-from components._release.releases import live_version
+from components._release.releases import live_version, read_places
 from components._release.server_client import Server, check_all_reachable, make_servers
-from components._release.verification import verify_pushed
+from components._release.verification import verify_pushed, was_interrupted
 from components._release.waiting import Settled, list_requests, settle_waiting
 from components._shared.errors import UserError
 
@@ -88,6 +88,29 @@ def make_verifier(
     return Verifier(servers=servers, labels=Labels(config_file=file, servers=servers, reload=labels == RELOAD))
 
 
+def check_labels_stay(base: Base, verifier: Verifier | None) -> None:
+    """Checks that nothing is pushed without labels where versions have some.
+
+    The live version is the one labelled stable there. A push without labels would be the highest version, which servers that
+    poll take at once, and neither verified nor live.
+
+    Args:
+        base: The serving directory; it need not exist.
+        verifier: The servers; None for none.
+
+    Raises:
+        UserError: If versions have labels, and the servers have none.
+    """
+    labels = {} if verifier and verifier.labels else read_places(base).labels
+    if labels:
+        raise UserError(
+            "Where versions have labels, a push has a server whose labels move.",
+            received=", ".join(f"{label} is version {version}" for label, version in sorted(labels.items())),
+            remedy="Set serving.server, and serving.model_config_file or serving.labels, again. To do without labels, take "
+            "their versions away by `sluice rollback` or `sluice withdraw`.",
+        )
+
+
 def settle_verified(base: Base, verifier: Verifier | None, *, now: datetime.datetime) -> Sequence[Settled]:
     """Settles what waits, and verifies what is live by that, or by a push that was interrupted.
 
@@ -97,12 +120,16 @@ def settle_verified(base: Base, verifier: Verifier | None, *, now: datetime.date
         now: The time.
 
     Raises:
-        UserError: As `settle_waiting`, or if something was approved and the server does not answer.
+        UserError: As `settle_waiting` and `check_labels_stay`, or if a server does not answer where something was approved,
+            or a push died before its verification.
     """
     if verifier is None:
         return settle_waiting(base, now=now)
+    check_labels_stay(base, verifier)
     if any(request.state is State.APPROVED for request in list_requests(base)):
         verifier.prepare(base)
+    elif was_interrupted(base):  # before the first version there is nobody to ask
+        check_all_reachable(verifier.servers)
     settled = settle_waiting(base, now=now)
     version, problem = verifier.verify(base)
     return [

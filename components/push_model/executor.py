@@ -11,7 +11,7 @@ from components._release.keeping import keep_last
 from components._release.ledger import PUSHED
 from components._release.push import Candidate, push
 from components._release.store import serving_base
-from components._release.verifier import Verifier, make_verifier, settle_verified
+from components._release.verifier import Verifier, check_labels_stay, make_verifier, settle_verified
 from components._release.waiting import Settled, request_approval
 from components._shared.artifacts import (
     DECISION_FILE,
@@ -130,8 +130,9 @@ def push_model(
 
     Raises:
         Refusal: On a "no", if strict; to wait is none.
-        UserError: If the policy is not what its hash says, a server is wanted and none is named, the release cannot be put
-            together, the serving directory cannot be written, or the server does not answer before anything was pushed.
+        UserError: If the policy is not what its hash says, a server is wanted and none is named, versions have labels and
+            this one is to have none, the release cannot be put together, the serving directory cannot be written, or the
+            server does not answer before anything was pushed.
     """
     bounds = read_bounds(policy, eval_config, policy_hash, overrides)
     if server_required and not server:
@@ -139,6 +140,7 @@ def push_model(
         raise UserError(rule, received="server is empty", remedy="Leave the parameter server as it is, or name a server.")
     base, now = serving_base(serving_dir), now or datetime.datetime.now(datetime.UTC)
     verifier = make_verifier(base, server, model_name, server_wait_seconds, model_config_file, labels)
+    check_labels_stay(base, verifier)
     settled = settle_verified(base, verifier, now=now)
     artifacts = {"examples": examples, "statistics": statistics, "schema": schema, "evaluation": evaluation}
     found = _prepare(Path(model), decision, artifacts, bounds, {"image": image, "run": run_id, "server": server})

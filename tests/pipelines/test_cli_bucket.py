@@ -6,7 +6,8 @@ import pytest
 from interrupted_requests import named
 from typer.testing import CliRunner
 
-from components._release.ledger import read_ledger
+from components._release.ledger import append_entry, read_ledger
+from components._release.precedence import explain_precedence
 from components._release.push import Candidate, push
 from components._release.releases import list_releases, live_version, verify_ledger
 from components._release.waiting import request_approval
@@ -63,11 +64,13 @@ def test_push_keeps_the_last_versions_of_a_folder_too(sluice, waiting):
     sluice("approve", "--by", "Ada", "--reason", "Slices reviewed")
     assert "Version 1, 2 is not kept any more.\n" in sluice("push")
     assert sorted(path.name for path in sluice.base.glob("[0-9]*")) == ["3", "4"]
+    assert "keep_versions: 2" in sluice("show", version="@1")
 
 
 def test_what_is_approved_is_pushed_and_the_last_versions_stay(sluice, waiting, object_server):
     assert f"{waiting[:12]}  approval" in sluice("releases", "--verify")
     assert f"Ada approved candidate {waiting[:12]}" in sluice("approve", "--by", "Ada", "--reason", "Slices reviewed")
+    assert f"Candidate {waiting[:12]} is approved and not pushed yet." in explain_precedence(sluice.base)
     told = sluice("push")
     assert f"Candidate {waiting[:12]} is version 4. Ada approved it: Slices reviewed\n" in told
     assert "Version 1, 2 is not kept any more.\n" in told
@@ -97,3 +100,18 @@ def test_promotion_needs_a_server_with_labels(sluice, waiting):
     before = len(read_ledger(sluice.base))
     assert "uses labels. Received: no model configuration" in sluice("promote", "--reason", "x", code=2)
     assert len(read_ledger(sluice.base)) == before
+
+
+@pytest.mark.parametrize("sluice", ["folder"], indirect=True)
+@pytest.mark.parametrize("command", ["rollback", "withdraw"])
+def test_live_version_is_not_taken_from_under_its_label(sluice, waiting, project_dir, command):
+    told = {"label": "stable", "version": 3, "previous": "", "by": "push_model", "reason": "It is the first version."}
+    append_entry(sluice.base, "labelled", lambda _: told)
+    file = project_dir / "project.yaml"
+    servers = "server: http://127.0.0.1:9\n  model_config_file: models.config\n  keep_versions"
+    file.write_text(file.read_text().replace("keep_versions", servers))
+    assert "before its version leaves. Received: stable" in sluice(command, "--reason", "x", "--server", "none", code=2)
+    assert live_version(sluice.base) == "3"
+    told = sluice("show")
+    assert told.startswith("Version 3  live stable\n")
+    assert "stable. push_model: It is the first version." in told

@@ -137,6 +137,12 @@ def test_what_does_not_suit_the_schema_is_named(ask, server, text, name, words):
     assert server.asked == []
 
 
+@pytest.mark.parametrize(("name", "text"), [("rows.csv", "far,origin\n"), ("rows.json", "[]"), ("rows.txt", "")])
+def test_a_file_without_rows_is_an_error(ask, name, text):
+    with pytest.raises(UserError, match="A file of rows has one at least"):
+        ask(text, name)
+
+
 def test_a_file_that_is_not_there_is_an_error(project, server, tmp_path):
     with pytest.raises(UserError, match="can be read"):
         predict_file(project, tmp_path / "none.csv", server.url)

@@ -37,6 +37,8 @@ def test_labels_are_in_the_model_configuration_beside_the_versions():
     assert problem.startswith("serving.model_config_file: gs://bucket/models/parcels/models.config, where the directory is")
     document["serving"]["model_config_file"] = "gs://bucket/models/parcels/models.config"
     assert problems_of_serving(document) == []
+    document["serving"]["labels"] = "reload"
+    assert problems_of_serving(document) == ["serving.labels: file, where the directory is in a bucket. Received: reload."]
 
 
 @pytest.mark.parametrize("document", [_document("served"), _document("gs://bucket/models/parcels"), {}, {"serving": []}])

@@ -94,6 +94,21 @@ def test_version_that_returned_is_no_new_canary(base, labels, make_candidate):
     assert read_labels(labels.config_file, "m") == ({3}, {"stable": 3, "canary": 3})
 
 
+def test_canary_that_was_verified_stays_where_a_server_does_not_follow(base, labels, make_candidate, monkeypatch):
+    def verify(base, version, *rest):
+        append_entry(base, "verified", lambda _: {"version": version})
+        return ""
+
+    push(base, make_candidate("four", "3", record={"server": "http://none"}))
+    monkeypatch.setattr(promotion, "verify_version", verify)
+    with monkeypatch.context() as patch:
+        patch.setattr(server_client, "wait_label", lambda *arguments: "It answers with version 3.")
+        with pytest.raises(UserError, match=r"It answers with version 3\. Nothing was withdrawn"):
+            verify_canary(base, labels)
+    assert verify_canary(base, labels) == ("", "")
+    assert _seen(base, labels) == ("3", ({3, 4}, {"stable": 3, "canary": 4}), ["pushed"] * 4)
+
+
 @pytest.mark.parametrize("withdraws", [[9], [2], ["3"], 3, [True]])
 def test_label_that_takes_away_what_it_cannot_is_not_trusted(base, labels, withdraws):
     _append(base, label="stable", version=2, previous="3", withdraws=withdraws)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from components._release.ledger import read_ledger
+from components._release.ledger import append_entry, read_ledger
 from components._release.releases import live_version, verify_ledger
 from components._shared.digest import digest_file, digest_model
 from components._shared.errors import Refusal, UserError
@@ -361,3 +361,13 @@ def test_the_same_release_has_the_same_bytes(make_artifacts, tmp_path):
     first = push_model(**artifacts)
     second = push_model(**artifacts | {"serving_dir": str(tmp_path / "another")})
     assert first.pushed_digest == second.pushed_digest
+
+
+@pytest.mark.parametrize("server", ["", "http://127.0.0.1:9"])
+def test_where_versions_have_labels_nothing_is_pushed_without(make_artifacts, tmp_path, server):
+    push_model(**make_artifacts("one"))
+    told = {"label": "stable", "version": 1, "previous": "", "by": "push_model", "reason": "It is the first version."}
+    append_entry(tmp_path / "serving", "labelled", lambda _: told)
+    with pytest.raises(UserError, match=r"whose labels move.*stable is version 1"):
+        push_model(**make_artifacts("two", weights="w2", baseline=("1", "")) | {"server": server})
+    assert len(read_ledger(tmp_path / "serving")) == 3

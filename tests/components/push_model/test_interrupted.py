@@ -210,13 +210,13 @@ def test_push_that_keeps_two_versions(make_artifacts, interrupt, tmp_path):
 
 @pytest.fixture
 def labelled(make_artifacts, tmp_path):
-    """Returns a function that pushes versions 1 and 2, labels them, and returns options that name the model configuration."""
+    """Returns a function that pushes versions, labels two of them, and returns options that name the model configuration."""
 
-    def make(stable, canary):
+    def make(stable, canary, versions=0):
         base, config = tmp_path / "serving", tmp_path / "models.config"
         config.write_text('model_config_list { config { name: "m" } }')
         digest = ""
-        for number in range(1, canary + 1):
+        for number in range(1, max(canary, versions) + 1):
             baseline = (str(number - 1), digest) if digest else ("", "")
             artifacts = make_artifacts(str(number), weights=str(number), baseline=baseline)
             digest = push_model(**artifacts).pushed_digest
@@ -272,9 +272,8 @@ def test_rollback_of_labels(labelled, interrupt, how, canary):
 
 
 @pytest.mark.parametrize("how", ["killed", "full"])
-def test_rollback_of_labels_to_a_withdrawn_version(labelled, make_artifacts, interrupt, how):
-    base, options = labelled(stable=1, canary=1)
-    push_model(**make_artifacts("two", weights="2", baseline=("1", "")))
+def test_rollback_of_labels_to_a_withdrawn_version(labelled, interrupt, how):
+    base, options = labelled(stable=1, canary=1, versions=2)
     withdraw(base, version="2", by="Ada", reason="Too slow.")
     facts = interrupt(how, base, {**options, "to": "2", "by": "Ada", "reason": "It was the data."})
     _check_labels(facts, how)

@@ -150,6 +150,8 @@ def test_version_is_verified_over_rest_and_grpc_alike(run_push, serve, tmp_path)
     result = run_push(3, urls.partition(",")[2], said=3.5)
     assert (result.pushed, live_version(base)) == (False, "1")
     assert "the largest difference over 32 rows is 0.5, allowed is 1e-05. Version 1 is live." in result.reason
+    with pytest.raises(UserError, match="speaks no HTTP, as a gRPC port"):
+        run_push(4, urls.partition(",")[2].replace("grpc", "http"))
     with pytest.raises(UserError, match=r"does not answer|answers UNAVAILABLE.*Nothing was changed"):
         run_push(4, f"{urls},grpc://127.0.0.1:{_free_port()}")
 
@@ -197,6 +199,9 @@ def test_push_that_died_before_its_verification_is_verified_by_the_next(run_push
     with monkeypatch.context() as patch:
         patch.setattr(verifier, "verify_pushed", lambda base, servers: ("", ""))
         run_push(3, url, said=9)
+    assert live_version(base) == "2"
+    with pytest.raises(UserError, match=r"does not answer.*Nothing was changed"):
+        run_push(4, f"http://127.0.0.1:{_free_port()}", decision={"approved": False})
     assert live_version(base) == "2"
     result = run_push(4, url, decision={"approved": False})
     assert (result.pushed, live_version(base), _kinds(base)[-1]) == (False, "1", "withdrawn")
