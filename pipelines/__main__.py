@@ -7,20 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 
-from components._release.base import Base
 from components._shared.errors import SluiceError
-from pipelines.kubeflow_commands import add_commands
+from pipelines import kubeflow_commands, release_commands
+from pipelines.command_options import ProjectPath, ServingDir, make_console
 
-_RUN, _APPROVALS, _RELEASES = "Build and run", "Approve and push", "What was released"
+_RUN = "Build and run"
 _SERVE = "Serve, for development and tests"
-
-
-def _console(*, stderr: bool = False) -> Console:
-    # Paths and digests are shown as they are: with emoji on, `sha256:abc:` would end in a picture.
-    return Console(stderr=stderr, emoji=False)
 
 
 class _Group(TyperGroup):
@@ -30,7 +24,7 @@ class _Group(TyperGroup):
         try:
             return super().invoke(ctx)
         except SluiceError as error:
-            console = _console(stderr=True)
+            console = make_console(stderr=True)
             console.print("[bold red]Error:[/]", end=" ")
             console.print(str(error), markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(error.exit_code) from error
@@ -60,36 +54,12 @@ sluice approve projects/flights --by "Ada Lovelace" --reason "Reviewed the slice
 sluice compile projects/flights -o training.yaml""",
 )
 
-ProjectPath = Annotated[Path, typer.Argument(metavar="PROJECT", help="Folder of the project, which holds project.yaml.")]
-ReleaseName = Annotated[
-    str,
-    typer.Argument(
-        metavar="RELEASE",
-        help="The project's folder; where several wait, with the beginning of the model's digest: PROJECT@3f2a.",
-    ),
-]
-By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who answers.")]
-WithdrawnBy = Annotated[str, typer.Option("--by", metavar="NAME", help="Who wants it.", show_default="your login name")]
-VersionName = Annotated[
-    str,
-    typer.Argument(metavar="RELEASE", help="The project's folder and a version, or how its model's digest begins: PROJECT@3."),
-]
-ServerUrl = Annotated[
-    str,
-    typer.Option(
-        "--server", metavar="URL", help="Servers to verify it in, with commas between; or none.", show_default="the project's"
-    ),
-]
-Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.")]
-ServingDir = Annotated[
-    str | None,
-    typer.Option("--serving-dir", metavar="DIR", help="Base path of the model, or gs:// URL.", show_default="the project's"),
-]
-
 
 @app.command(rich_help_panel=_RUN)
 def run(  # noqa: PLR0913, PLR0917  # its options
-    project: ProjectPath,
+    project: Annotated[
+        Path | None, typer.Argument(metavar="PROJECT", help="Folder of the project; with --resume, the run knows it.")
+    ] = None,
     spans: Annotated[
         str | None,
         typer.Option(metavar="SPANS", help="Spans to read: all, 5, 1-9, days, or latest:7.", show_default="the project's"),
@@ -117,28 +87,42 @@ def run(  # noqa: PLR0913, PLR0917  # its options
     image: Annotated[
         str, typer.Option(metavar="REF", help="Image of the containers.", show_default="that of containers/images.lock")
     ] = "",
+    resume: Annotated[
+        str,
+        typer.Option(metavar="RUN", help="Go on with a run, by its id or folder, or `latest`: redo what failed or changed."),
+    ] = "",
+    cache: Annotated[
+        bool, typer.Option("--cache/--no-cache", help="Use results of earlier runs where nothing changed.")
+    ] = True,
 ) -> None:
     """Run the training pipeline on this machine, and push the model if every gate lets it through."""
     from pipelines.config import load_project
     from pipelines.images_lock import image_of
     from pipelines.overrides import settings_with_overrides
+    from pipelines.resume import find_run, merge_settings
     from pipelines.run import choose_isolation, run_project
     from pipelines.summary import print_summary
 
-    loaded = load_project(project)
+    earlier = find_run(resume, runs_dir) if resume else None
+    folder = project or (earlier.project_dir if earlier else None)
+    if folder is None:
+        raise typer.BadParameter("name the folder of a project, or a run with --resume", param_hint="PROJECT")
+    loaded = load_project(folder)
     settings = [*(set_ or []), *([f"spans={spans}"] if spans is not None else [])]
     settings = settings_with_overrides(settings, tighten or [])
     done = run_project(
         loaded,
         runs_dir=runs_dir,
-        serving_dir=serving_dir,
-        settings=settings,
+        serving_dir=serving_dir or (earlier.serving_dir if earlier else None),
+        settings=merge_settings(earlier, settings) if earlier else settings,
         isolation=choose_isolation(isolation, containers=containers, engine=engine, image=image),
         standby=standby,
         engine=engine,
         image=image or image_of(loaded.name),
+        resume=earlier,
+        cache=cache,
     )
-    print_summary(done, loaded, _console())
+    print_summary(done, loaded, make_console())
     raise typer.Exit(done.exit_code)
 
 
@@ -158,7 +142,7 @@ def init(
     """Start a project from a table: its schema, its code, and gates whose bounds fit the data."""
     from pipelines.init import init_project
 
-    init_project(data, label, _console(), name=name, kind=kind, folder=folder)
+    init_project(data, label, make_console(), name=name, kind=kind, folder=folder)
 
 
 @app.command(name="compile", rich_help_panel=_RUN)
@@ -184,10 +168,10 @@ def compile_(
         compile_manifests(loaded, output, image, namespace)
     else:
         compile_training_pipeline(loaded, output, image)
-    _console(stderr=True).print(f"Wrote {output} for the image {image}", markup=False, highlight=False, soft_wrap=True)
+    make_console(stderr=True).print(f"Wrote {output} for the image {image}", markup=False, highlight=False, soft_wrap=True)
     if image.startswith("sha256:"):
         text = "Warning: that image is on this machine only. For a cluster push it (REGISTRY=… make images) or name another."
-        _console(stderr=True).print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        make_console(stderr=True).print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command(name="image", rich_help_panel=_RUN)
@@ -206,129 +190,11 @@ def image_(
     from pipelines.image import build_project_image
 
     reference = build_project_image(load_project(project), tag=tag, engine=engine, push=push)
-    _console(stderr=True).print(f"Built {reference}", markup=False, highlight=False, soft_wrap=True)
+    make_console(stderr=True).print(f"Built {reference}", markup=False, highlight=False, soft_wrap=True)
 
 
-add_commands(app)
-
-
-@app.command(rich_help_panel=_APPROVALS)
-def approve(release: ReleaseName, by: By, reason: Reason, serving_dir: ServingDir = None) -> None:
-    """Let a candidate through that waits for a person; the next push takes it up."""
-    _answer("approved", release, by, reason, serving_dir)
-
-
-@app.command(rich_help_panel=_APPROVALS)
-def reject(release: ReleaseName, by: By, reason: Reason, serving_dir: ServingDir = None) -> None:
-    """Say no to a candidate that waits, or take back an approval that was not pushed yet."""
-    _answer("rejected", release, by, reason, serving_dir)
-
-
-@app.command(rich_help_panel=_APPROVALS)
-def push(project: ProjectPath, server: ServerUrl = "", serving_dir: ServingDir = None) -> None:
-    """Push what was approved, and end what nobody approved in time."""
-    from pipelines.approvals import push_waiting
-    from pipelines.config import load_project
-    from pipelines.rollback import verifier_of
-
-    loaded, base = load_project(project), _base(project, serving_dir)
-    push_waiting(base, _console(), verifier_of(loaded, base, server), keep_versions=loaded.serving.keep_versions)
-
-
-@app.command(rich_help_panel=_RELEASES)
-def releases(
-    project: ProjectPath,
-    serving_dir: ServingDir = None,
-    verify: Annotated[bool, typer.Option("--verify", help="Check the ledger's chain and the digest of every version.")] = False,
-    head: Annotated[str, typer.Option(metavar="HASH", help="Also check that the ledger still holds this entry.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Show what was released, and what is live."""
-    from pipelines.releases import show_releases
-
-    show_releases(_base(project, serving_dir), _console(), verify=verify, head=head, as_json=as_json)
-
-
-@app.command(rich_help_panel=_RELEASES)
-def show(
-    release: VersionName,
-    serving_dir: ServingDir = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Show what stands behind a version, and what happened to it; without @, the live one."""
-    from pipelines.approvals import parse_release
-    from pipelines.show import show_release
-
-    project, name = parse_release(release)
-    show_release(_base(project, serving_dir), name, _console(), as_json=as_json)
-
-
-@app.command(rich_help_panel=_RELEASES)
-def rollback(
-    project: ProjectPath,
-    reason: Reason,
-    to: Annotated[str, typer.Option(metavar="VERSION", help="Version to go to.", show_default="the one before")] = "",
-    by: WithdrawnBy = "",
-    server: ServerUrl = "",
-    serving_dir: ServingDir = None,
-) -> None:
-    """Make an earlier version live again at once, or one that was withdrawn."""
-    from pipelines.config import load_project
-    from pipelines.rollback import check_labels, roll_back, verifier_of
-
-    loaded, base = load_project(project), _base(project, serving_dir)
-    verifier = verifier_of(loaded, base, server)
-    check_labels(loaded, base, verifier)
-    roll_back(base, verifier, _console(), to=to, by=by, reason=reason)
-
-
-@app.command(rich_help_panel=_RELEASES)
-def promote(
-    project: ProjectPath, reason: Reason, by: WithdrawnBy = "", server: ServerUrl = "", serving_dir: ServingDir = None
-) -> None:
-    """Make the canary stable, where versions have labels."""
-    from pipelines.config import load_project
-    from pipelines.rollback import promote_canary, verifier_of
-
-    base = _base(project, serving_dir)
-    verifier = verifier_of(load_project(project), base, server)
-    promote_canary(base, verifier, _console(), by=by, reason=reason)
-
-
-@app.command(rich_help_panel=_RELEASES)
-def withdraw(
-    release: VersionName,
-    reason: Reason,
-    by: WithdrawnBy = "",
-    allow_none: Annotated[bool, typer.Option("--allow-none", help="Even if no version is left then.")] = False,
-    server: ServerUrl = "",
-    serving_dir: ServingDir = None,
-) -> None:
-    """Take one version out of the sight of servers; if it is live, the one before it is live again."""
-    from pipelines.approvals import parse_release
-    from pipelines.config import load_project
-    from pipelines.rollback import check_labels, verifier_of, withdraw_release
-
-    project, name = parse_release(release)
-    loaded, base = load_project(project), _base(project, serving_dir)
-    verifier = verifier_of(loaded, base, server)
-    check_labels(loaded, base, verifier, name)
-    withdraw_release(base, verifier, name, _console(), by=by, reason=reason, allow_none=allow_none)
-
-
-def _answer(kind: str, release: str, by: str, reason: str, serving_dir: str | None) -> None:
-    from pipelines.approvals import answer_release, parse_release, push_command
-
-    project, model = parse_release(release)
-    command = push_command(release, serving_dir)
-    answer_release(_base(project, serving_dir), kind, _console(), model=model, by=by, reason=reason, push_command=command)
-
-
-def _base(project: Path, serving_dir: str | None) -> Base:
-    from pipelines.config import load_project
-    from pipelines.serving_dir import resolve_serving_dir
-
-    return resolve_serving_dir(serving_dir) if serving_dir else load_project(project).serving_dir
+kubeflow_commands.add_commands(app)
+release_commands.add_commands(app)
 
 
 @app.command(rich_help_panel=_SERVE)
@@ -361,7 +227,7 @@ def predict(
     from pipelines.predict import predict_file, show_predictions
 
     outputs = predict_file(load_project(project), file, url, version=version, label=label)
-    show_predictions(outputs, _console(), "json" if as_json else "csv" if as_csv else "table")
+    show_predictions(outputs, make_console(), "json" if as_json else "csv" if as_csv else "table")
 
 
 if __name__ == "__main__":

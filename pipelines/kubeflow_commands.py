@@ -10,13 +10,13 @@ import typer
 from rich.console import Console
 
 from components._shared.errors import UserError
+from pipelines.command_options import ProjectPath, make_console
 
 if TYPE_CHECKING:
     from pipelines.kubeflow import Connection
 
 _PANEL = "On a cluster"
 
-ProjectPath = Annotated[Path, typer.Argument(metavar="PROJECT", help="Folder of the project, which holds project.yaml.")]
 Host = Annotated[
     str,
     typer.Option(
@@ -181,7 +181,7 @@ def status(
     from pipelines.kubeflow import connected
     from pipelines.run_status import show_run, show_runs
 
-    console = Console(emoji=False)
+    console = make_console()
     with connected(_connection(host, namespace, token_file, cookie_file)) as kubeflow:
         if run:
             show_run(kubeflow, run, console, as_json=as_json)
@@ -196,8 +196,8 @@ def _connection(host: str, namespace: str, token_file: Path | None, cookie_file:
 
 
 def _err() -> Console:
-    return Console(stderr=True, emoji=False)
+    return make_console(stderr=True)
 
 
 def _print(text: str) -> None:
-    Console(emoji=False).print(text, markup=False, highlight=False, soft_wrap=True)
+    make_console().print(text, markup=False, highlight=False, soft_wrap=True)

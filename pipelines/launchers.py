@@ -124,7 +124,8 @@ class StandbyLauncher:
 
     def __init__(self, stages: Sequence[str] = TENSORFLOW_STAGES, package: str = "components", ahead: int = 1) -> None:
         self._plain = PlainLauncher()
-        self._coming = [f"{package}.{stage}" for stage in stages]
+        self._order = [f"{package}.{stage}" for stage in stages]
+        self._coming = list(self._order)
         self._waiting: dict[str, subprocess.Popen[bytes]] = {}
         self._ahead = ahead
         self._start_next()
@@ -135,6 +136,8 @@ class StandbyLauncher:
         process = self._waiting.pop(module, None)
         if module in self._coming:  # its turn came before its start
             self._coming.remove(module)
+        if module in self._order:
+            self._pass_over(self._order[: self._order.index(module)])
         self._start_next()
         if process and _send(process, command):
             ending = _wait(process, on_tick)
@@ -148,6 +151,14 @@ class StandbyLauncher:
             _kill(process.pid)
             process.wait()
         self._waiting.clear()
+
+    def _pass_over(self, stages: Sequence[str]) -> None:
+        """Ends what waits for stages whose turn is over: earlier results stood in for them."""
+        self._coming = [stage for stage in self._coming if stage not in stages]
+        for stage in stages:
+            if process := self._waiting.pop(stage, None):
+                _kill(process.pid)
+                process.wait()
 
     def _start_next(self) -> None:
         while self._coming and len(self._waiting) < self._ahead:

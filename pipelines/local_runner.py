@@ -30,6 +30,7 @@ from components._shared.errors import UserError
 from components._shared.images import IMAGE_VARIABLE
 from pipelines.launchers import Command, Launcher
 from pipelines.parameters import with_integers
+from pipelines.results import Results
 from pipelines.stage_run import StageFailed, StageRun
 
 _SEAM = "run_single_task_implementation"
@@ -58,6 +59,7 @@ def run_pipeline(
     *,
     run_folder: Path,
     launcher: Launcher,
+    results: Results | None = None,
     observe: Observer = lambda run: None,
 ) -> list[StageRun]:
     """Runs a compiled pipeline to its end and returns its stages in the order in which they ran.
@@ -67,6 +69,7 @@ def run_pipeline(
         arguments: Pipeline parameters that differ from their defaults.
         run_folder: Gets `artifacts/<stage>/`, and `logs/<stage>.log`.
         launcher: Starts the commands.
+        results: Earlier results that may stand in for stages which the pipeline lets be cached; None for none.
         observe: Follows the stages.
 
     Raises:
@@ -74,7 +77,7 @@ def run_pipeline(
         UserError: If this KFP is not one that the runner knows.
     """
     check_kfp()
-    tasks = _Tasks(run_folder, launcher, observe)
+    tasks = _Tasks(run_folder, launcher, observe, results, _never_cached(spec))
     (run_folder / "logs").mkdir(parents=True, exist_ok=True)
     with (
         (run_folder / "logs" / "kfp.log").open("w", encoding="utf-8") as kfp_log,
@@ -95,6 +98,13 @@ def _without_retries(spec: pipeline_spec_pb2.PipelineSpec) -> pipeline_spec_pb2.
     for task in copy.root.dag.tasks.values():
         task.ClearField("retry_policy")
     return copy
+
+
+def _never_cached(spec: pipeline_spec_pb2.PipelineSpec) -> frozenset[str]:
+    """Returns the components of tasks that the pipeline wants to run every time."""
+    dags = [spec.root.dag, *(component.dag for component in spec.components.values())]
+    tasks = [task for dag in dags for task in dag.tasks.values()]
+    return frozenset(task.component_ref.name for task in tasks if not task.caching_options.enable_cache)
 
 
 def check_kfp() -> None:
@@ -136,9 +146,17 @@ def _configured(root: Path) -> Iterator[None]:
 class _Tasks:
     """Stands in for `run_single_task_implementation`, and keeps what ran."""
 
-    def __init__(self, run_folder: Path, launcher: Launcher, observe: Observer) -> None:
+    def __init__(
+        self,
+        run_folder: Path,
+        launcher: Launcher,
+        observe: Observer,
+        results: Results | None = None,
+        never_cached: frozenset[str] = frozenset(),
+    ) -> None:
         self.runs: list[StageRun] = []
         self._folder, self._launcher, self._observe = run_folder, launcher, observe
+        self._results, self._never_cached = results, never_cached
 
     def run(
         self,
@@ -158,7 +176,6 @@ class _Tasks:
             component_spec, arguments, str(run.folder), block_input_artifact=False
         )
         document = with_integers(executor_input_utils.executor_input_to_dict(executor_input, component_spec))
-        (run.folder / "executor_input.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
         container = executor_spec.container
         run.argv = placeholder_utils.replace_placeholders(
             [*container.command, *container.args],
@@ -170,11 +187,17 @@ class _Tasks:
         )
         if run.argv[0] in ("python", "python3"):
             run.argv[0] = self._launcher.python
-        # push_model records the run in the ledger, and the image, of which the launcher of containers knows more.
-        told = {item.name: item.value for item in container.env if item.name != IMAGE_VARIABLE}
-        env = {"SLUICE_RUN_ID": self._folder.name, **told}
-        self._launch(run, Command(argv=run.argv, env=env, log=run.log, image=container.image, executor_input=document))
+        if self._results:
+            self._restore(run, container, document, cached=component_name not in self._never_cached)
+        (run.folder / "executor_input.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
+        if not run.reused_from:
+            # push_model records the run in the ledger, and the image, of which the launcher of containers knows more.
+            told = {item.name: item.value for item in container.env if item.name != IMAGE_VARIABLE}
+            env = {"SLUICE_RUN_ID": self._folder.name, **told}
+            self._launch(run, Command(argv=run.argv, env=env, log=run.log, image=container.image, executor_input=document))
         outputs = _collect(run, executor_input, component_spec) if run.exit_code == 0 else {}
+        if self._results and run.succeeded:
+            self._results.keep(run, container, document.get("inputs", {}))
         self._observe(run)
         return (outputs, status.Status.SUCCESS) if run.succeeded else ({}, status.Status.FAILURE)
 
@@ -185,9 +208,15 @@ class _Tasks:
         run = StageRun(
             stage=stage, folder=self._folder / "artifacts" / stage, log=self._folder / "logs" / f"{stage}.log", argv=[]
         )
-        run.folder.mkdir(parents=True)
+        run.folder.mkdir(parents=True, exist_ok=True)  # it is there when a run is resumed
         self.runs.append(run)
         return run
+
+    def _restore(self, run: StageRun, container: Any, document: dict[str, Any], *, cached: bool) -> None:
+        begin = time.monotonic()
+        self._observe(run)
+        if self._results and self._results.restore(run, container, document.get("inputs", {}), cached=cached):
+            run.seconds = time.monotonic() - begin
 
     def _launch(self, run: StageRun, command: Command) -> None:
         begin = time.monotonic()

@@ -43,7 +43,8 @@ class Progress:
             width = len(str(self._count))
             self._console.print(f"[{len(self._runs):>{width}}/{self._count}] {run.stage:<22}", end="", markup=False)
         elif run.exit_code is not None:
-            self._console.print(f"{run.seconds:6.1f} s  {'done' if run.succeeded else 'FAILED'}", markup=False, highlight=False)
+            ended = "FAILED" if not run.succeeded else state_of(run).plain
+            self._console.print(f"{run.seconds:6.1f} s  {ended}", markup=False, highlight=False)
 
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False, caption=f"stage {len(self._runs)} of {self._count}", caption_justify="left")
@@ -59,4 +60,6 @@ def state_of(run: StageRun) -> Text:
     """Returns a stage's state in a word, coloured."""
     if run.exit_code is None:
         return Text("running", style="cyan")
+    if run.succeeded and run.reused_from:
+        return Text(f"reused from {run.reused_from}", style="green")
     return Text("done", style="green") if run.succeeded else Text("failed", style="bold red")

@@ -1,6 +1,7 @@
 """Runs a project's training pipeline on this machine, from its configuration to the run's record."""
 
 import contextlib
+import functools
 import shutil
 import signal
 import tempfile
@@ -19,10 +20,14 @@ from pipelines.config import Project
 from pipelines.container_engine import find_engine
 from pipelines.container_launcher import ContainerLauncher
 from pipelines.launchers import ForkLauncher, Launcher, PlainLauncher, StandbyLauncher
+from pipelines.on_demand import OnDemandLauncher
 from pipelines.progress import Progress
+from pipelines.results import Results, has_results
+from pipelines.resume import EarlierRun, hold_run, remove_pages
 from pipelines.run_folder import Run, create_run_folder, write_run
 from pipelines.serving_dir import resolve_serving_dir
 from pipelines.serving_settings import check_server
+from pipelines.stage_key import code_state, digest_stage
 from pipelines.stage_run import StageRun
 
 ISOLATIONS = ("process", "fork", "containers")
@@ -40,6 +45,8 @@ def run_project(  # noqa: PLR0913  # the options of the command
     standby: bool = True,
     engine: str = "",
     image: str = IMAGE,
+    resume: EarlierRun | None = None,
+    cache: bool = True,
     console: Console | None = None,
     observe: Callable[[StageRun], None] = lambda stage: None,
 ) -> Run:
@@ -55,6 +62,8 @@ def run_project(  # noqa: PLR0913  # the options of the command
         standby: Whether, with `process`, the next TensorFlow stage does its imports while another stage runs.
         engine: With `containers`, docker or podman; the first that answers if empty.
         image: With `containers`, the image of every stage.
+        resume: The run to go on with, in its own folder; None for a new one.
+        cache: Whether results of earlier runs may stand in for stages.
         console: Where progress is shown; stderr if None.
         observe: Follows the stages, too.
 
@@ -64,8 +73,16 @@ def run_project(  # noqa: PLR0913  # the options of the command
     Raises:
         UserError: If a setting is wrong, or there is no engine or no image, so that nothing was run.
     """
-    begin = time.monotonic()
-    with contextlib.closing(_start_launcher(isolation, standby, engine)) as launcher:
+    begin, started_with = time.monotonic(), code_state()
+    if resume and resume.project != project.name:
+        raise UserError("A run is resumed with its own project.", received=f"{project.name} instead of {resume.project}")
+    if resume and not cache:
+        raise UserError("A resumed run goes on from earlier results.", received="--resume and --no-cache")
+    with contextlib.ExitStack() as stack:
+        if resume:
+            stack.enter_context(hold_run(resume.folder))
+        at_once = not (resume or (cache and has_results(Path(runs_dir))))
+        launcher = stack.enter_context(contextlib.closing(_start_launcher(isolation, standby, engine, at_once=at_once)))
         # Imported here: KFP takes a while, and the launcher's processes import at the same time.
         from pipelines.local_runner import run_pipeline  # noqa: PLC0415
 
@@ -74,24 +91,30 @@ def run_project(  # noqa: PLR0913  # the options of the command
         if project.serving.model_config_file:
             fixed["model_config_file"] = str(resolve_serving_dir(project.serving.model_config_file, project.folder))
         image_id = _check_containers(launcher, image, base) if isinstance(launcher, ContainerLauncher) else ""
-        run, spec, arguments = _prepare(project, Path(runs_dir), fixed, settings, image)
+        folder = resume.folder if resume else Path(runs_dir)
+        run, spec, arguments = _prepare(project, folder, fixed, settings, image, new=not resume)
         run.isolation = isolation
+        if not resume:
+            stack.enter_context(hold_run(run.folder))
+        digest_code: Callable[[Sequence[str]], str] = functools.partial(digest_stage, started_with=started_with)
         if isinstance(launcher, ContainerLauncher):
             run.engine, run.image, run.image_id = launcher.engine.program, image, image_id
+            digest_code = lambda _: image_id  # noqa: E731  # the image holds the code, and all that it runs with
+        results = Results(run.folder, others=cache, digest_code=digest_code)
         console = console or Console(stderr=True, emoji=False)
         with contextlib.suppress(UserError):  # a broken ledger stops the run where it is read
             if warning := explain_precedence(base):
                 console.print(warning, markup=False, highlight=False, soft_wrap=True)
         with Progress(console, run.stage_count) as progress, _stops_on_signals(), _recorded(run, begin):
             on_stage = _observer(run, begin, [progress.observe, observe])
-            run_pipeline(spec, arguments, run_folder=run.folder, launcher=launcher, observe=on_stage)
+            run_pipeline(spec, arguments, run_folder=run.folder, launcher=launcher, results=results, observe=on_stage)
     return run
 
 
 def _prepare(
-    project: Project, runs_dir: Path, fixed: dict[str, Any], settings: Sequence[str], image: str
+    project: Project, folder: Path, fixed: dict[str, Any], settings: Sequence[str], image: str, *, new: bool
 ) -> tuple[Run, Any, dict[str, Any]]:
-    """Compiles the pipeline into the folder of a new run; returns the run, the pipeline and the parameters that it sets."""
+    """Compiles the pipeline into the folder of a run; returns the run, the pipeline and the parameters that it sets."""
     from pipelines.compiler import compile_training_pipeline, read_pipeline_spec  # noqa: PLC0415
     from pipelines.overrides import PARAMETER, check_overrides  # noqa: PLC0415
     from pipelines.parameters import defaults_of, parse_settings  # noqa: PLC0415
@@ -103,7 +126,9 @@ def _prepare(
         arguments = fixed | parse_settings(spec, settings)
         check_overrides(project, arguments.get(PARAMETER, {}))
         check_server(project.serving, arguments)
-        folder = create_run_folder(runs_dir, project.name)
+        if new:
+            folder = create_run_folder(folder, project.name)
+        remove_pages(folder)
         shutil.copyfile(file, folder / "ir.yaml")
     run = Run(
         folder=folder,
@@ -129,14 +154,16 @@ def choose_isolation(isolation: str, *, containers: bool, engine: str, image: st
     return "containers" if containers else isolation
 
 
-def _start_launcher(isolation: str, standby: bool, engine: str) -> Launcher:
+def _start_launcher(isolation: str, standby: bool, engine: str, *, at_once: bool) -> Launcher:
+    """Returns a launcher; unless `at_once`, it starts nothing early before a stage that earlier results do not spare."""
     if isolation not in ISOLATIONS:
         raise UserError("Isolation is `process`, `fork` or `containers`.", received=isolation)
     if isolation == "containers":
         return ContainerLauncher(find_engine(engine))
-    if isolation == "fork":
-        return ForkLauncher()
-    return StandbyLauncher() if standby else PlainLauncher()
+    if isolation == "process" and not standby:
+        return PlainLauncher()
+    make: Callable[..., Launcher] = ForkLauncher if isolation == "fork" else StandbyLauncher
+    return make() if at_once else OnDemandLauncher(make)
 
 
 def _check_containers(launcher: ContainerLauncher, image: str, base: Base) -> str:

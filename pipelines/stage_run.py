@@ -26,6 +26,7 @@ class StageRun:
         cpu_seconds: CPU time, with imports done early.
         peak_bytes: Greatest resident memory.
         problem: What is wrong with its outputs though it exited with 0.
+        reused_from: The run whose result stands in for it; empty if it ran.
         pages: Output artifacts to read, by name: the schema title of each (system.HTML or system.Markdown).
         parameters: Output parameters.
         metadata: Metadata of output artifacts, by name.
@@ -40,6 +41,7 @@ class StageRun:
     cpu_seconds: float = 0.0
     peak_bytes: int = 0
     problem: str = ""
+    reused_from: str = ""
     pages: dict[str, str] = dataclasses.field(default_factory=dict)
     parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
     metadata: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)

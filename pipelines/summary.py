@@ -42,6 +42,7 @@ def print_summary(run: Run, project: Project, console: Console) -> None:
         folder = _near(to_base(run.parameters["serving_dir"]) / outcome.pushed_version)
         pushed = f"[bold green]Version {outcome.pushed_version} is pushed[/]"
         console.print(f"\n{pushed}  {escape(folder)}", soft_wrap=True, highlight=False)
+        console.print(escape(outcome.reason), soft_wrap=True, highlight=False)
     elif outcome.waits_until:
         console.print(f"\n[bold yellow]Not released yet.[/] {escape(outcome.reason)}", soft_wrap=True, highlight=False)
     else:
@@ -59,6 +60,9 @@ def _stages_table(run: Run) -> Table:
     table.add_column("result")
     for stage in run.stages:
         table.add_row(stage.stage, f"{stage.seconds:.1f}", state_of(stage) if stage.exit_code is not None else "stopped")
+    if reused := sum(1 for stage in run.stages if stage.reused_from):
+        table.caption = f"{reused} of {run.stage_count} stages were reused: nothing that they rest on has changed."
+        table.caption_justify = "left"
     table.add_section()
     table.add_row("[bold]in all[/]", f"[bold]{run.seconds:.1f}[/]", f"[bold]{run.state}[/]")
     return table
@@ -123,9 +127,11 @@ def _next_commands(run: Run, project: Project, outcome: Outcome) -> list[tuple[s
     if run.state == "succeeded":
         commands.append((f"{sluice} compile {folder} -o training.yaml", "the same pipeline for Kubeflow"))
     else:
+        resume = f"{sluice} run --resume {shlex.quote(_near(run.folder))}{_isolation_options(run)}"
+        commands.append((resume, "go on from there, when the cause is mended"))
         spans = str(run.parameters.get("spans", project.source.spans))
         changed = "" if spans == project.source.spans else f" --spans {shlex.quote(spans)}"
-        commands.append((f"{sluice} run {folder}{there}{_run_options(run)}{changed}", "again, when the cause is mended"))
+        commands.append((f"{sluice} run {folder}{there}{_run_options(run)}{changed}", "all of it again, in a new folder"))
     return commands
 
 
@@ -138,12 +144,15 @@ def _run_options(run: Run) -> str:
     """Returns how the run was asked for, so that the next one is like it; without spans and serving directory."""
     runs_dir = _near(run.folder.parent)
     options = [] if runs_dir == "runs" else ["--runs-dir", runs_dir]
-    if run.isolation == "containers":
-        options += ["--containers", "--engine", run.engine, "--image", run.image]
-    elif run.isolation != "process":
-        options += ["--isolation", run.isolation]
     for setting in run.settings:
         options += [] if setting.startswith("spans=") else ["--set", setting]
+    return _isolation_options(run) + "".join(f" {shlex.quote(option)}" for option in options)
+
+
+def _isolation_options(run: Run) -> str:
+    options = [] if run.isolation == "process" else ["--isolation", run.isolation]
+    if run.isolation == "containers":
+        options = ["--containers", "--engine", run.engine, "--image", run.image]
     return "".join(f" {shlex.quote(option)}" for option in options)
 
 

@@ -82,7 +82,8 @@ def open_intents(entries: Sequence[Entry]) -> list[Entry]:
 def find_earlier_push(candidate: Candidate, releases: Sequence[Release], entries: Sequence[Entry]) -> Outcome | None:
     """Returns what became of a model that was pushed before; None if it may be pushed.
 
-    A decision is carried out once. Beyond that, a person's withdrawal of a model holds against every later decision about it.
+    A decision is carried out once. Beyond that, a person's withdrawal of a model holds against every later decision about it,
+    and a model that is live is not pushed once more.
     """
     identity = (candidate.model_digest, candidate.decision_digest)
     heads = {entry.sequence: entry.hash for entry in entries}
@@ -99,6 +100,10 @@ def find_earlier_push(candidate: Candidate, releases: Sequence[Release], entries
             reason = f"The model was version {release.version} and is {release.state}. {release.reason.rstrip('.')}."
             reason += way_back if release.state == WITHDRAWN else ""
             return Outcome(pushed=False, version="", pushed_digest="", reason=reason, head=head)
+    if live := next((item for item in releases if item.live and item.model_digest == candidate.model_digest), None):
+        reason = f"This very model was live before, as version {live.version}: nothing was to be pushed."
+        version, digest = str(live.version), live.pushed_digest
+        return Outcome(pushed=True, version=version, pushed_digest=digest, reason=reason, head=heads.get(live.sequence, ""))
     return None
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from components._release.push import Candidate, push
 from components._release.releases import list_releases, live_release, live_version
+from components._shared.digest import digest_model
 
 REPORTING = (
     "generate_statistics",
@@ -107,6 +108,19 @@ def test_second_run_compares_with_the_live_version(copied, sluice, write_span, t
     assert [(item["key"], item["to"]) for item in decision["overrides"]] == [("regression.margin", 0.005)]
     assert next(gate for gate in decision["gates"] if gate["gate"] == "evidence")["verdict"] == "passed"
     assert (copied / "served" / "flights" / "2").exists() == decision["approved"]
+
+
+def test_unchanged_run_is_served_from_earlier_results_and_still_decided_and_pushed(released, sluice, tmp_path):
+    folder, project, _ = released
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "earlier").symlink_to(latest_run(folder))
+    result = sluice("run", project, "--serving-dir", tmp_path / "served", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    record = json.loads(next(tmp_path.glob("runs/flights-*/run.json")).read_text())
+    ran = [stage["stage"] for stage in record["stages"] if not stage["reused_from"]]
+    assert ran == ["resolve_baseline", "fetch_baseline", "resolve_inputs", "decide_release", "push_model"]
+    pushed = [digest_model(place / "1") for place in (tmp_path / "served", project / "served" / "flights")]
+    assert pushed[0] == pushed[1]
 
 
 def test_order_of_rows_and_files_changes_nothing(released, sluice, make_project, make_flights, write_span, tmp_path):

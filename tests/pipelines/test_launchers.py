@@ -188,3 +188,13 @@ def _is_gone(pid, seconds=5.0):
             return True
         time.sleep(0.02)
     return False
+
+
+def test_standby_ends_what_waits_for_stages_that_were_passed_over(make_stage, tmp_path):
+    for stage in ("one", "two", "three"):
+        make_stage(stage, "")
+    launcher = StandbyLauncher(["one", "two", "three"], "fake_stages")
+    waiting = launcher._waiting["fake_stages.one"]
+    ending = run(launcher, "two", tmp_path / "log")
+    assert (ending.exit_code, waiting.returncode, list(launcher._waiting)) == (0, -9, ["fake_stages.three"])
+    launcher.close()

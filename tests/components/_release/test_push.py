@@ -183,3 +183,16 @@ def test_entries_are_durable_before_and_after_they_are_published(base, make_cand
     for position in links:
         assert calls[position - 1] == ("sync", calls[position][1])
         assert calls[position + 1] == ("sync", str(base / ".ledger"))
+
+
+def test_model_that_is_live_is_not_pushed_again_by_another_decision(two_versions, make_candidate):
+    before = read_ledger(two_versions)
+    outcome = push(two_versions, make_candidate("two", "2", decision_digest="sha256:other"))
+    assert (outcome.pushed, outcome.version) == (True, "2")
+    assert "was live before, as version 2" in outcome.reason
+    assert read_ledger(two_versions) == before
+
+
+def test_model_that_was_live_before_the_live_one_is_pushed_again(two_versions, make_candidate):
+    outcome = push(two_versions, make_candidate("one", "2", decision_digest="sha256:other"))
+    assert (outcome.pushed, outcome.version) == (True, "3")

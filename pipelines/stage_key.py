@@ -1,0 +1,147 @@
+"""The key of a stage's result on this machine: all that the result rests on, by content.
+
+Kubeflow's cache knows input artifacts by identity and code by the name of an image. Here both count by what is in them, so
+that an edited artifact, a changed line of a stage or another build of a library is another key.
+"""
+
+import functools
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from components._shared.digest import digest_file, digest_files, digest_parts
+from pipelines.launchers import CODE_DIR
+
+_VARIABLES = ("CUDA_", "KERAS_", "KMP_", "MKL_", "OMP_", "PYTHONHASHSEED", "PYTHONOPTIMIZE", "PYTHONPATH", "TF_", "XLA_")
+"""How variables begin that change what TensorFlow or Python compute."""
+_RUN_PLACEHOLDER = "{{$.pipeline_"
+"""How placeholders begin that are another text in every run."""
+
+
+class Contents:
+    """Digests of files and folders; what was digested before is digested again when one of its files was touched."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[Any, str]] = {}
+
+    def digest(self, path: Path) -> str:
+        """Returns the digest of a file, or of the files of a folder with their names.
+
+        Raises:
+            OSError: If there is nothing, or it cannot be read.
+        """
+        files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+        if not files and not path.is_dir():
+            raise FileNotFoundError(path)
+        touched = [(str(file), *_touched(file)) for file in files]
+        known = self._known.get(path)
+        if known and known[0] == touched:
+            return known[1]
+        digest = digest_file(path) if path.is_file() else _digest_folder(path, files)
+        self._known[path] = (touched, digest)
+        return digest
+
+
+def stage_key(
+    *, command: Sequence[str], env: Mapping[str, str], inputs: Mapping[str, Any], code: str, contents: Contents
+) -> str:
+    """Returns the key of a stage's result; empty if it has none, so that the stage runs.
+
+    Args:
+        command: Program and arguments as the pipeline has them, with placeholders in place of paths and parameters.
+        env: The variables that the pipeline sets.
+        inputs: The inputs in KFP's executor input: `parameterValues` and `artifacts`.
+        code: What stands for the code that runs; empty if it is not known.
+        contents: Digests of the input artifacts.
+    """
+    if not code or any(_RUN_PLACEHOLDER in part for part in command):
+        return ""
+    try:
+        artifacts = {
+            name: [{**item, "uri": contents.digest(Path(item["uri"]))} for item in given["artifacts"]]
+            for name, given in inputs.get("artifacts", {}).items()
+        }
+    except OSError:
+        return ""
+    parameters = inputs.get("parameterValues", {})
+    document = {"command": list(command), "env": dict(env), "parameters": parameters, "artifacts": artifacts, "code": code}
+    return digest_parts([json.dumps(document, sort_keys=True)])
+
+
+def code_state() -> tuple[Any, ...]:
+    """Returns what shows that a file of the stages was edited: processes that start early hold the code as it was then."""
+    files = sorted(file for file in (CODE_DIR / "components").rglob("*") if _is_code(file))
+    return tuple((str(file), *_touched(file)) for file in files)
+
+
+def digest_stage(argv: Sequence[str], *, started_with: tuple[Any, ...]) -> str:
+    """Returns the digest of the code of `python -m package.stage`, and of the Python and libraries that it runs with.
+
+    The code is the stage's folder, and the folders beside it whose names begin with an underscore, which every stage may
+    import; a stage imports no other stage.
+
+    Args:
+        argv: The command.
+        started_with: What `code_state` returned when the run began.
+
+    Returns:
+        The digest; empty for any other command, and when the stages' code was edited since the run began.
+    """
+    if len(argv) < 3 or argv[1] != "-m" or code_state() != started_with:
+        return ""
+    package, _, stage = argv[2].rpartition(".")
+    places = [CODE_DIR, *map(Path, filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))]
+    root = next((place / package for place in places if package and (place / package / stage).is_dir()), None)
+    if root is None:
+        return ""
+    return digest_parts(
+        [_digest_code(root / stage), _shared_code(root), _shared_code(CODE_DIR / "components"), _surroundings()]
+    )
+
+
+def _shared_code(root: Path) -> str:
+    folders = sorted(folder for folder in root.glob("_*") if folder.is_dir() and folder.name != "__pycache__")
+    files = {file.name: digest_file(file) for file in root.glob("*.py")}
+    return digest_parts([digest_files(files), *(part for folder in folders for part in (folder.name, _digest_code(folder)))])
+
+
+def _digest_code(folder: Path) -> str:
+    return _digest_folder(folder, [path for path in folder.rglob("*") if _is_code(path)])
+
+
+def _is_code(path: Path) -> bool:
+    return path.is_file() and "__pycache__" not in path.parts
+
+
+def _digest_folder(folder: Path, files: Sequence[Path]) -> str:
+    return digest_files({file.relative_to(folder).as_posix(): digest_file(file) for file in files})
+
+
+@functools.cache
+def _surroundings() -> str:
+    """Returns the digest of Python, machine, variables and installed libraries, each with the digests of its files."""
+    variables = {name: value for name, value in os.environ.items() if name.startswith(_VARIABLES)}
+    machine = [sys.version, sys.executable, platform.machine(), platform.node(), json.dumps(variables, sort_keys=True)]
+    return digest_parts([*machine, digest_libraries([place for place in sys.path if place.endswith("-packages")])])
+
+
+def digest_libraries(path: Sequence[str]) -> str:
+    """Returns the digest of the libraries that are installed in the given folders.
+
+    A library's RECORD names each of its files with a digest, so that another build of the same version counts.
+    """
+    found = [
+        (item.read_text("METADATA") or "", item.read_text("RECORD") or "", item.read_text("direct_url.json") or "")
+        for item in importlib.metadata.distributions(path=list(path))
+    ]
+    return digest_parts(part for parts in sorted(found) for part in parts)
+
+
+def _touched(file: Path) -> tuple[int, int, int, int]:
+    stat = file.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
