@@ -22,6 +22,8 @@ for source in pathlib.Path("/opt/sluice").rglob("*.py"):
     assert flags == bytes([1, 0, 0, 0]), f"{source}: {flags}"
 """
 
+TRUST = "import pathlib, ssl; print(len(list(pathlib.Path(ssl.get_default_verify_paths().capath).iterdir())))"
+
 
 def test_it_is_as_small_as_the_documentation_says(stages_image):
     assert int(stages_image.inspect("{{.Size}}")) < 1.75e9
@@ -35,6 +37,10 @@ def test_it_says_what_it_is(stages_image):
     assert labels["org.opencontainers.image.revision"] in text
     assert "evaluate_model" in text
     assert "tensorflow_model_server: " in text
+
+
+def test_it_can_verify_a_model_server_behind_https(stages_image):
+    assert int(stages_image.run("python", "-c", TRUST)) > 100
 
 
 def test_it_holds_neither_authoring_libraries_nor_compilers_nor_installers(stages_image):
