@@ -60,7 +60,10 @@ def test_code_is_formatted_and_holds_nothing_that_is_not_used(tmp_path, given_co
     path.write_text(render("features.py.j2", label="y", **given_columns))
     for command in (["check", "--select", "F,E,W,I,B,UP", "--line-length", "100"], ["format", "--check"]):
         done = subprocess.run(
-            [sys.executable, "-m", "ruff", *command, "--isolated", path], capture_output=True, text=True, check=False
+            [sys.executable, "-m", "ruff", *command, "--no-cache", "--isolated", path],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + path.read_text()
 
@@ -69,5 +72,5 @@ def test_code_is_formatted_and_holds_nothing_that_is_not_used(tmp_path, given_co
 def test_the_model_is_formatted(tmp_path, kind):
     path = tmp_path / "model.py"
     path.write_text(render("model.py.j2", kind=kind, classes=3, loss="loss", metric='"accuracy"', gives="a number"))
-    command = [sys.executable, "-m", "ruff", "format", "--check", "--isolated", "--line-length", "110", path]
+    command = [sys.executable, "-m", "ruff", "format", "--no-cache", "--check", "--isolated", "--line-length", "110", path]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
