@@ -108,14 +108,14 @@ def test_commands_shown_keep_what_the_run_was_asked_for(make_run, project_dir, c
     run = make_run(approved=None, version="")
     run.state, run.error, run.isolation, run.settings = "failed", "Broken.", "fork", ("spans=1-2", "strict=true")
     text = printed(run, project_dir, capsys)
-    assert f"--runs-dir {run.folder.parent} --isolation fork --set strict=true --spans 1-2  # again" in text
+    assert f" --isolation fork --runs-dir {run.folder.parent} --set strict=true --spans 1-2  # all of it again" in text
     assert "sluice compile" not in text
 
 
 def test_commands_shown_keep_engine_and_image(make_run, project_dir, capsys):
     run = make_run(approved=None, version="")
     run.state, run.isolation, run.engine, run.image = "failed", "containers", "podman", "sluice:dev"
-    assert " --containers --engine podman --image sluice:dev --spans" in printed(run, project_dir, capsys)
+    assert " --containers --engine podman --image sluice:dev --runs-dir" in printed(run, project_dir, capsys)
 
 
 def test_summary_opens_no_page_where_there_is_no_desktop(make_run, project_dir, capsys, monkeypatch):
