@@ -8,6 +8,7 @@ import glob
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,6 @@ from components._shared.errors import UserError
 from pipelines.config import Project, load_project
 from pipelines.launchers import stage_environment
 
-_FEATURES = ("number", "category", "date", "free text")
 _STYLES = {"label": "bold", "left out": "dim"}
 _OWN_ERROR = re.compile(r"^.*? ERROR sluice: (.*)", re.DOTALL | re.MULTILINE)
 _TAIL_LINES = 15
@@ -53,13 +53,9 @@ def init_project(
     target = (folder or Path("projects") / name).absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UserError("A new project gets a folder of its own.", received=target, remedy="Name another with --folder.")
-    _make_parent(target)
     pattern = _pattern_of(data.absolute(), target)
-    with (
-        tempfile.TemporaryDirectory(prefix="sluice-init-") as scratch,
-        tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as beside,
-    ):
-        written, draft = Path(beside) / target.name, Path(scratch)
+    with tempfile.TemporaryDirectory(prefix="sluice-init-") as scratch:
+        draft, written = Path(scratch) / "draft", Path(scratch) / target.name
         with console.status(f"Reading {escape(str(data))}"):
             _draft(data.absolute(), label, kind, name, draft)
         with console.status("Measuring quick models for the bounds"):
@@ -67,9 +63,7 @@ def init_project(
             _run("draft_project", "--draft", str(draft), *examples, "--project", str(written))
         load_project(written)
         document, notes = read_object(draft / DRAFT_FILE), read_object(draft / DRAFT_NOTES_FILE)
-        if target.exists():
-            target.rmdir()
-        written.rename(target)
+        _place(written, target)
     project = load_project(target)
     _show(project, document, notes, console)
     return project
@@ -80,9 +74,15 @@ def _name_of(data: Path) -> str:
     return (plain if plain[:1].isalpha() else f"project-{plain}".rstrip("-"))[:63]
 
 
-def _make_parent(target: Path) -> None:
+def _place(written: Path, target: Path) -> None:
+    """Puts the whole project where it belongs in one step; before it nothing is there, not even the folder above."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as beside:
+            copied = shutil.copytree(written, Path(beside) / target.name)
+            if target.exists():
+                target.rmdir()
+            copied.rename(target)
     except OSError as error:
         raise UserError(
             "The folder of the project can be made.", received=error, remedy="Name another with --folder."
@@ -104,20 +104,12 @@ def _draft(data: Path, label: str, kind: str, salt: str, draft: Path) -> None:
     _run("draft_schema", "--data", str(data), "--label", label, "--kind", kind, "--draft", str(draft))
     document = read_object(draft / DRAFT_FILE)
     file: dict[str, Any] = {"path": str(data), "span": 0, "size": data.stat().st_size, "sha256": digest_file(data)}
+    splits = {"key": document["split_key"], "salt": salt, **document["shares"]}
     _run(
         "ingest_examples",
         *("--schema", str(draft), "--files", json.dumps([file]), "--fingerprint", digest_contents([file["sha256"]])),
-        *(
-            "--also_tfrecord",
-            "false",
-            "--spans",
-            "[0]",
-            "--source",
-            json.dumps(document["source"]),
-            "--examples",
-            str(draft / "examples"),
-        ),
-        *("--splits", json.dumps({"key": document["split_key"], "salt": salt, **document["shares"]})),
+        *("--spans", "[0]", "--source", json.dumps(document["source"]), "--splits", json.dumps(splits)),
+        *("--also_tfrecord", "false", "--examples", str(draft / "examples")),
     )
 
 
