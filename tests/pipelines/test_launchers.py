@@ -182,7 +182,7 @@ def _is_gone(pid, seconds=5.0):
     while time.monotonic() < until:
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):  # gone before the file was opened, or between that and the read
             return True
         if state == "Z":
             return True
