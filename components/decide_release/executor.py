@@ -110,6 +110,7 @@ def _document(gates: tuple[Judged, ...], facts: Facts, bounds: Bounds) -> dict[s
             }
             for gate in gates
         ],
+        "documents": facts.documents,
         "lineage": _lineage(facts),
     }
 

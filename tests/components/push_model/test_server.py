@@ -9,8 +9,6 @@ import time
 import urllib.request
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from components._release import server_client, verifier
@@ -23,7 +21,6 @@ from components._release.releases import list_releases, live_version, verify_led
 from components._release.rollback import rollback
 from components._release.server_client import Server, predict, read_status, wait_available, wait_label
 from components._release.verification import roll_back_verified
-from components._shared.digest import digest_file
 from components._shared.errors import Refusal, UserError
 from components.push_model.executor import push_model
 from serving.bench import save_half_plus
@@ -51,26 +48,11 @@ def run_push(make_artifacts, models, tmp_path):
         live = live_version(tmp_path / "serving")
         name = f"run-{len(list(tmp_path.glob('run-*')))}"
         decision = options.pop("decision", {})
-        arguments = make_artifacts(name, served=models[offset], baseline=(live, ""), **decision)
-        _write_rows(tmp_path / name, X / 2 + (offset if said is None else said))
+        rows = (X, X / 2 + (offset if said is None else said))
+        arguments = make_artifacts(name, served=models[offset], rows=rows, baseline=(live, ""), **decision)
         return push_model(**{**arguments, "server": url, **options})
 
     return run
-
-
-def _write_rows(root, predictions):
-    schema = 'feature { name: "x" type: FLOAT presence { min_fraction: 1 } shape {} }'
-    (root / "schema/schema.pbtxt").write_text(schema)
-    training = json.loads((root / "model/training.json").read_text())
-    (root / "model/training.json").write_text(
-        json.dumps({**training, "schema_hash": digest_file(root / "schema/schema.pbtxt")})
-    )
-    manifest = json.loads((root / "examples/manifest.json").read_text())
-    manifest |= {"label": "late", "label_kind": "binary", "splits": {"test": {"rows": len(X)}}}
-    (root / "examples/manifest.json").write_text(json.dumps(manifest))
-    (root / "examples/Split-test").mkdir()
-    pq.write_table(pa.table({"x": X}), root / "examples/Split-test/part-00000.parquet")
-    pq.write_table(pa.table({"candidate": predictions.astype(np.float32)}), root / "evaluation/predictions.parquet")
 
 
 @pytest.fixture
