@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
+from components._data.integrity import digest_split
 from components._shared.artifacts import SPLITS
 from components._shared.digest import digest_file, digest_model
 from components._shared.gates import APPROVAL_GATE, EVIDENCE_GATE, Evidence, GateReport, GateResult, Measurement
@@ -74,7 +75,11 @@ def write_rows(root, rows, predictions):
     pq.write_table(pa.table({"x": rows}), root / "examples/Split-test/part-00000.parquet")
     (root / "evaluation").mkdir()
     pq.write_table(pa.table({"candidate": predictions.astype(np.float32)}), root / "evaluation/predictions.parquet")
-    return {"label": "late", "label_kind": "binary", "splits": {"test": {"rows": len(rows)}}}
+    return {
+        "label": "late",
+        "label_kind": "binary",
+        "splits": {"test": {"rows": len(rows), "files": digest_split(root / "examples", "test")}},
+    }
 
 
 def write_artifacts(root, weights="w1", baseline=("", ""), served=None, rows=None, policy=None, overrides=None, **changes):
