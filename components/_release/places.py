@@ -47,6 +47,8 @@ class Places:
     Attributes:
         in_place: Versions that servers see.
         withdrawn: Versions that left, each with the entry that says why.
+        withdrawn_by: Who last withdrew each version that ever left; empty if it failed its verification in a server. The return
+            that is taken back again, and so said nothing, changes nothing of it.
         retired: Versions that are not kept any more, each with the entry that says so. One that was withdrawn before is among
             both.
         restored: Versions that had left and returned.
@@ -57,6 +59,7 @@ class Places:
 
     in_place: set[int] = dataclasses.field(default_factory=set)
     withdrawn: dict[int, Entry] = dataclasses.field(default_factory=dict)
+    withdrawn_by: dict[int, str] = dataclasses.field(default_factory=dict)
     retired: dict[int, Entry] = dataclasses.field(default_factory=dict)
     restored: set[int] = dataclasses.field(default_factory=set)
     labels: dict[str, int] = dataclasses.field(default_factory=dict)
@@ -182,6 +185,8 @@ def _place(places: Places, version: int, entry: Entry, *, in_place: bool) -> Non
         places.in_place.add(version)
     else:
         places.withdrawn[version] = entry
+        if not entry.payload.get("undoes"):
+            places.withdrawn_by[version] = "" if entry.payload["automatic"] else entry.payload["by"]
         places.labels = {label: named for label, named in places.labels.items() if named != version}
 
 

@@ -114,12 +114,11 @@ def roll_back_labels(base: Base, labels: Labels, *, to: str = "", by: str, reaso
     if target.live:
         return Change(before=str(target.version), live=str(target.version))
     restored = [] if target.state == "pushed" else [target.version]
-    if restored:
-        move(base, withdraws=[], restores=restored, by=by, reason=reason)
+    returned = move(base, withdraws=[], restores=restored, by=by, reason=reason) if restored else None
     leaves = [live.version] if live and live.version > target.version else []
     problem = _set_verified(base, labels, STABLE, target.version, by, reason, withdraws=leaves)
-    if problem and restored:
-        move(base, withdraws=restored, restores=[], by=by, reason=f"Taken back: {problem}")
+    if problem and returned:
+        move(base, withdraws=restored, restores=[], by=by, reason=f"Taken back: {problem}", undone=returned)
     _raise_if(problem, f"Version {target.version} serves.", f"Version {live.version if live else 'none'} is live as before.")
     finished = _finish_rollback(base, labels)
     before = str(live.version) if live else ""

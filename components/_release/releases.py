@@ -356,7 +356,7 @@ def _told(intent: Entry, outcome: Entry | None, *, in_place: bool) -> Release:
 def _release(intent: Entry, outcome: Entry | None, is_in_place: Callable[[Entry], bool], places: Places) -> Release:
     release = _told(intent, outcome, in_place=outcome is None and is_in_place(intent))
     if move := places.withdrawn.get(release.version):
-        release = _withdrawn(release, move)
+        release = _withdrawn(release, move, places.withdrawn_by.get(release.version, ""))
     if entry := places.retired.get(release.version):
         reason = f"Only {entry.payload.get('keep')} versions are kept."
         release = dataclasses.replace(
@@ -370,7 +370,7 @@ def _leaves(base: Path, release: Release) -> bool:
     return release.state == RETIRED and has_digest(base, release.version, release.pushed_digest)
 
 
-def _withdrawn(release: Release, move: Entry) -> Release:
+def _withdrawn(release: Release, move: Entry, by: str) -> Release:
     rolled_back = move.kind in (ROLLBACK_INTENT, ROLLED_BACK)
     how = f"rolled back to version {move.payload['to']}" if rolled_back else "withdrew it"
     return dataclasses.replace(
@@ -379,5 +379,5 @@ def _withdrawn(release: Release, move: Entry) -> Release:
         settled_at=move.recorded_at,
         sequence=move.sequence,
         reason=f"{move.payload['by']} {how}: {move.payload['reason']}",
-        withdrawn_by="" if move.payload["automatic"] else move.payload["by"],
+        withdrawn_by=by,
     )

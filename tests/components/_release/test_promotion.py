@@ -81,7 +81,7 @@ def test_version_that_returns_and_does_not_serve_leaves_again(base, labels, monk
     roll_back_labels(base, labels, **WHO)
     monkeypatch.setattr(promotion, "verify_version", lambda *arguments: "It does not load.")
     with pytest.raises(UserError, match=r"It does not load.*Version 2 is live as before"):
-        roll_back_labels(base, labels, to="3", **WHO)
+        roll_back_labels(base, labels, to="3", by="Bob", reason="It was the data.")
     assert _seen(base, labels) == GONE
     assert list_releases(base)[2].withdrawn_by == "Ada"
 
