@@ -72,6 +72,15 @@ def follow_ledger(base: BucketPath, servers: Sequence[Server]) -> str:
         replace_configuration(base, new, generation)
 
 
+def drop_bucket_labels(base: BucketPath) -> None:
+    """Lets servers have the live version alone, under no label."""
+    while True:
+        _, configuration, generation = _read(base)
+        if not (configuration.labels or configuration.beside):
+            return
+        replace_configuration(base, dataclasses.replace(configuration, labels={}, beside=()), generation)
+
+
 def check_config_file(base: BucketPath, config_file: object) -> None:
     """Checks that labels are to move in the model configuration that lies beside the versions.
 

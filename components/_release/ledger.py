@@ -43,6 +43,8 @@ RETIRED = "retired"
 """Versions that are not kept any more."""
 LABELLED = "labelled"
 """A label, such as stable, names another version."""
+UNLABELLED = "unlabelled"
+"""Versions have no labels any more."""
 VERIFIED = "verified"
 """A version is live in a model server, and predicts there what the evaluation did."""
 

@@ -106,8 +106,8 @@ def check_labels_stay(base: Base, verifier: Verifier | None) -> None:
         raise UserError(
             "Where versions have labels, a push has a server whose labels move.",
             received=", ".join(f"{label} is version {version}" for label, version in sorted(labels.items())),
-            remedy="Set serving.server, and serving.model_config_file or serving.labels, again. To do without labels, take "
-            "their versions away by `sluice rollback` or `sluice withdraw`.",
+            remedy="Set serving.server, and serving.model_config_file or serving.labels, again. To do without labels, run "
+            "`sluice unlabel` before they go.",
         )
 
 

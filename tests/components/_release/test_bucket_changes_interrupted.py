@@ -11,7 +11,7 @@ from components._release.base import to_base
 from components._release.keeping import keep_last
 from components._release.labels import Labels
 from components._release.ledger import read_ledger
-from components._release.promotion import promote, roll_back_labels, verify_canary
+from components._release.promotion import end_labels, promote, roll_back_labels, verify_canary
 from components._release.push import push
 from components._release.releases import live_version, verify_ledger
 from components._release.rollback import rollback, withdraw
@@ -147,6 +147,16 @@ def test_promotion_that_dies(bucket, versions, make_candidate, labels, object_se
         assert named(object_server, bucket) == ([2], {"stable": 2, "canary": 2}), step
         assert (_count(bucket, "labelled"), live_version(bucket)) == (["labelled"] * 3, "2"), step
     assert (verify_ledger(bucket), wrong) == ([], [])
+
+
+def test_end_of_labels_dies(bucket, versions, make_candidate, labels, object_server):
+    _two_labelled(bucket, labels, versions, make_candidate)
+    promote(bucket, labels, **WHO)
+    for step in interrupted(object_server, bucket, lambda: end_labels(bucket, labels, **WHO), at_least=2):
+        assert (verify_ledger(bucket), live_version(bucket)) == ([], "2"), step
+        end_labels(bucket, labels, **WHO)
+        assert (named(object_server, bucket), _count(bucket, "unlabelled")) == (([2], {}), ["unlabelled"]), step
+        assert (verify_ledger(bucket), live_version(bucket)) == ([], "2"), step
 
 
 def test_rollback_by_label_dies(bucket, versions, make_candidate, labels, object_server):

@@ -3,10 +3,10 @@
 import pytest
 
 from components._release import promotion, server_client
-from components._release.labels import Labels
+from components._release.labels import Labels, drop_labels
 from components._release.ledger import append_entry, read_ledger
 from components._release.model_config import make_configuration, read_labels, replace_configuration, with_labels
-from components._release.promotion import promote, roll_back_labels, settle_labels, verify_canary
+from components._release.promotion import end_labels, promote, roll_back_labels, settle_labels, verify_canary
 from components._release.push import push
 from components._release.releases import list_releases, live_version, verify_ledger
 from components._release.rollback import rollback, withdraw
@@ -113,3 +113,43 @@ def test_canary_that_was_verified_stays_where_a_server_does_not_follow(base, lab
 def test_label_that_takes_away_what_it_cannot_is_not_trusted(base, labels, withdraws):
     _append(base, label="stable", version=2, previous="3", withdraws=withdraws)
     assert "takes versions away that are not in place" in verify_ledger(base)[0]
+
+
+def test_labels_end_and_the_stable_version_stays_live(base, labels, make_candidate):
+    change = end_labels(base, labels, **WHO)
+    assert (change.entry.kind, change.entry.payload["labels"], change.live) == ("unlabelled", {"canary": 3, "stable": 3}, "3")
+    assert _seen(base, labels) == ("3", (set(), {}), ["pushed"] * 3)
+    assert "model_version_policy" not in labels.config_file.read_text()
+    assert end_labels(base, labels, **WHO).entry is None
+    push(base, make_candidate("four", "3"))
+    assert _seen(base, labels)[0] == "4"
+
+
+def test_labels_do_not_end_while_another_version_is_the_highest(base, labels, make_candidate):
+    push(base, make_candidate("four", "3"))
+    with pytest.raises(UserError, match="version 3 is stable, and version 4 the highest"):
+        end_labels(base, labels, **WHO)
+    assert _seen(base, labels)[:2] == ("3", ({3}, {"stable": 3, "canary": 3}))
+
+
+def test_labels_that_servers_let_go_of_and_the_ledger_has_come_back(base, labels):
+    drop_labels(base, labels)
+    assert read_labels(labels.config_file, "m") == (set(), {})
+    settle_labels(base, labels)
+    assert _seen(base, labels)[1] == ({3}, {"stable": 3, "canary": 3})
+
+
+@pytest.mark.parametrize(
+    ("told", "problem"),
+    [
+        ({}, "does not say 'labels'"),
+        ({"labels": {"stable": 3}}, "says something else of the labels"),
+        ({"labels": {"stable": 2, "canary": 4}}, "and version 4 would be live"),
+    ],
+)
+def test_end_of_labels_that_makes_no_sense_is_not_trusted(base, labels, make_candidate, told, problem):
+    push(base, make_candidate("four", "3"))
+    _append(base, label="stable", version=2, previous="3")
+    _append(base, label="canary", version=4, previous="3")
+    append_entry(base, "unlabelled", lambda _: {**WHO, **told})
+    assert problem in verify_ledger(base)[0]

@@ -135,6 +135,8 @@ def test_no_request_by_label_fails_while_labels_move(run_push, server, bucket, o
     assert (live_version(bucket), [item.state for item in list_releases(bucket)][1]) == ("1", "withdrawn")
     assert named(object_server, bucket) == ([1], {"stable": 1, "canary": 1})
     assert (errors, set(answers), answers[-1], verify_ledger(bucket)) == ([], {3.0, 4.0}, 3.0, [])
+    assert "there were: canary, stable." in _sluice("unlabel", project, "--reason", "One client, no canary")
+    assert (named(object_server, bucket), live_version(bucket), verify_ledger(bucket)) == (([1], {}), "1", [])
 
 
 def test_labels_in_another_place_stop_the_push(run_push, tmp_path, bucket):
