@@ -20,7 +20,8 @@ from components._release.ledger import LABELLED, Entry
 from components._release.model_configuration import CONFIGURATION_FILE, Configuration, replace_configuration
 from components._release.places import STABLE, Places, places_of
 from components._release.releases import read_bucket, read_places
-from components._release.server_client import Server, wait_all_available, wait_all_label
+from components._release.server_client import Server
+from components._release.server_waits import wait_all_available, wait_all_label
 from components._release.turns import append, in_turn
 from components._shared.errors import UserError
 

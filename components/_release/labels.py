@@ -25,13 +25,8 @@ from components._release.ledger import LABELLED, Entry
 from components._release.lock import LOCK_SECONDS, hold_lock
 from components._release.model_config import make_configuration, read_labels, replace_configuration, with_labels, without_labels
 from components._release.releases import read_places
-from components._release.server_client import (
-    Server,
-    ServerError,
-    reload_configuration,
-    wait_all_available,
-    wait_all_label,
-)
+from components._release.server_client import Server, ServerError, reload_configuration
+from components._release.server_waits import wait_all_available, wait_all_label
 from components._release.store import explain_write_errors
 from components._release.turns import append, in_turn
 from components._shared.errors import UserError

@@ -12,7 +12,7 @@ from components._release.ledger import UNLABELLED, Entry
 from components._release.places import CANARY, STABLE, Places
 from components._release.releases import Release, list_releases, live_release, read_places
 from components._release.rollback import Change, find_version, move, version_before, withdraw
-from components._release.server_client import check_all_reachable, wait_available
+from components._release.server_waits import check_all_reachable, wait_available
 from components._release.turns import append, in_turn
 from components._release.verification import PUSHER, is_to_be_verified, verify_version
 from components._release.words import read_words

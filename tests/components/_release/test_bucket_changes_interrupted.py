@@ -5,7 +5,7 @@ import datetime
 import pytest
 from interrupted_requests import files_of, interrupted, named, watch_configurations
 
-from components._release import gcs, promotion, server_client
+from components._release import gcs, promotion, server_waits
 from components._release.answers import answer
 from components._release.base import to_base
 from components._release.keeping import keep_last
@@ -40,9 +40,9 @@ def labels(bucket, object_server, monkeypatch):
     def wait_label(server, label, version):
         return "" if named(object_server, bucket)[1].get(label) == version else f"{label} is another version."
 
-    for module in (server_client, promotion):
+    for module in (server_waits, promotion):
         monkeypatch.setattr(module, "wait_available", wait_available)
-    monkeypatch.setattr(server_client, "wait_label", wait_label)
+    monkeypatch.setattr(server_waits, "wait_label", wait_label)
     monkeypatch.setattr(promotion, "check_all_reachable", lambda servers: None)
     return Labels(config_file=to_base(f"{bucket}/models.config"), servers=(Server(url="http://none", model_name="parcels"),))
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components._release import promotion, server_client
+from components._release import promotion, server_waits
 from components._release.labels import Labels, drop_labels
 from components._release.ledger import append_entry, read_ledger
 from components._release.model_config import make_configuration, read_labels, replace_configuration, with_labels
@@ -20,7 +20,7 @@ WHO = {"by": "Ada", "reason": "Too slow."}
 def labels(base, two_versions, make_candidate, tmp_path, monkeypatch):
     """Returns labels of three versions, of which the third is stable and the canary."""
     for name in ("wait_available", "wait_label"):
-        monkeypatch.setattr(server_client, name, lambda *arguments: "")
+        monkeypatch.setattr(server_waits, name, lambda *arguments: "")
     monkeypatch.setattr(promotion, "check_all_reachable", lambda servers: None)
     monkeypatch.setattr(promotion, "verify_version", lambda *arguments: "")
     push(base, make_candidate("three", "2"))
@@ -102,7 +102,7 @@ def test_canary_that_was_verified_stays_where_a_server_does_not_follow(base, lab
     push(base, make_candidate("four", "3", record={"server": "http://none"}))
     monkeypatch.setattr(promotion, "verify_version", verify)
     with monkeypatch.context() as patch:
-        patch.setattr(server_client, "wait_label", lambda *arguments: "It answers with version 3.")
+        patch.setattr(server_waits, "wait_label", lambda *arguments: "It answers with version 3.")
         with pytest.raises(UserError, match=r"It answers with version 3\. Nothing was withdrawn"):
             verify_canary(base, labels)
     assert verify_canary(base, labels) == ("", "")

@@ -17,7 +17,7 @@ import signal
 import sys
 from pathlib import Path
 
-from components._release import labels, promotion, server_client, verification, verifier
+from components._release import labels, promotion, server_waits, verification, verifier
 from components._release.ledger import read_ledger
 from components._release.model_config import read_labels
 from components._release.places import places_of
@@ -100,8 +100,9 @@ def file_of(base):
 
 def replace_server():
     """Stands for a server that has every version as soon as it is told to, and for the rows that a version carries for it."""
-    for module in (labels, promotion, server_client, verification, verifier):
-        for name in ("wait_available", "wait_label", "wait_live", "check_reachable", "check_all_reachable"):
+    for module in (labels, promotion, server_waits, verification, verifier):
+        checks = ("check_reachable", "check_all_reachable", "check_all_know_model")
+        for name in ("wait_available", "wait_label", "wait_live", *checks):
             if hasattr(module, name):
                 setattr(module, name, lambda *arguments: "")
     executor._sample = lambda *arguments: {}

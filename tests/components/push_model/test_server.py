@@ -11,7 +11,7 @@ import urllib.request
 import numpy as np
 import pytest
 
-from components._release import server_client, verifier
+from components._release import server_waits, verifier
 from components._release.answers import answer
 from components._release.labels import Labels
 from components._release.ledger import read_ledger
@@ -19,7 +19,8 @@ from components._release.model_config import read_labels
 from components._release.promotion import promote, roll_back_labels
 from components._release.releases import list_releases, live_version, verify_ledger
 from components._release.rollback import rollback
-from components._release.server_client import Server, predict, read_status, wait_available, wait_label
+from components._release.server_client import Server, predict, read_status
+from components._release.server_waits import wait_available, wait_label
 from components._release.verification import roll_back_verified
 from components._shared.errors import Refusal, UserError
 from components.push_model.executor import push_model
@@ -138,6 +139,17 @@ def test_version_is_verified_over_rest_and_grpc_alike(run_push, serve, tmp_path)
         run_push(4, f"{urls},grpc://127.0.0.1:{_free_port()}")
 
 
+def test_name_that_the_server_does_not_know_is_told_and_stops_every_push_but_the_first(run_push, serve, tmp_path):
+    url, base = serve(), tmp_path / "serving"
+    other = {"model_name": "other", "server_wait_seconds": 1}
+    assert "has no version of a model 'other'; its name there may be another one" in run_push(2, url, **other).reason
+    assert run_push(3, url).version == "2"
+    before = len(read_ledger(base))
+    with pytest.raises(UserError, match=r"'other'; its name there may be another one.*Nothing was changed"):
+        run_push(4, url, **other)
+    assert (len(read_ledger(base)), live_version(base)) == (before, "2")
+
+
 def test_version_that_one_of_several_servers_does_not_have_is_withdrawn(run_push, serve, tmp_path):
     url, base, behind = serve(), tmp_path / "serving", tmp_path / "behind"
     run_push(2, url)
@@ -150,7 +162,7 @@ def test_version_that_one_of_several_servers_does_not_have_is_withdrawn(run_push
 
 
 def test_version_that_does_not_load_is_withdrawn(run_push, serve, tmp_path, models, monkeypatch):
-    monkeypatch.setattr(server_client, "_FAILED_SECONDS", 0.5)
+    monkeypatch.setattr(server_waits, "_FAILED_SECONDS", 0.5)
     url, broken = serve(), tmp_path / "broken"
     run_push(2, url)
     shutil.copytree(models[3], broken)
