@@ -21,7 +21,8 @@ from components._shared.artifacts import FEATURES_FILE, MODEL_FILE, PROJECT_FILE
 from components._shared.digest import digest_code, digest_file
 from components._shared.errors import UserError
 from components._shared.patterns import parse_pattern
-from components._shared.policy import DEADLINE_HOURS, LEAST_REQUESTS, Policy, is_batch_size, policy_to_json, read_policy
+from components._shared.policy import DEADLINE_HOURS, LEAST_REQUESTS, Policy
+from components._shared.policy_documents import is_batch_size, policy_to_json, read_policy
 from components._shared.spans import ALL, parse_spans
 from pipelines.cluster import Cluster
 from pipelines.fairness import BOUNDS, problems_of_fairness

@@ -19,7 +19,7 @@ from components._shared.digest import digest_bytes, digest_model
 from components._shared.documents import parse_object
 from components._shared.gates import EVIDENCE_GATE, Evidence, GateResult, Verdict
 from components._shared.overrides import Bounds
-from components._shared.policy import hash_policy
+from components._shared.policy_documents import hash_policy
 
 AGREE = "Model, data, policy and live version are the ones that every stage worked on."
 

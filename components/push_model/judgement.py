@@ -11,7 +11,8 @@ from components._shared.artifacts import GATES_FILE
 from components._shared.digest import digest_file
 from components._shared.gates import APPROVAL_GATE, EVIDENCE_GATE, GateReport, Verdict, read_gate_report
 from components._shared.overrides import Bounds
-from components._shared.policy import Policy, hash_policy
+from components._shared.policy import Policy
+from components._shared.policy_documents import hash_policy
 from components._shared.required import REQUIRED, why_not_applicable
 
 _DECIDER = "decide_release"

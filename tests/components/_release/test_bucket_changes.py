@@ -22,9 +22,10 @@ from components._release.keeping import keep_last
 from components._release.ledger import append_entry, read_ledger
 from components._release.model_configuration import Configuration, read_configuration, replace_configuration
 from components._release.push import push
-from components._release.releases import list_releases, live_version, verify_ledger
+from components._release.releases import list_releases, live_version
 from components._release.rollback import rollback, withdraw
 from components._release.server_client import Server
+from components._release.verify import verify_ledger
 from components._release.waiting import list_requests, request_approval, settle_waiting
 from components._shared.errors import UserError
 

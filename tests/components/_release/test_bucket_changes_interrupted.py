@@ -13,9 +13,10 @@ from components._release.labels import Labels
 from components._release.ledger import read_ledger
 from components._release.promotion import end_labels, promote, roll_back_labels, verify_canary
 from components._release.push import push
-from components._release.releases import live_version, verify_ledger
+from components._release.releases import live_version
 from components._release.rollback import rollback, withdraw
 from components._release.server_client import Server
+from components._release.verify import verify_ledger
 from components._release.waiting import list_requests, request_approval, settle_waiting
 
 WHO = {"by": "Ada", "reason": "Too many false alarms."}

@@ -8,9 +8,10 @@ from components._release.ledger import append_entry, read_ledger
 from components._release.model_config import make_configuration, read_labels, replace_configuration, with_labels
 from components._release.promotion import end_labels, promote, roll_back_labels, settle_labels, verify_canary
 from components._release.push import push
-from components._release.releases import list_releases, live_version, verify_ledger
+from components._release.releases import list_releases, live_version
 from components._release.rollback import rollback, withdraw
 from components._release.server_client import Server
+from components._release.verify import verify_ledger
 from components._shared.errors import UserError
 
 WHO = {"by": "Ada", "reason": "Too slow."}

@@ -6,7 +6,7 @@ import pytest
 from components._shared.digest import digest_file
 from components._shared.errors import UserError
 from components._shared.gates import Verdict
-from components._shared.policy import hash_policy
+from components._shared.policy_documents import hash_policy
 from components.decide_release.executor import decide_release
 
 LIVE_REPORTS = ("anomalies", "evaluation", "serving_report")

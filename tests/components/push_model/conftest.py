@@ -17,7 +17,8 @@ from components._shared.artifacts import SPLITS
 from components._shared.digest import digest_file, digest_model
 from components._shared.gates import APPROVAL_GATE, EVIDENCE_GATE, Evidence, GateReport, GateResult, Measurement
 from components._shared.overrides import tighten
-from components._shared.policy import Policy, hash_policy, policy_to_json, read_policy
+from components._shared.policy import Policy
+from components._shared.policy_documents import hash_policy, policy_to_json, read_policy
 from components._shared.required import REQUIRED
 
 REPOSITORY = Path(__file__).parents[3]

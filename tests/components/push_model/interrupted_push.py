@@ -21,10 +21,11 @@ from components._release import labels, promotion, server_waits, verification, v
 from components._release.ledger import read_ledger
 from components._release.model_config import read_labels
 from components._release.places import places_of
-from components._release.releases import live_version, verify_ledger
+from components._release.releases import live_version
 from components._release.rollback import rollback
 from components._release.server_client import Server
 from components._release.store import version_folders
+from components._release.verify import verify_ledger
 from components._release.waiting import list_requests
 from components._shared.digest import digest_tree
 from components._shared.errors import UserError

@@ -14,9 +14,10 @@ from mirrored_bucket import mirror_bucket
 from typer.testing import CliRunner
 
 from components._release.ledger import read_ledger
-from components._release.releases import list_releases, live_version, verify_ledger
+from components._release.releases import list_releases, live_version
 from components._release.server_client import Server, predict
 from components._release.verification import roll_back_verified
+from components._release.verify import verify_ledger
 from components._shared.errors import UserError
 from components.push_model.executor import push_model
 from pipelines.__main__ import app

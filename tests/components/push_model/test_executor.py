@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from components._release.ledger import append_entry, read_ledger
-from components._release.releases import live_version, verify_ledger
+from components._release.releases import live_version
+from components._release.verify import verify_ledger
 from components._shared.digest import digest_model
 from components._shared.errors import Refusal, UserError
 from components.push_model.executor import push_model

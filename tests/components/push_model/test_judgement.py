@@ -3,7 +3,7 @@ import json
 import pytest
 
 from components._shared.digest import digest_file
-from components._shared.policy import hash_policy, policy_to_json, read_policy
+from components._shared.policy_documents import hash_policy, policy_to_json, read_policy
 from components.push_model.executor import push_model
 
 REPORTS = {"anomalies": "data", "evaluation": "performance", "serving_report": "serving"}

@@ -17,11 +17,12 @@ from components._release.labels import Labels
 from components._release.ledger import read_ledger
 from components._release.model_config import read_labels
 from components._release.promotion import promote, roll_back_labels
-from components._release.releases import list_releases, live_version, verify_ledger
+from components._release.releases import list_releases, live_version
 from components._release.rollback import rollback
 from components._release.server_client import Server, predict, read_status
 from components._release.server_waits import wait_available, wait_label
 from components._release.verification import roll_back_verified
+from components._release.verify import verify_ledger
 from components._shared.errors import Refusal, UserError
 from components.push_model.executor import push_model
 from serving.bench import save_half_plus
