@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from components._shared.artifacts import ROWS_PER_SECOND
 from components._shared.digest import digest_file, digest_files, digest_parts
 from pipelines.launchers import CODE_DIR
 
@@ -63,7 +64,7 @@ def stage_key(
         return ""
     try:
         artifacts = {
-            name: [{**item, "uri": contents.digest(Path(item["uri"]))} for item in given["artifacts"]]
+            name: [_by_content(item, contents) for item in given["artifacts"]]
             for name, given in inputs.get("artifacts", {}).items()
         }
     except OSError:
@@ -71,6 +72,12 @@ def stage_key(
     parameters = inputs.get("parameterValues", {})
     document = {"command": list(command), "env": dict(env), "parameters": parameters, "artifacts": artifacts, "code": code}
     return digest_parts([json.dumps(document, sort_keys=True)])
+
+
+def _by_content(artifact: Mapping[str, Any], contents: Contents) -> dict[str, Any]:
+    """Returns an artifact with its digest in place of its address, and without how fast it was made."""
+    metadata = {name: value for name, value in artifact.get("metadata", {}).items() if name != ROWS_PER_SECOND}
+    return {**artifact, "uri": contents.digest(Path(artifact["uri"])), "metadata": metadata}
 
 
 def code_state() -> tuple[Any, ...]:

@@ -84,6 +84,9 @@ NOT_BLESSED_FILE = "NOT_BLESSED"
 
 PUSHED_FILE = "pushed.json"
 
+ROWS_PER_SECOND = "rows_per_second"
+"""Metadata of what a stage wrote: how fast it was. It is another number every time, and no stage reads it."""
+
 SIGNATURE_RAW = "serving_default"
 """Raw named tensors in, one per feature of the SERVING environment."""
 SIGNATURE_EXAMPLES = "examples"

@@ -3,6 +3,7 @@
 import argparse
 
 from components._shared import cli, outputs
+from components._shared.artifacts import ROWS_PER_SECOND
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -46,7 +47,7 @@ def main(args: argparse.Namespace) -> None:
         report=args.report,
     )
     progress = {"best_epoch": result.best_epoch, "epochs_run": result.epochs_run}
-    speed = {"rows_per_second": round(result.rows_per_second)}
+    speed = {ROWS_PER_SECOND: round(result.rows_per_second)}
     outputs.write_metadata(
         args.executor_input,
         {
