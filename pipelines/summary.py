@@ -40,7 +40,8 @@ def print_summary(run: Run, project: Project, console: Console) -> None:
         _print_failure(run, console)
     elif outcome.pushed_version:
         folder = _near(to_base(run.parameters["serving_dir"]) / outcome.pushed_version)
-        pushed = f"[bold green]Version {outcome.pushed_version} is pushed[/]"
+        what = "was this very model before" if outcome.unchanged else "is pushed"
+        pushed = f"[bold green]Version {outcome.pushed_version} {what}[/]"
         console.print(f"\n{pushed}  {escape(folder)}", soft_wrap=True, highlight=False)
         console.print(escape(outcome.reason), soft_wrap=True, highlight=False)
     elif outcome.waits_until:
