@@ -18,6 +18,7 @@ from pipelines.stage_run import StageRun
 _SUFFIXES = {"system.HTML": ".html", "system.Markdown": ".md"}
 _STATES = {"running": "not_applicable", "succeeded": "passed", "failed": "failed", "stopped": "failed"}
 """State of a run, and the look of its verdict."""
+_WILDCARDS = "*?[]\\"
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -65,9 +66,12 @@ def create_run_folder(runs_dir: str | Path, project: str) -> Path:
     """Makes the folder of a new run, named by project and UTC time; two runs of one second get two folders.
 
     Raises:
-        UserError: If there is no way to make one.
+        UserError: If there is no way to make one, or TensorFlow could not read models there.
     """
     runs_dir = Path(runs_dir).resolve()
+    if found := sorted(set(str(runs_dir)) & set(_WILDCARDS)):
+        rule = "The path of a run's folder holds no wildcards: TensorFlow looks for a model's files with them."
+        raise UserError(rule, received=f"{' '.join(found)} in {runs_dir}", remedy="Name another folder with --runs-dir.")
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
         return _new_folder(runs_dir, project)
