@@ -19,6 +19,8 @@ from pipelines.launchers import CODE_DIR
 
 _VARIABLES = ("CUDA_", "KERAS_", "KMP_", "MKL_", "OMP_", "PYTHONHASHSEED", "PYTHONOPTIMIZE", "PYTHONPATH", "TF_", "XLA_")
 """How variables begin that change what TensorFlow or Python compute."""
+_PLACES = ("checkpoint_dir",)
+"""Parameters that no result rests on: what lies there is used only where it leads to the same result."""
 _RUN_PLACEHOLDER = "{{$.pipeline_"
 """How placeholders begin that are another text in every run."""
 
@@ -68,7 +70,7 @@ def stage_key(
         }
     except OSError:
         return ""
-    parameters = inputs.get("parameterValues", {})
+    parameters = {name: value for name, value in inputs.get("parameterValues", {}).items() if name not in _PLACES}
     document = {"command": list(command), "env": dict(env), "parameters": parameters, "artifacts": artifacts, "code": code}
     return digest_parts([json.dumps(document, sort_keys=True)])
 

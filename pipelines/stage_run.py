@@ -51,6 +51,11 @@ class StageRun:
         """Whether it is done and well."""
         return self.exit_code == 0 and not self.problem
 
+    @property
+    def resumed_at_epoch(self) -> int:
+        """The epoch at which a training went on from its checkpoint, from 1; 0 if it began anew, and for other stages."""
+        return max((int(found.get("resumed_at_epoch", 0)) for found in self.metadata.values()), default=0)
+
 
 class StageFailed(SluiceError):
     """A stage did not succeed; the exit code is the stage's where that says who has to act."""

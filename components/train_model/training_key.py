@@ -1,0 +1,75 @@
+"""The key of a training: all that its course rests on. A checkpoint of another key is of another training."""
+
+import dataclasses
+import json
+import os
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from components._shared.digest import digest_file, digest_files, digest_parts, digest_tree
+from components._shared.label import LabelSpec
+from components._tf.transform_graph import FeatureSpec
+from components.train_model.fit import Settings
+
+_LIBRARIES = ("keras", "numpy", "tensorflow")
+_VARIABLES = ("KERAS_", "TF_", "XLA_")
+"""How variables begin that change what Keras and TensorFlow compute."""
+
+
+def training_key(
+    *,
+    transformed_examples: str,
+    feature_spec: Mapping[str, FeatureSpec],
+    label: LabelSpec,
+    origin: Mapping[str, str],
+    model_hash: str,
+    settings: Settings,
+    hyperparameters: Mapping[str, Any],
+) -> str:
+    """Returns `sha256:<hex>` of data, settings, code and surroundings; any other of them is another training.
+
+    Args:
+        transformed_examples: Folder of the transformed examples, which are read once.
+        feature_spec: The transformed features, without the label.
+        label: The label.
+        origin: Data version, and the digests of the code and the schema that made the transformed examples.
+        model_hash: Digest of model.py, with what it may import.
+        settings: How to fit.
+        hyperparameters: What build_model is given.
+    """
+    parts = {
+        "examples": digest_tree(transformed_examples),
+        "features": {name: repr(spec) for name, spec in feature_spec.items()},
+        "label": repr(label),
+        "origin": dict(origin),
+        "model_hash": model_hash,
+        "settings": dataclasses.asdict(settings),
+        "hyperparameters": dict(hyperparameters),
+        "stage": _digest_stage(),
+        "surroundings": surroundings(),
+    }
+    return digest_parts([json.dumps(parts, sort_keys=True)])
+
+
+def surroundings() -> dict[str, Any]:
+    """Returns what of Python, libraries, variables and devices decides about the numbers that come out."""
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "devices": sorted({device.device_type for device in tf.config.list_physical_devices()}),
+        "libraries": {name: version(name) for name in _LIBRARIES},
+        "variables": {name: value for name, value in os.environ.items() if name.startswith(_VARIABLES)},
+    }
+
+
+def _digest_stage() -> str:
+    """Returns the digest of this stage's code, and of what stages share."""
+    root = Path(__file__).parents[1]
+    folders = [Path(__file__).parent, *root.glob("_*")]
+    files = {file for folder in folders for file in folder.rglob("*.py")}
+    return digest_files({file.relative_to(root).as_posix(): digest_file(file) for file in files})
