@@ -72,6 +72,22 @@ def test_training_stops_early_and_the_best_weights_are_saved(inputs, flights):
     assert cross_entropy == pytest.approx(result.metrics["eval_loss"], rel=1e-4)
 
 
+def test_a_training_that_was_over_is_not_done_again_after_a_kill(trained, inputs, tmp_path):
+    """What is killed while the model is saved, or cannot be written, goes on there."""
+    checkpoints = tmp_path / "checkpoints"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotADirectoryError):
+        train_model(**inputs(checkpoint_dir=str(checkpoints), report=str(tmp_path / "file" / "report")))
+    assert len([*checkpoints.glob("*/checkpoint")]) == 1
+    result = train_model(**inputs(checkpoint_dir=str(checkpoints)))
+    assert (result.resumed_at, result.epochs_run) == (4, 3)
+    assert not [*checkpoints.iterdir()]
+    _, root, training = trained
+    assert json.loads((tmp_path / "model" / "training.json").read_text())["history"] == training["history"]
+    weights = "model/Format-Serving/variables/variables.data-00000-of-00001"
+    assert (tmp_path / weights).read_bytes() == (root / weights).read_bytes()
+
+
 @pytest.mark.parametrize(
     ("code", "message"),
     [
