@@ -105,7 +105,7 @@ class Training(_Model):
     patience: Annotated[int, Field(ge=0)] = 2
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     hyperparameters: dict[str, Any] = Field(default_factory=dict)
-    checkpoint_dir: Annotated[str, Field(pattern=r"^(?!.*://)")] = ""
+    checkpoint_dir: Annotated[str, Field(pattern=r"^[^:]*$")] = ""
 
 
 def _gates_model() -> type[_Model]:

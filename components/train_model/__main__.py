@@ -19,7 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--patience", required=True, type=cli.integer, help="epochs without a better eval loss before it stops")
     parser.add_argument("--seed", required=True, type=cli.integer, help="seed of weights and row order")
     parser.add_argument("--hyperparameters", required=True, type=cli.json_object, help="JSON object passed on to build_model")
-    parser.add_argument("--checkpoint_dir", default="", help="folder for a checkpoint after each epoch; empty for none")
+    parser.add_argument("--checkpoint_dir", required=True, help="folder for a checkpoint after each epoch; empty for none")
     parser.add_argument("--model", required=True, help="folder to write the SavedModel and training.json to")
     parser.add_argument("--metrics", required=True, help="file to write the metrics of the best epoch to")
     parser.add_argument("--report", required=True, help="file to write the training curves to")

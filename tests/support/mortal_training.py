@@ -16,7 +16,7 @@ def train(folder, result, moment="", count=0):
     Args:
         folder: For the checkpoint; empty for none.
         result: File to write weights' digest, history, best epoch and where it was resumed to.
-        moment: `evaluate`, before the evaluation of an epoch, or `fsync`: there are two per checkpoint, one before the file gets
+        moment: `evaluate`, before the evaluation of an epoch, or `fsync`: two per checkpoint, one before the file gets
             its name and one after. The process dies there; empty for never.
         count: At which of these moments, from 1.
     """

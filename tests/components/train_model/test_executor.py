@@ -76,7 +76,7 @@ def test_a_training_that_was_over_is_not_done_again_after_a_kill(trained, inputs
     """What is killed while the model is saved, or cannot be written, goes on there."""
     checkpoints = tmp_path / "checkpoints"
     (tmp_path / "file").write_text("")
-    with pytest.raises(NotADirectoryError):
+    with pytest.raises(FileExistsError):
         train_model(**inputs(checkpoint_dir=str(checkpoints), report=str(tmp_path / "file" / "report")))
     assert len([*checkpoints.glob("*/checkpoint")]) == 1
     result = train_model(**inputs(checkpoint_dir=str(checkpoints)))
