@@ -2,10 +2,7 @@
 
 import dataclasses
 import json
-import os
-import platform
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +10,11 @@ import tensorflow as tf
 
 from components._shared.digest import digest_file, digest_files, digest_parts, digest_tree
 from components._shared.label import LabelSpec
+from components._shared.surroundings import describe_surroundings
 from components._tf.transform_graph import FeatureSpec
 from components.train_model.fit import Settings
 
 _LIBRARIES = ("keras", "numpy", "tensorflow")
-_VARIABLES = ("KERAS_", "TF_", "XLA_")
-"""How variables begin that change what Keras and TensorFlow compute."""
 
 
 def training_key(
@@ -51,20 +47,10 @@ def training_key(
         "settings": dataclasses.asdict(settings),
         "hyperparameters": dict(hyperparameters),
         "stage": _digest_stage(),
-        "surroundings": surroundings(),
+        "surroundings": describe_surroundings(_LIBRARIES),
+        "devices": sorted({device.device_type for device in tf.config.list_physical_devices()}),
     }
     return digest_parts([json.dumps(parts, sort_keys=True)])
-
-
-def surroundings() -> dict[str, Any]:
-    """Returns what of Python, libraries, variables and devices decides about the numbers that come out."""
-    return {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "devices": sorted({device.device_type for device in tf.config.list_physical_devices()}),
-        "libraries": {name: version(name) for name in _LIBRARIES},
-        "variables": {name: value for name, value in os.environ.items() if name.startswith(_VARIABLES)},
-    }
 
 
 def _digest_stage() -> str:

@@ -5,6 +5,7 @@ import shutil
 import pytest
 import tensorflow as tf
 
+from components._shared import surroundings
 from components._shared.label import LabelKind, LabelSpec
 from components._tf.transform_graph import FeatureSpec
 from components.train_model import training_key as module
@@ -64,7 +65,7 @@ def test_other_arithmetic_is_another_training(training, variable, monkeypatch):
 
 def test_another_library_is_another_training(training, monkeypatch):
     before = training_key(**training)
-    monkeypatch.setattr(module, "version", lambda name: "0")
+    monkeypatch.setattr(surroundings, "version", lambda name: "0")
     assert training_key(**training) != before
 
 
