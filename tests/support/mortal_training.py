@@ -54,7 +54,7 @@ def _build(keras):
     hidden = keras.layers.Dropout(0.3)(keras.layers.Dense(8, "relu")(values))
     hidden = keras.layers.BatchNormalization()(hidden)
     model = keras.Model({"x": values}, keras.layers.Dense(1, "sigmoid")(hidden))
-    model.compile(keras.optimizers.Adam(0.05), "binary_crossentropy", metrics=["auc"], jit_compile=False)
+    model.compile(keras.optimizers.Adam(0.05), "binary_crossentropy", jit_compile=False)
     return model
 
 

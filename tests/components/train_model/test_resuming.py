@@ -38,6 +38,7 @@ def exit_code(process):
     return code
 
 
+@pytest.mark.timeout(900)  # four processes build their graphs
 def test_a_training_that_was_killed_twice_ends_as_one_that_was_not(start, tmp_path):
     whole = start("", tmp_path / "whole")
     file = CheckpointFile(str(tmp_path / "checkpoints"), "sha256:key")
