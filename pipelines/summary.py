@@ -62,7 +62,7 @@ def _stages_table(run: Run) -> Table:
     for stage in run.stages:
         table.add_row(stage.stage, f"{stage.seconds:.1f}", state_of(stage) if stage.exit_code is not None else "stopped")
     if reused := sum(1 for stage in run.stages if stage.reused_from):
-        table.caption = f"{reused} of {run.stage_count} stages were reused: nothing that they rest on has changed."
+        table.caption = f"{reused} of {run.stage_count} stages were reused: same code, parameters and inputs as when they ran."
         table.caption_justify = "left"
     table.add_section()
     table.add_row("[bold]in all[/]", f"[bold]{run.seconds:.1f}[/]", f"[bold]{run.state}[/]")
