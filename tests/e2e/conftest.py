@@ -62,7 +62,7 @@ def columns():
 
 @pytest.fixture(scope="session")
 def released(tmp_path_factory):
-    """A project with its first version live: folder, project, and the command's result. All workers share it; nobody changes it."""
+    """A project with its first version live: folder, project, and the command's result; for all workers, to be read only."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "released"
     folder.mkdir(exist_ok=True)

@@ -245,7 +245,7 @@ def _check_labels(facts, how):
     assert {found["code"] for found in facts[:-1]} == {CODES[how]}
 
 
-# Where no model is copied, a full disk and a read-only one are the same, and with labels a model is copied as without.
+# A full disk and a read-only one differ in the number of the error alone: with labels one of them says what both would.
 WITH_LABELS = [how for how in CODES if how != "readonly"]
 EVERY_WAY = pytest.mark.parametrize("how", WITH_LABELS)
 
