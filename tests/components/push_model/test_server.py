@@ -34,6 +34,11 @@ PATIENCE = 200  # seconds: what is waited for comes, and this machine may have o
 X = np.arange(50, dtype=np.float32)
 
 
+@pytest.fixture(autouse=True)
+def _quick_looks(monkeypatch):
+    monkeypatch.setattr(server_client, "_POLL_SECONDS", 0.02)
+
+
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """Returns folders of models that answer x / 2 + offset, by offset."""
