@@ -36,6 +36,13 @@ main()
 """
 
 
+@pytest.fixture(autouse=True)
+def _quick_server(tmp_path, monkeypatch, forked_server):
+    """Lets models be asked in a server that starts at once; a test that is about the server itself takes another."""
+    (tmp_path / "quick").mkdir()
+    put_server(tmp_path / "quick", monkeypatch, forked_server)
+
+
 def run(project, policy, **more):
     """Runs the stage on an evaluation under the same bounds."""
     file = Path(project["evaluation"], "gates.json")
