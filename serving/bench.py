@@ -164,7 +164,7 @@ def _client(make: Callable[[], Callable[[float], float]], end: float, latencies:
 
 
 def _push_versions(pid: int, base_path: Path, end: float, switch: float) -> list[float]:
-    memory = []
+    memory: list[float] = []
     while not memory or time.monotonic() + switch < end:
         time.sleep(switch)
         memory.append(_memory_mb(pid))
