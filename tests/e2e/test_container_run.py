@@ -9,7 +9,7 @@ from container_images import find_test_image
 from pipelines.container_launcher import ContainerLauncher
 from pipelines.launchers import Command
 
-pytestmark = pytest.mark.timeout(1800)  # the first test waits for two whole runs
+pytestmark = pytest.mark.timeout(3600)  # the first test waits for two whole runs
 
 METRIC_TOLERANCE = 1e-3
 """The image may have newer libraries than this environment: training differs in the last digits then, verdicts do not."""
