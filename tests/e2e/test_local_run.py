@@ -160,6 +160,21 @@ def test_unchanged_run_is_served_from_earlier_results_and_still_decided_and_push
     assert pushed[0] == pushed[1]
 
 
+def test_unchanged_run_after_its_push_trains_no_other_model_and_pushes_nothing(released, sluice, tmp_path):
+    folder, project, _ = released
+    shutil.copytree(project / "served", tmp_path / "served")
+    link_runs(folder, tmp_path)
+    arguments = ("run", project, "--serving-dir", tmp_path / "served" / "flights", "--isolation", "fork")
+    result = sluice(*arguments, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "Version 1 was this very model before" in result.stdout
+    record = json.loads(next(tmp_path.glob("runs/flights-*/run.json")).read_text())
+    ran = {stage["stage"] for stage in record["stages"] if not stage["reused_from"]}
+    assert "transform_features" in ran  # it has to honour the data gate, which compares with the live version
+    assert "train_model" not in ran
+    assert [item.state for item in list_releases(tmp_path / "served" / "flights")] == ["pushed"]
+
+
 @pytest.mark.parametrize(
     ("damage", "code", "words"),
     [
