@@ -31,6 +31,9 @@ def repeated(count, rows=ROWS):
         ("customerID", RANDOM.permutation(ROWS) * 7, Role.LEFT_OUT, "names each row"),
         ("n", range(ROWS), Role.LEFT_OUT, "names each row"),
         ("n", [number * 2 for number in range(ROWS)], Role.NUMBER, "whole numbers"),
+        ("rownames", [number * 2 for number in range(ROWS)], Role.LEFT_OUT, "names each row"),
+        ("Employee No", RANDOM.permutation(ROWS) * 3, Role.LEFT_OUT, "names each row"),
+        ("number of visits", repeated(9), Role.NUMBER, "whole numbers"),
         ("", range(ROWS), Role.LEFT_OUT, "names each row"),
         ("patient_id", repeated(150), Role.LEFT_OUT, "names what rows are about"),
         ("zone id", repeated(6), Role.CATEGORY, "6 names of something"),
@@ -83,7 +86,7 @@ def test_a_key_has_no_gaps():
     assert keys_of(a=[None, *range(1, ROWS)], b=repeated(2)).split_key == ("row_number",)
 
 
-@pytest.mark.parametrize("name", ["Sex", "racepctblack", "native-country", "Age", "marital.status", "applicantGender"])
+@pytest.mark.parametrize("name", ["Sex", "racepctblack", "native-country", "Age", "marital.status", "applicantGender", "black"])
 def test_names_of_attributes_that_may_be_protected_are_known(name):
     assert may_be_protected(decide(column(name, repeated(3)), "name"))
 
