@@ -82,6 +82,13 @@ def test_rows_that_nothing_tells_apart_are_numbered_under_a_name_that_is_free():
     assert (keys.row_key, keys.split_key, keys.row_number) == (("row_number_",), ("row_number_",), "row_number_")
 
 
+def test_a_series_in_time_is_told_that_its_splits_are_neighbours():
+    days = np.datetime64("2020-01-01") + np.arange(ROWS)
+    columns = [column("day", [str(day) for day in days]), column("level", RANDOM.normal(size=ROWS))]
+    keys = choose_keys(columns, [decide(item, item.original) for item in columns], ROWS)
+    assert "Each row has a day of its own" in keys.why
+
+
 def test_a_key_has_no_gaps():
     assert keys_of(a=[None, *range(1, ROWS)], b=repeated(2)).split_key == ("row_number",)
 
