@@ -44,9 +44,9 @@ def load_function(project_dir: str | Path, file: str, name: str, expected_hash: 
 
 @contextlib.contextmanager
 def user_errors(project_dir: str | Path, rule: str) -> Iterator[None]:
-    """Turns an exception that passed through a project's file, `sys.exit` among them, into a UserError with file, line and cause.
+    """Turns an exception that passed through a project's file into a UserError with file, line and cause.
 
-    Exceptions that never touched the project keep their traceback: they are bugs of ours.
+    So does `sys.exit`: what a project's code ends is not done. Exceptions that never touched the project keep their traceback: they are bugs of ours.
 
     Args:
         project_dir: Folder of the project.
@@ -59,7 +59,7 @@ def user_errors(project_dir: str | Path, rule: str) -> Iterator[None]:
         yield
     except SluiceError:
         raise
-    except (Exception, SystemExit) as error:  # a stage that the project's code ends is not done
+    except (Exception, SystemExit) as error:
         place = _place(error, Path(project_dir).absolute())
         if place is None:
             raise

@@ -57,7 +57,7 @@ def _series_warning(decisions: Sequence[Decision], rows: int) -> str:
     dates = [item.name for item in decisions if item.role is Role.DATE and item.distinct == rows]
     if not dates:
         return ""
-    return f". Each row has a {dates[0]} of its own: if they are a series, splits hold neighbours in time, and flatter a forecast"
+    return f". Each row has a {dates[0]} of its own: of a series the splits hold neighbours in time, which flatters a forecast"
 
 
 def _choose_split_key(columns: Sequence[Column], decisions: Sequence[Decision], rows: int) -> tuple[tuple[str, ...], str]:
