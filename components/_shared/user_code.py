@@ -46,7 +46,8 @@ def load_function(project_dir: str | Path, file: str, name: str, expected_hash: 
 def user_errors(project_dir: str | Path, rule: str) -> Iterator[None]:
     """Turns an exception that passed through a project's file into a UserError with file, line and cause.
 
-    So does `sys.exit`: what a project's code ends is not done. Exceptions that never touched the project keep their traceback: they are bugs of ours.
+    `sys.exit` is one of them: a stage that the project's code ends is not done. Exceptions that never touched the project keep
+    their traceback: they are bugs of ours.
 
     Args:
         project_dir: Folder of the project.
