@@ -45,7 +45,7 @@ def test_data_that_is_no_file_is_refused(init, tmp_path):
 
 @pytest.mark.parametrize("name", ["../x", "Toy", "1st", "a b"])
 def test_a_name_that_no_project_can_have_is_refused_at_once(init, name):
-    with pytest.raises(UserError, match="begins with a lower-case letter.*--name"):
+    with pytest.raises(UserError, match=r"begins with a lower-case letter.*--name"):
         init(name=name)
 
 
