@@ -106,10 +106,11 @@ def test_latin_1_is_told_with_its_line(bench):
 @pytest.mark.parametrize(
     ("content", "remedy"),
     [
-        (gzip.compress(HEADER.encode()), "compressed: let its name end in .gz"),
+        (gzip.compress(HEADER.encode(), mtime=0), "compressed: let its name end in .gz"),
         (HEADER.encode("utf-16"), "source.encoding: utf-16"),
         (b"\xff\x00\xfe" * 9, "deliver the file again, as text"),
     ],
+    ids=["gzip", "utf-16", "binary"],
 )
 def test_file_that_is_no_utf_8_is_told_what_it_may_be(bench, content: bytes, remedy: str):
     bench.add(content, name="b.csv")
