@@ -33,6 +33,9 @@ from pipelines.serving_dir import problems_of_serving, resolve_serving_dir
 from pipelines.serving_settings import Serving
 from pipelines.yaml_reader import read_yaml
 
+NAME_PATTERN = r"^[a-z][a-z0-9-]{0,62}$"
+"""Of a project's name."""
+
 _CHECKED = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 _STRICT = pydantic.ConfigDict(**_CHECKED, frozen=True)
 _EVAL_CONFIG_LISTS = ("model_specs", "slicing_specs", "metrics_specs", "cross_slicing_specs")
@@ -125,7 +128,7 @@ class Project(_Model):
     """One project: `project.yaml` and the folder it lies in."""
 
     folder: Annotated[Path, Field(exclude=True, strict=False)]
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
     description: str = ""
     source: Source
     splits: Splits
