@@ -21,8 +21,9 @@ def train_model(
     model: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
     report: dsl.Output[dsl.HTML],
+    fn_args: dict = {},  # noqa: B006
 ) -> dsl.ContainerSpec:
-    """Trains the model and exports it with its transform graph.
+    """Trains the model and exports it with its transform graph, by the project's build_model or run_fn.
 
     Args:
         examples: The raw examples, for the warm-up requests and the data version.
@@ -35,7 +36,8 @@ def train_model(
         batch_size: Rows per training step.
         patience: Epochs without a better eval loss before training stops.
         seed: Seed of weights and row order.
-        hyperparameters: Passed on to build_model.
+        hyperparameters: Passed on to build_model or run_fn.
+        fn_args: Settings of a run_fn: `train_steps`, `eval_steps`, `examples` (transformed or raw) and `custom_config`.
 
     Returns:
         model: The SavedModel in `Format-Serving/`, and `training.json`.
@@ -68,6 +70,8 @@ def train_model(
             seed,
             "--hyperparameters",
             hyperparameters,
+            "--fn_args",
+            fn_args,
             "--model",
             model.path,
             "--metrics",

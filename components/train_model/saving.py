@@ -12,6 +12,7 @@ from components._data.examples import iterate_split
 from components._data.schema import serving_features
 from components._shared.artifacts import EVAL, EXAMPLES_INPUT, SIGNATURE_EXAMPLES, TRAIN
 from components._shared.errors import UserError
+from components._shared.interface import own_interface
 from components._shared.label import LabelSpec
 from components._shared.user_code import last_words
 from components._tf.export import WARMUP_BATCHES, ServingModel, export_model, write_warmup
@@ -51,7 +52,8 @@ def save_model(
     features = list(evaluation.features)
     serving = ServingModel(model, graph, features, label)
     export_model(serving, schema, path)
-    write_warmup(path, _first_rows(examples, TRAIN, schema, max(WARMUP_BATCHES)), schema)
+    interface = own_interface([feature.name for feature in serving_features(schema)], label)
+    write_warmup(path, _first_rows(examples, TRAIN, schema, max(WARMUP_BATCHES)), schema, interface)
     rows = _first_rows(examples, EVAL, schema, ROWS_CHECKED)
     batch = {name: tf.constant(values[: rows.num_rows]) for name, values in evaluation.features.items()}
     expected = serving.shape_output(model(batch, training=False)).numpy()
