@@ -73,9 +73,8 @@ def predict_rows(
         UserError: If the rows or the signature do not suit; see `predict_table`.
     """
     if interface.raw:
-        return to_predictions(
-            predict_table(model, table, schema, batch_rows=batch_rows, output=interface.output), interface, label
-        )
+        values = predict_table(model, table, schema, batch_rows=batch_rows, output=interface.output)
+        return to_predictions(values, interface, label)
     signature, outputs = model.signatures[interface.examples_signature], list[np.ndarray]()
     for start in range(0, max(table.num_rows, 1), batch_rows):
         inputs = examples_tensors(interface, table.slice(start, batch_rows), schema)

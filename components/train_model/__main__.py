@@ -18,10 +18,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch_size", required=True, type=cli.integer, help="rows per training step")
     parser.add_argument("--patience", required=True, type=cli.integer, help="epochs without a better eval loss before it stops")
     parser.add_argument("--seed", required=True, type=cli.integer, help="seed of weights and row order")
-    parser.add_argument(
-        "--hyperparameters", required=True, type=cli.json_object, help="JSON object passed on to build_model or run_fn"
-    )
-    parser.add_argument("--fn_args", default={}, type=cli.json_object, help="JSON object with the settings of a run_fn")
+    parser.add_argument("--hyperparameters", required=True, type=cli.json_object, help="JSON object passed on to the function")
+    parser.add_argument("--fn_args", required=True, type=cli.json_object, help="JSON object with the settings of a run_fn")
     parser.add_argument("--model", required=True, help="folder to write the SavedModel and training.json to")
     parser.add_argument("--metrics", required=True, help="file to write the metrics of the best epoch to")
     parser.add_argument("--report", required=True, help="file to write the training curves to")
@@ -49,8 +47,8 @@ def main(args: argparse.Namespace) -> None:
         metrics=args.metrics,
         report=args.report,
     )
-    progress = {"best_epoch": result.best_epoch, "epochs_run": result.epochs_run}
-    progress |= {"rows_per_second": result.rows_per_second and round(result.rows_per_second)}
+    speed = None if result.rows_per_second is None else round(result.rows_per_second)
+    progress = {"best_epoch": result.best_epoch, "epochs_run": result.epochs_run, "rows_per_second": speed}
     outputs.write_metadata(
         args.executor_input,
         {

@@ -18,10 +18,10 @@ def train_model(
     patience: int,
     seed: int,
     hyperparameters: dict,
+    fn_args: dict,
     model: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
     report: dsl.Output[dsl.HTML],
-    fn_args: dict = {},  # noqa: B006
 ) -> dsl.ContainerSpec:
     """Trains the model and exports it with its transform graph, by the project's build_model or run_fn.
 

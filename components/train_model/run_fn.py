@@ -215,5 +215,5 @@ def _answering() -> Iterator[None]:
         raise UserError(
             "The exported model answers raw rows without the label.",
             received=f"{type(error).__name__}: {last_words(error)}",
-            remedy="Look at what serving_default parses, transforms and calls in model.py; docs/from-tfx.md shows the usual form.",
+            remedy="Look at what serving_default parses and calls in model.py; docs/from-tfx.md shows the usual form.",
         ) from error
