@@ -17,3 +17,8 @@ class FnArgs(pydantic.BaseModel):
     eval_steps: Steps | None = None
     examples: Literal["transformed", "raw"] = "transformed"
     custom_config: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def json_object(self) -> dict[str, Any]:
+        """What project.yaml sets, as train_model takes it."""
+        return self.model_dump(exclude_defaults=True)

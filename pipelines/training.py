@@ -70,7 +70,7 @@ def build_training_pipeline(project: Project) -> Any:
         patience: int = training.patience,
         seed: int = training.seed,
         hyperparameters: dict = training.hyperparameters,  # type: ignore[type-arg]  # read by the compiler
-        fn_args: dict = training.fn_args.model_dump(exclude_defaults=True),  # type: ignore[type-arg]
+        fn_args: dict = training.fn_args.json_object,  # type: ignore[type-arg]  # read by the compiler
         strict: bool = project.strict,
         overrides: dict = {},  # type: ignore[type-arg]  # noqa: B006  # read by the compiler
     ) -> None:
