@@ -165,11 +165,15 @@ def _transform(
     raw, rows = samples.to_transform, manifest["splits"][EVAL]["rows"]
     served, alone = outcome.transformed, outcome.transformed_alone
     if features is not None:  # TFX's modules may give the transformed label, too
-        served, alone = (table and table.select([n for n in table.column_names if n in features]) for table in (served, alone))
+        served, alone = _only(served, features), None if alone is None else _only(alone, features)
     found = judge_transform(bounds.parity, label, served, transformed_examples, raw, rows, features)
     if bounds.parity.off:
         return found
     return with_alone(bounds.parity, found, served, alone, raw)
+
+
+def _only(table: pa.Table, names: list[str]) -> pa.Table:
+    return table.select([name for name in table.column_names if name in names])
 
 
 def _read_training(model: str) -> dict[str, Any]:
