@@ -23,7 +23,14 @@ from components.validate_serving.business_rules import BusinessRules, judge_rule
 from components.validate_serving.job import Job, Outcome, Samples
 from components.validate_serving.latency import summarize_latency
 from components.validate_serving.page import write_page, write_report
-from components.validate_serving.parity import NoPredictionsError, Parity, judge_parity, read_predictions, with_transform
+from components.validate_serving.parity import (
+    NoPredictionsError,
+    Parity,
+    judge_parity,
+    read_predictions,
+    with_transform,
+    without_transform,
+)
 from components.validate_serving.plan import choose_samples, plan_job
 from components.validate_serving.robustness import Robustness, judge_robustness
 from components.validate_serving.run import run_job
@@ -93,7 +100,11 @@ def validate_serving(
     serving = judge_serving(bounds.serving, task.label, outcome, latencies, size_mb)
     parity = _parity(bounds, task, outcome, evaluation, evidence, manifest, rows, samples)
     features = trained.get("features") if by_run_fn else None
-    parity = with_transform(parity, _transform(bounds, task.label, outcome, transformed_examples, manifest, samples, features))
+    if reason := bounds.parity.transform_off:
+        parity = without_transform(parity, reason)
+    else:
+        transform = _transform(bounds, task.label, outcome, transformed_examples, manifest, samples, features)
+        parity = with_transform(parity, transform)
     labels = label_range(examples, task.label.name) if task.label.kind is LabelKind.NUMERIC else None
     robustness, rules = _judge_stress(bounds, task, outcome, samples, labels)
     results = (serving, parity.result, robustness.result, rules.result)

@@ -60,6 +60,17 @@ def with_transform(parity: Parity, transform: TransformParity) -> Parity:
     return dataclasses.replace(parity, result=result, differing=transform.differing)
 
 
+def without_transform(parity: Parity, reason: str) -> Parity:
+    """Returns the verdict over the predictions alone, with the reason why transformed features are not compared."""
+    note = Measurement(name="transformed features", value=None, note=f"switched off: {reason}")
+    result = dataclasses.replace(
+        parity.result,
+        reason=f"{parity.result.reason} Transformed features are not compared: {reason}",
+        measurements=(*parity.result.measurements, note),
+    )
+    return dataclasses.replace(parity, result=result)
+
+
 def read_predictions(
     evaluation: str | Path, evidence: Evidence, test_rows: int, label: LabelSpec, rows: pa.Table
 ) -> np.ndarray:
