@@ -131,8 +131,8 @@ def predict(path: Path, rows: pa.Table, schema: schema_pb2.Schema, label: LabelS
     Raises:
         UserError: If the model cannot be loaded or used on these rows, or its output has another shape.
     """
-    interface = read_interface(path, schema, label)
-    predictions = predict_rows(load_model(path), interface, rows, schema, label)
+    model = load_model(path)
+    predictions = predict_rows(model, read_interface(path, schema, label), rows, schema, label)
     wanted = (rows.num_rows, len(label.classes)) if label.classes else (rows.num_rows,)
     if predictions.shape != wanted:
         raise UserError(

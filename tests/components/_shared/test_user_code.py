@@ -4,7 +4,7 @@ import pytest
 
 from components._shared.digest import digest_code
 from components._shared.errors import UserError
-from components._shared.user_code import load_function, user_errors
+from components._shared.user_code import load_function, load_one, user_errors
 
 
 @pytest.fixture
@@ -59,3 +59,15 @@ def test_an_import_that_the_digest_does_not_cover_is_refused(load, tmp_path):
     (tmp_path / "uncovered" / "deep.py").write_text("")
     with pytest.raises(UserError, match=r"digest covers.*deep\.py.*__init__\.py"):
         load("import uncovered.deep\ndef build():\n    pass\n")
+
+
+def test_an_import_of_tfx_says_what_to_do_about_it(tmp_path):
+    (tmp_path / "model.py").write_text("import os\nfrom tfx import v1 as tfx\n")
+    with pytest.raises(UserError, match=r"model\.py, line 2.*No module named 'tfx'.*Install tfx.*docs/from-tfx\.md"):
+        load_function(tmp_path, "model.py", "run_fn", digest_code(tmp_path, "model.py"))
+
+
+def test_a_file_defines_one_of_two_functions(tmp_path):
+    (tmp_path / "model.py").write_text("def run_fn(): ...\ndef build_model(): ...\n")
+    with pytest.raises(UserError, match="one of the functions build_model and run_fn"):
+        load_one(tmp_path, "model.py", ("build_model", "run_fn"), digest_code(tmp_path, "model.py"))
