@@ -65,16 +65,14 @@ def analyze(
 def _inputs(schema: schema_pb2.Schema, preprocessing_fn: Callable[..., Any], may_ignore: str) -> schema_pb2.Schema:
     """Returns the schema of the graph's inputs: a feature that TFT makes sparse has no shape there."""
     inputs = schema_pb2.Schema()
-    for feature in schema.feature:
-        added = inputs.feature.add()
-        added.CopyFrom(feature)
+    inputs.CopyFrom(schema)
+    for feature in inputs.feature:
         if not is_required(feature):
-            added.ClearField("shape")
+            feature.ClearField("shape")
     if may_ignore in {feature.name for feature in inputs.feature}:
         specs = {feature.name: _type_spec(feature) for feature in inputs.feature}
         if may_ignore not in tft.get_transform_input_columns(checked_outputs(preprocessing_fn), specs):
-            kept = [feature for feature in inputs.feature if feature.name != may_ignore]
-            inputs = schema_pb2.Schema(feature=kept)
+            del inputs.feature[[feature.name for feature in inputs.feature].index(may_ignore)]
     return inputs
 
 

@@ -18,7 +18,7 @@ def test_a_function_is_found_however_it_gets_its_name(tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    "text", ["def f():\n    def run_fn():\n        pass\n", "# def run_fn(): pass\n", "def run_fn(:\n", "import os\n"]
+    "text", ["def f():\n    def run_fn(): ...\n", "# def run_fn(): ...\n", "def run_fn(:\n", "import os\n"]
 )
 def test_what_is_no_function_at_the_top_level_is_none(tmp_path, text):
     (tmp_path / "model.py").write_text(text)

@@ -26,14 +26,14 @@ class Model(tf.Module):
         self.weights = tf.Variable(tf.random.normal([len(names), 1], stddev=0.01), name="weights")
 
     def __call__(self, features):
-        columns = [tf.reshape(tf.cast(features[name], tf.float32), [-1, 1]) for name in self.names]
+        columns = [tf.reshape(tf.cast(features[name], tf.float32), [-1, 1]) / 12 - 1 for name in self.names]
         return tf.sigmoid(tf.concat(columns, axis=1) @ self.weights)
 
 def run_fn(fn_args):
     output = tft.TFTransformOutput(fn_args.transform_output)
     options = tfxio.TensorFlowDatasetOptions(batch_size=64, label_key="late")
     batches = fn_args.data_accessor.tf_dataset_factory(fn_args.train_files, options, output.transformed_metadata.schema)
-    model = Model(sorted(name for name in output.transformed_feature_spec() if name.endswith("_z")))
+    model = Model(sorted(name for name in output.transformed_feature_spec() if name.endswith("_bucket")))
     for features, label in batches.repeat().take(fn_args.train_steps):
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean((model(features)[:, 0] - tf.cast(tf.reshape(label, [-1]), tf.float32)) ** 2)
