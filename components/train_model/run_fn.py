@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import logging
 import math
-import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -124,8 +123,7 @@ def train_by_run_fn(inputs: Inputs, *, model: str, metrics: str, report: str, mo
 
 def _call(inputs: Inputs, fn_args: FnArgs) -> float:
     """Calls run_fn; returns how many seconds it took."""
-    # TFT's layers are of Keras 2, so what TFX's modules call tf.keras is that one, as in TFX.
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    # TFT's layers are of Keras 2, so its import made tf.keras that one, as in TFX, unless the environment says otherwise.
     keras.utils.set_random_seed(inputs.settings.seed)
     tf.keras.utils.set_random_seed(inputs.settings.seed)
     tf.config.experimental.enable_op_determinism()

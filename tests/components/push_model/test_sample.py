@@ -79,7 +79,7 @@ def test_a_model_gets_the_raw_tensors_that_it_takes(take):
 
 
 def test_an_interface_that_cannot_be_read_is_an_error(take):
-    with pytest.raises(UserError, match="training.json"):
+    with pytest.raises(UserError, match=r"training\.json"):
         take(interface={"raw": []})
 
 

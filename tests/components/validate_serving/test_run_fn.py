@@ -28,7 +28,7 @@ def export(kit, path, *, transform=None, logits=False):
 
     functions = {"serving_default": lambda serialized: answer(kit.parse(serialized))}
     if transform:
-        functions["transform_features"] = lambda serialized: transform(serialized)
+        functions["transform_features"] = transform
     spec = tf.TensorSpec([None], tf.string, name="serialized")
     signatures = {name: tf.function(function).get_concrete_function(spec) for name, function in functions.items()}
     tf.saved_model.save(tf.Module(), str(path / "Format-Serving"), signatures=signatures)
