@@ -38,7 +38,7 @@ from components._shared.project_code import BUILD_MODEL, RUN_FN
 from components._shared.user_code import last_words, load_one, user_errors
 from components._tf.export import WARMUP_BATCHES, write_warmup
 from components._tf.interface import predict_rows, read_interface
-from components._tf.saved_model import load_model, serialize_examples
+from components._tf.saved_model import load_model
 from components.train_model.fit import Settings as FitSettings
 from components.train_model.fn_args import RAW, FnArgs, Settings, make_data_accessor, read_settings, tuner_config
 from components.train_model.record import TrainingResult, read_origin
@@ -100,25 +100,35 @@ def train_by_run_fn(inputs: Inputs, *, model: str, metrics: str, report: str, mo
         seconds = _call(inputs, fn_args)
         interface = _check_export(inputs, path, label)
         training = {
-            **{key: manifest[key] for key in ("data_version", "label", "spans", "split_rule")},
-            "label_kind": label.kind.value,
-            "label_classes": list(label.classes),
-            "trained_by": RUN_FN,
-            "fn_args": dataclasses.asdict(settings) | {name: getattr(fn_args, name) for name in ("train_steps", "eval_steps")},
-            "seed": inputs.settings.seed,
+            **_describe(inputs, settings, fn_args, manifest, label),
             "seconds": round(seconds, 1),
-            "features": _request_features(inputs),
             "outputs": [interface.output],
             "interface": dataclasses.asdict(interface),
-            "hyperparameters": inputs.hyperparameters,
             **origin,
-            "model_hash": inputs.model_hash,
             "model_digest": digest_model(path),
         }
         write_json(folder / TRAINING_FILE, training)
         write_json(metrics, {})
         write_text(report, render(training, rows))
     return TrainingResult(metrics={}, model_digest=training["model_digest"], data_version=manifest["data_version"])
+
+
+def _describe(
+    inputs: Inputs, settings: Settings, fn_args: FnArgs, manifest: dict[str, Any], label: LabelSpec
+) -> dict[str, Any]:
+    """Returns what `training.json` says of data and settings."""
+    steps = {name: getattr(fn_args, name) for name in ("train_steps", "eval_steps")}
+    return {
+        **{key: manifest[key] for key in ("data_version", "label", "spans", "split_rule")},
+        "label_kind": label.kind.value,
+        "label_classes": list(label.classes),
+        "trained_by": RUN_FN,
+        "fn_args": dataclasses.asdict(settings) | steps,
+        "seed": inputs.settings.seed,
+        "features": _request_features(inputs),
+        "hyperparameters": inputs.hyperparameters,
+        "model_hash": inputs.model_hash,
+    }
 
 
 def _call(inputs: Inputs, fn_args: FnArgs) -> float:
@@ -171,13 +181,15 @@ def _make_fn_args(
 
 def _request_features(inputs: Inputs) -> list[str]:
     """Returns names of what the transform graph makes of a row as a request holds it; the transformed label is not there."""
-    schema = read_schema(inputs.schema)
     output = tft.TFTransformOutput(inputs.transform_graph)
-    names = {feature.name for feature in serving_features(schema)}
+    names = {feature.name for feature in serving_features(read_schema(inputs.schema))}
     spec = {name: feature for name, feature in output.raw_feature_spec().items() if name in names}
-    row = next(iterate_split(inputs.examples, EVAL, batch_rows=1))
-    parsed = tf.io.parse_example(serialize_examples(row.slice(0, 1), schema), spec)
-    return sorted(output.transform_raw_features(parsed, drop_unused_features=True))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def transform(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+        return output.transform_raw_features(tf.io.parse_example(serialized, spec), drop_unused_features=True)
+
+    return sorted(transform.get_concrete_function().structured_outputs)  # it is traced, and not run
 
 
 def _check_export(inputs: Inputs, path: Path, label: LabelSpec) -> Interface:

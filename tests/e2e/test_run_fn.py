@@ -22,7 +22,9 @@ from tfx_bsl.public import tfxio
 
 
 def preprocessing_fn(inputs):
-    company = tf.squeeze(tf.sparse.to_dense(inputs["company"], default_value=""), axis=1)
+    sparse = inputs["company"]
+    one_column = tf.SparseTensor(sparse.indices, sparse.values, [sparse.dense_shape[0], 1])
+    company = tf.squeeze(tf.sparse.to_dense(one_column, default_value=""), axis=1)
     return {
         "fare_xf": tf.clip_by_value(tft.scale_to_z_score(inputs["fare"]), -10.0, 10.0),
         "company_xf": tft.compute_and_apply_vocabulary(company, num_oov_buckets=1),

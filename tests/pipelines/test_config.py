@@ -304,8 +304,7 @@ def test_a_module_of_tfx_may_be_the_only_code_of_a_project(project_dir):
 
 
 def test_settings_of_a_run_fn_are_passed_on_as_they_are_set(project_dir):
-    with (project_dir / "project.yaml").open("a", encoding="utf-8") as file:
-        file.write("training:\n  fn_args: { train_steps: 7, custom_config: { a: 1 } }\n")
+    edit(project_dir, "training:\n", "training:\n  fn_args: { train_steps: 7, custom_config: { a: 1 } }\n")
     assert load_project(project_dir).training.fn_args.json_object == {"train_steps": 7, "custom_config": {"a": 1}}
     edit(project_dir, "train_steps: 7", "train_steps: 0, epochs: 3")
     message = message_of(project_dir)
