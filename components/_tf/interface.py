@@ -98,8 +98,8 @@ def examples_tensors(interface: Interface, table: pa.Table, schema: schema_pb2.S
 def to_predictions(values: np.ndarray, interface: Interface, label: LabelSpec) -> np.ndarray:
     """Returns predictions as they are judged, of what the model's output holds.
 
-    Logits become probabilities. Of two probabilities of a binary label the second is that of the label 1. An axis of length 1
-    goes. Any other shape stays as it is, for the caller to refuse.
+    Logits become probabilities. Of two probabilities of a binary label the second is that of the label 1, unless the output has
+    the name of a single one. An axis of length 1 goes. Any other shape stays as it is, for the caller to refuse.
 
     Args:
         values: Numbers of shape [rows], or [rows, n].
@@ -113,7 +113,7 @@ def to_predictions(values: np.ndarray, interface: Interface, label: LabelSpec) -
         return _sigmoid(values) if interface.logits else values
     if interface.logits:
         values = _softmax(values) if values.shape[1] > 1 else _sigmoid(values)
-    if label.kind is LabelKind.BINARY and values.shape[1] == 2:
+    if label.kind is LabelKind.BINARY and values.shape[1] == 2 and interface.output != label.output:
         return values[:, 1]
     return values[:, 0] if values.shape[1] == 1 else values
 
