@@ -71,6 +71,7 @@ def build_training_pipeline(project: Project) -> Any:
         seed: int = training.seed,
         hyperparameters: dict = training.hyperparameters,  # type: ignore[type-arg]  # read by the compiler
         fn_args: dict = training.fn_args.json_object,  # type: ignore[type-arg]  # read by the compiler
+        checkpoint_dir: str = _in_project(training.checkpoint_dir),
         strict: bool = project.strict,
         overrides: dict = {},  # type: ignore[type-arg]  # noqa: B006  # read by the compiler
     ) -> None:
@@ -123,6 +124,7 @@ def build_training_pipeline(project: Project) -> Any:
             seed=seed,
             hyperparameters=hyperparameters,
             fn_args=fn_args,
+            checkpoint_dir=checkpoint_dir,
         ).outputs["model"]
         evaluation = evaluate_model(
             model=model,
@@ -179,7 +181,7 @@ def build_training_pipeline(project: Project) -> Any:
             keep_versions=project.serving.keep_versions,
             strict=strict,
         )
-        configure_tasks(project.cluster)
+        configure_tasks(project.cluster, resumable=bool(training.checkpoint_dir))
 
     return training_pipeline
 

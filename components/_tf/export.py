@@ -29,8 +29,9 @@ from components._shared.artifacts import (
 )
 from components._shared.interface import Interface
 from components._shared.label import LabelKind, LabelSpec
-from components._tf.interface import default_tensors, examples_tensors
-from components._tf.saved_model import MISSING, dtype_of, raw_specs
+from components._tf.interface import default_tensors
+from components._tf.same_bytes import settle_fingerprint
+from components._tf.saved_model import MISSING, dtype_of, raw_specs, serialize_examples
 from components._tf.transform_graph import TransformGraph
 
 WARMUP_BATCHES = (1, 16, 128)
@@ -91,6 +92,7 @@ def export_model(serving: ServingModel, schema: schema_pb2.Schema, path: str | P
         ).get_concrete_function(serialized),
     }
     tf.saved_model.save(serving, str(path), signatures=signatures)
+    settle_fingerprint(path)
 
 
 def parse_examples(serialized: tf.Tensor, schema: schema_pb2.Schema) -> dict[str, tf.Tensor]:
@@ -134,13 +136,20 @@ def write_warmup(path: str | Path, rows: pa.Table, schema: schema_pb2.Schema, in
     logs = []
     for size in sorted({min(size, rows.num_rows) for size in WARMUP_BATCHES}):
         batch = rows.slice(0, size)
-        logs.append(_predict_log(SIGNATURE_RAW, default_tensors(interface, batch, schema)))
+        serialized = {interface.examples_input: tf.constant([_in_order(row) for row in serialize_examples(batch, schema)])}
+        default = default_tensors(interface, batch, schema) if interface.raw else serialized
+        logs.append(_predict_log(SIGNATURE_RAW, default))
         if interface.raw and interface.examples_signature:
-            logs.append(_predict_log(interface.examples_signature, examples_tensors(interface, batch, schema)))
+            logs.append(_predict_log(interface.examples_signature, serialized))
     with tf.io.TFRecordWriter(str(file)) as writer:
         for log in logs:
-            writer.write(log.SerializeToString())
+            writer.write(log.SerializeToString(deterministic=True))
     return len(logs)
+
+
+def _in_order(serialized: bytes) -> bytes:
+    """Returns a serialized tf.Example with its features in order; the encoder has them in another one in every process."""
+    return tf.train.Example.FromString(serialized).SerializeToString(deterministic=True)
 
 
 def _predict_log(signature: str, inputs: dict[str, tf.Tensor]) -> Any:

@@ -3,6 +3,7 @@
 import argparse
 
 from components._shared import cli, outputs
+from components._shared.artifacts import RESUMED_AT_EPOCH, ROWS_PER_SECOND
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -20,6 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", required=True, type=cli.integer, help="seed of weights and row order")
     parser.add_argument("--hyperparameters", required=True, type=cli.json_object, help="JSON object passed on to the function")
     parser.add_argument("--fn_args", required=True, type=cli.json_object, help="JSON object with the settings of a run_fn")
+    parser.add_argument("--checkpoint_dir", required=True, help="folder for a checkpoint after each epoch; empty for none")
     parser.add_argument("--model", required=True, help="folder to write the SavedModel and training.json to")
     parser.add_argument("--metrics", required=True, help="file to write the metrics of the best epoch to")
     parser.add_argument("--report", required=True, help="file to write the training curves to")
@@ -46,9 +48,11 @@ def main(args: argparse.Namespace) -> None:
         model=args.model,
         metrics=args.metrics,
         report=args.report,
+        checkpoint_dir=args.checkpoint_dir,
     )
     speed = None if result.rows_per_second is None else round(result.rows_per_second)
-    progress = {"best_epoch": result.best_epoch, "epochs_run": result.epochs_run, "rows_per_second": speed}
+    progress = {"best_epoch": result.best_epoch, "epochs_run": result.epochs_run, ROWS_PER_SECOND: speed}
+    progress |= {RESUMED_AT_EPOCH: result.resumed_at or None}
     outputs.write_metadata(
         args.executor_input,
         {

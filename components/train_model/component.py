@@ -19,6 +19,7 @@ def train_model(
     seed: int,
     hyperparameters: dict,
     fn_args: dict,
+    checkpoint_dir: str,
     model: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
     report: dsl.Output[dsl.HTML],
@@ -38,6 +39,7 @@ def train_model(
         seed: Seed of weights and row order.
         hyperparameters: Passed on to build_model or run_fn.
         fn_args: Settings of a run_fn: `train_steps`, `eval_steps`, `examples` (transformed or raw) and `custom_config`.
+        checkpoint_dir: Folder for a checkpoint after each epoch, which a training that was killed goes on from; empty for none.
 
     Returns:
         model: The SavedModel in `Format-Serving/`, and `training.json`.
@@ -72,6 +74,8 @@ def train_model(
             hyperparameters,
             "--fn_args",
             fn_args,
+            "--checkpoint_dir",
+            checkpoint_dir,
             "--model",
             model.path,
             "--metrics",

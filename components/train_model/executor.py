@@ -22,10 +22,12 @@ from components._shared.project_code import BUILD_MODEL, RUN_FN, trains_by_run_f
 from components._shared.user_code import load_one, user_errors
 from components._tf.transform_graph import FeatureSpec, TransformGraph, read_feature_spec
 from components.train_model.arrays import Arrays, read_arrays
+from components.train_model.checkpoints import CheckpointFile
 from components.train_model.fit import Fit, Settings, build, fit, model_errors
 from components.train_model.page import render
 from components.train_model.record import TrainingResult, read_origin
 from components.train_model.saving import save_model
+from components.train_model.training_key import training_key
 
 logger = logging.getLogger("sluice.train_model")
 
@@ -47,10 +49,12 @@ def train_model(
     metrics: str,
     report: str,
     fn_args: dict[str, Any] | None = None,
+    checkpoint_dir: str = "",
 ) -> TrainingResult:
     """Fits the model of the project's build_model, keeps the weights of the best epoch and exports it; or calls its run_fn.
 
-    The same transformed examples, settings and seed give the same weights on the same machine.
+    The same transformed examples, settings and seed give the same weights on the same machine, also when it is killed on the
+    way and goes on from its checkpoint.
 
     Args:
         examples: Folder of the raw examples.
@@ -68,6 +72,7 @@ def train_model(
         metrics: File to write the best epoch's metrics to.
         report: File to write the training curves to.
         fn_args: Settings of a run_fn; see `fn_args.Settings`.
+        checkpoint_dir: Folder for a checkpoint after each epoch, of this training and of others; empty for none.
 
     Raises:
         UserError: If a setting, model.py or the data is not as it should be, or the loss becomes NaN.
@@ -81,7 +86,7 @@ def train_model(
         given = Inputs(
             **folders, model_hash=model_hash, settings=settings, hyperparameters=hyperparameters, fn_args=fn_args or {}
         )
-        return train_by_run_fn(given, model=model, metrics=metrics, report=report)
+        return train_by_run_fn(given, model=model, metrics=metrics, report=report, checkpoint_dir=checkpoint_dir)
     with whole_folder(model) as folder:
         settings = Settings(epochs=epochs, batch_size=batch_size, patience=patience, seed=seed)
         manifest = read_manifest(examples)
@@ -94,7 +99,17 @@ def train_model(
         keras.utils.set_random_seed(seed)
         tf.config.experimental.enable_op_determinism()
         build_model = _load_build_model(project_dir, model_hash)
-        fitted = _fit(project_dir, build_model, feature_spec, hyperparameters, label, splits, settings)
+        checkpoint = _find_checkpoint(
+            checkpoint_dir,
+            transformed_examples=transformed_examples,
+            feature_spec=feature_spec,
+            label=label,
+            origin={"data_version": manifest["data_version"], **origin},
+            model_hash=model_hash,
+            settings=settings,
+            hyperparameters=hyperparameters,
+        )
+        fitted = _fit(project_dir, build_model, feature_spec, hyperparameters, label, splits, settings, checkpoint)
         save_model(
             model=fitted.model,
             graph=TransformGraph(transform_graph),
@@ -114,6 +129,8 @@ def train_model(
         write_json(folder / TRAINING_FILE, training)
         write_json(metrics, fitted.best())
         write_text(report, render(fitted, training, {split: arrays.rows for split, arrays in splits.items()}))
+    if checkpoint:
+        checkpoint.remove()
     return TrainingResult(
         metrics=fitted.best(),
         best_epoch=fitted.best_epoch,
@@ -121,6 +138,7 @@ def train_model(
         rows_per_second=statistics.median(fitted.rows_per_second[1:] or fitted.rows_per_second),
         model_digest=training["model_digest"],
         data_version=manifest["data_version"],
+        resumed_at=fitted.resumed_at,
     )
 
 
@@ -132,6 +150,10 @@ def _load_build_model(project_dir: str, model_hash: str) -> Callable[..., Any]:
     return function
 
 
+def _find_checkpoint(checkpoint_dir: str, **training: Any) -> CheckpointFile | None:
+    return CheckpointFile(checkpoint_dir, training_key(**training)) if checkpoint_dir else None
+
+
 def _fit(
     project_dir: str,
     build_model: Callable[..., Any],
@@ -140,11 +162,12 @@ def _fit(
     label: LabelSpec,
     splits: dict[str, Arrays],
     settings: Settings,
+    checkpoint: CheckpointFile | None,
 ) -> Fit:
     """Builds the project's model and fits it, with its errors told by the project's files and lines."""
     with model_errors(), user_errors(project_dir, "build_model builds a model that can be fitted"):
         model = build(build_model, feature_spec, hyperparameters, label)
-        fitted = fit(model, train=splits[TRAIN], evaluation=splits[EVAL], settings=settings)
+        fitted = fit(model, train=splits[TRAIN], evaluation=splits[EVAL], settings=settings, checkpoint=checkpoint)
     logger.info("Kept the weights of epoch %d of %d", fitted.best_epoch, fitted.epochs)
     return fitted
 

@@ -19,6 +19,7 @@ class TrainingResult:
         best_epoch: The epoch whose weights were kept, from 1. None after a run_fn, as the next two.
         epochs_run: Number of epochs run.
         rows_per_second: Training speed of the median epoch after the first, which traces the graph.
+        resumed_at: The epoch at which it went on from a checkpoint, from 1; 0 if it began anew.
     """
 
     metrics: dict[str, float]
@@ -27,6 +28,7 @@ class TrainingResult:
     best_epoch: int | None = None
     epochs_run: int | None = None
     rows_per_second: float | None = None
+    resumed_at: int = 0
 
 
 def read_origin(transform_graph: str, data_version: str) -> dict[str, str]:

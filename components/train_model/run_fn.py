@@ -39,11 +39,14 @@ from components._shared.user_code import last_words, load_one, user_errors
 from components._tf.export import WARMUP_BATCHES, write_warmup
 from components._tf.interface import predict_rows, read_interface
 from components._tf.saved_model import load_model
+from components._tf.transform_graph import read_feature_spec
+from components.train_model.checkpoints import CheckpointFile
 from components.train_model.fit import Settings as FitSettings
 from components.train_model.fn_args import RAW, FnArgs, Settings, make_data_accessor, read_settings, tuner_config
 from components.train_model.record import TrainingResult, read_origin
 from components.train_model.run_page import render
 from components.train_model.tf_records import write_records
+from components.train_model.training_key import training_key
 
 logger = logging.getLogger("sluice.train_model")
 
@@ -77,7 +80,7 @@ class Inputs:
     fn_args: dict[str, Any]
 
 
-def train_by_run_fn(inputs: Inputs, *, model: str, metrics: str, report: str, model_run_dir: str = "") -> TrainingResult:
+def train_by_run_fn(inputs: Inputs, *, model: str, metrics: str, report: str, checkpoint_dir: str = "") -> TrainingResult:
     """Calls the project's run_fn with FnArgs, and makes sure that it exported a model that answers raw rows.
 
     Args:
@@ -85,7 +88,7 @@ def train_by_run_fn(inputs: Inputs, *, model: str, metrics: str, report: str, mo
         model: Folder to write the SavedModel and `training.json` to.
         metrics: File for metrics, of which a run_fn tells none.
         report: File to write the page to.
-        model_run_dir: Folder for logs and checkpoints that outlives the stage; empty for one that is removed.
+        checkpoint_dir: Folder for folders of checkpoints, each of one training, that outlive the stage; empty for none.
 
     Raises:
         UserError: If a setting or the data is not as it should be, if run_fn fails, or exports nothing, or a model that cannot
@@ -96,7 +99,10 @@ def train_by_run_fn(inputs: Inputs, *, model: str, metrics: str, report: str, mo
         check_splits(inputs.examples, manifest, (TRAIN, EVAL))
         label, origin = read_label_spec(manifest), read_origin(inputs.transform_graph, manifest["data_version"])
         path, rows = folder / SERVING_MODEL_DIR, {split: manifest["splits"][split]["rows"] for split in (TRAIN, EVAL)}
-        fn_args = _make_fn_args(inputs, settings, rows, path, Path(scratch), model_run_dir)
+        fn_args = _make_fn_args(inputs, settings, rows, path, Path(scratch))
+        if checkpoint_dir:
+            key = _training_key(inputs, label, {"data_version": manifest["data_version"], **origin})
+            fn_args.model_run_dir = str(CheckpointFile(checkpoint_dir, key).folder.absolute())
         seconds = _call(inputs, fn_args)
         interface = _check_export(inputs, path, label)
         training = {
@@ -146,9 +152,7 @@ def _call(inputs: Inputs, fn_args: FnArgs) -> float:
     return seconds
 
 
-def _make_fn_args(
-    inputs: Inputs, settings: Settings, rows: dict[str, int], path: Path, scratch: Path, model_run_dir: str
-) -> FnArgs:
+def _make_fn_args(inputs: Inputs, settings: Settings, rows: dict[str, int], path: Path, scratch: Path) -> FnArgs:
     epochs, batch_size = inputs.settings.epochs, inputs.settings.batch_size
     source = inputs.examples if settings.examples == RAW else inputs.transformed_examples
     for split in (TRAIN, EVAL):
@@ -173,9 +177,21 @@ def _make_fn_args(
         data_accessor=make_data_accessor(),
         serving_model_dir=str(path.absolute()),
         eval_model_dir=folders["eval_model"],
-        model_run_dir=model_run_dir or folders["model_run"],
+        model_run_dir=folders["model_run"],
         hyperparameters=tuner_config(inputs.hyperparameters),
         custom_config=dict(settings.custom_config),
+    )
+
+
+def _training_key(inputs: Inputs, label: LabelSpec, origin: dict[str, str]) -> str:
+    return training_key(
+        transformed_examples=inputs.transformed_examples,
+        feature_spec=read_feature_spec(inputs.transform_graph),
+        label=label,
+        origin=origin,
+        model_hash=inputs.model_hash,
+        settings=inputs.settings,
+        hyperparameters={"hyperparameters": inputs.hyperparameters, "fn_args": inputs.fn_args},
     )
 
 

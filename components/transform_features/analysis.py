@@ -23,7 +23,9 @@ from components._data.record_batches import to_record_batch
 from components._data.schema import is_required, read_schema
 from components._shared.artifacts import SCHEMA_FILE, TRAIN
 from components._shared.outputs import write_text
+from components._tf.same_bytes import settle_graph
 from components._tf.saved_model import ARROW_TYPES, MISSING, dtype_of, typed_column
+from components._tf.transform_graph import TRANSFORM_FN_DIR
 from components.transform_features.checks import checked_outputs, graph_failed
 
 
@@ -59,6 +61,7 @@ def analyze(
         batches = pipeline | beam.Create([source]) | beam.FlatMap(_read_training_batches)
         transform_fn = (batches, config) | tft_beam.AnalyzeDataset(checked_outputs(preprocessing_fn))
         _ = transform_fn | tft_beam.WriteTransformFn(str(transform_graph))
+    settle_graph(Path(transform_graph) / TRANSFORM_FN_DIR, scratch, "transform")
     _write_raw_metadata(inputs, Path(transform_graph))
 
 

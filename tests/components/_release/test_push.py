@@ -100,7 +100,7 @@ def test_push_waits_for_another_one(base, make_candidate):
         waiting.join(0.2)
         assert waiting.is_alive()
         assert not (base / ".ledger").exists()
-    waiting.join(20)
+    waiting.join(200)
     assert live_version(base) == "1"
 
 
@@ -188,8 +188,8 @@ def test_entries_are_durable_before_and_after_they_are_published(base, make_cand
 def test_model_that_is_live_is_not_pushed_again_by_another_decision(two_versions, make_candidate):
     before = read_ledger(two_versions)
     outcome = push(two_versions, make_candidate("two", "2", decision_digest="sha256:other"))
-    assert (outcome.pushed, outcome.version) == (True, "2")
-    assert "was live before, as version 2" in outcome.reason
+    assert (outcome.pushed, outcome.unchanged, outcome.version) == (True, True, "2")
+    assert "is live already, as version 2" in outcome.reason
     assert read_ledger(two_versions) == before
 
 
