@@ -159,6 +159,18 @@ def test_fn_args_has_tfxs_fields(inputs, tmp_path, flights):
     assert not Path(found["working_dir"]).parent.exists()
 
 
+def test_a_training_gets_the_same_folder_for_its_checkpoints_again(inputs, tmp_path):
+    folders = []
+    arguments = inputs(LOOK, checkpoint_dir=str(tmp_path / "kept"))
+    for seed in (1, 1, 2):
+        seen = tmp_path / "seen.json"
+        with pytest.raises(UserError, match="exports a SavedModel"):
+            train_model(**arguments | {"fn_args": {"custom_config": {"write": str(seen)}}, "seed": seed})
+        folders.append(Path(json.loads(seen.read_text())["model_run_dir"]))
+    assert folders[0] == folders[1] != folders[2]
+    assert {folder.parent for folder in folders} == {tmp_path / "kept"}
+
+
 @pytest.mark.parametrize(
     ("code", "message"),
     [
