@@ -87,7 +87,7 @@ def last_words(error: BaseException) -> str:
     return next((line for line in reversed(lines) if line), "")
 
 
-def _remedy(error: Exception) -> str:
+def _remedy(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == "tfx":
         return "Install tfx beside Sluice, or drop the import: docs/from-tfx.md says what stands for each."
     return "Mend that line and run again."

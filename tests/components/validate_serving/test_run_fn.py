@@ -10,7 +10,8 @@ from components._data.schema import read_schema
 from components._shared.gates import GateResult, Verdict
 from components._shared.label import LabelSpec
 from components._shared.overrides import tighten
-from components._shared.policy import RobustnessGate, hash_policy
+from components._shared.policy import RobustnessGate
+from components._shared.policy_documents import hash_policy
 from components._tf.interface import read_interface
 from components.validate_serving.executor import validate_serving
 from components.validate_serving.job import EXAMPLES, RAW, REST, Job, Measured, Samples, ways_of
