@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +51,20 @@ def read_manifest(examples: str | Path) -> dict[str, Any]:
 
 def write_split(examples: str | Path, split: str, table: pa.Table) -> Path:
     """Writes one split as a single Parquet shard, whole or not at all, and returns its path."""
+    starts = range(0, max(table.num_rows, 1), ROW_GROUP_ROWS)
+    return write_batches(examples, split, table.schema, (table.slice(start, ROW_GROUP_ROWS) for start in starts))
+
+
+def write_batches(examples: str | Path, split: str, schema: pa.Schema, batches: Iterable[pa.Table]) -> Path:
+    """Writes one split as `write_split` does, from tables of at most ROW_GROUP_ROWS rows, each a row group."""
     folder = Path(examples) / split_dir(split)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / SHARD_FILE
     temporary = folder / f".{path.name}.{os.getpid()}.tmp"
     try:
-        pq.write_table(table, temporary, compression="zstd", row_group_size=ROW_GROUP_ROWS)
+        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            for batch in batches:
+                writer.write_table(batch)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
