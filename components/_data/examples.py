@@ -1,5 +1,6 @@
 """Reads and writes Examples artifacts: Parquet shards by split, and a manifest that is written last."""
 
+import dataclasses
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -101,6 +102,46 @@ def iterate_split(
                     yield pa.Table.from_batches([batch]).select(names)
         except (pa.ArrowException, OSError) as error:
             raise _corrupt(path, error) from error
+
+
+@dataclasses.dataclass(frozen=True)
+class RowGroup:
+    """A part of a shard that can be read by itself.
+
+    Attributes:
+        path: The shard.
+        index: Its number in the shard.
+        rows: Number of rows.
+    """
+
+    path: Path
+    index: int
+    rows: int
+
+
+def list_row_groups(examples: str | Path, split: str) -> list[RowGroup]:
+    """Returns the row groups of a split, in the order of its rows; raises as read_split."""
+    groups = []
+    for path in _shards(examples, split):
+        try:
+            metadata = pq.read_metadata(path)
+        except (pa.ArrowException, OSError) as error:
+            raise _corrupt(path, error) from error
+        groups += [RowGroup(path, index, metadata.row_group(index).num_rows) for index in range(metadata.num_row_groups)]
+    return groups
+
+
+def read_row_groups(groups: Sequence[RowGroup], columns: Sequence[str]) -> pa.Table:
+    """Returns the rows of some row groups, in their order; raises as read_split."""
+    tables = []
+    for group in groups:
+        try:
+            with pq.ParquetFile(group.path) as file:
+                names = _check_columns(group.path, file, columns)
+                tables.append(file.read_row_group(group.index, columns=names).select(names))
+        except (pa.ArrowException, OSError) as error:
+            raise _corrupt(group.path, error) from error
+    return pa.concat_tables(tables)
 
 
 def _shards(examples: str | Path, split: str) -> list[Path]:

@@ -16,6 +16,7 @@ from components._shared.label import PROBABILITY_TOLERANCE, LabelKind, LabelSpec
 from components._shared.user_code import last_words
 from components._tf.transform_graph import FeatureSpec
 from components.train_model.arrays import Arrays, evaluation_batches, plan_epoch, training_batches
+from components.train_model.streams import Stream
 
 logger = logging.getLogger("sluice.train_model")
 
@@ -121,7 +122,7 @@ def model_errors() -> Iterator[None]:
         ) from error
 
 
-def fit(model: keras.Model, *, train: Arrays, evaluation: Arrays, settings: Settings) -> Fit:
+def fit(model: keras.Model, *, train: Arrays | Stream, evaluation: Arrays | Stream, settings: Settings) -> Fit:
     """Fits a compiled model in place.
 
     Args:
