@@ -30,17 +30,21 @@ _SAMPLE_SECONDS = 0.5
 
 
 class MemorySampler:
-    """Remembers the greatest memory of this process and all below it, sampled twice a second; what they share counts once."""
+    """Remembers the greatest memory of this process and all below it, sampled twice a second; what they share counts once.
+
+    Attributes:
+        peaks: By stage, in bytes. With it stand this process and, on standby, the next stage with its imports.
+    """
 
     def __init__(self) -> None:
-        self.peak_bytes = 0
+        self.peaks = dict[str, int]()
         self._next = 0.0
 
-    def observe(self, _: StageRun) -> None:
+    def observe(self, stage: StageRun) -> None:
         """Takes a sample if it is time for one."""
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _SAMPLE_SECONDS
-            self.peak_bytes = max(self.peak_bytes, memory_of_tree(os.getpid()))
+            self.peaks[stage.stage] = max(self.peaks.get(stage.stage, 0), memory_of_tree(os.getpid()))
 
 
 def measure(project_dir: str, *, spans: str, isolation: str, standby: bool) -> tuple[Run, dict[str, Any]]:
@@ -65,6 +69,7 @@ def measure(project_dir: str, *, spans: str, isolation: str, standby: bool) -> t
             observe=sampler.observe,
         )
         wall = time.monotonic() - begin
+        stages = [_figures(stage, sampler.peaks.get(stage.stage, 0)) for stage in run.stages]
         if run.state != "succeeded":
             print_summary(run, project, Console(stderr=True, emoji=False))
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -77,17 +82,20 @@ def measure(project_dir: str, *, spans: str, isolation: str, standby: bool) -> t
         "state": run.state,
         "wall_seconds": round(wall, 2),
         "cpu_seconds": round(sum(item.ru_utime + item.ru_stime for item in usage), 2),
-        "peak_bytes": sampler.peak_bytes,
-        "stages": [_figures(stage) for stage in run.stages],
+        "peak_bytes": max(sampler.peaks.values(), default=0),
+        "disk_bytes": sum(stage["disk_bytes"] for stage in stages),
+        "stages": stages,
     }
 
 
-def _figures(stage: StageRun) -> dict[str, Any]:
+def _figures(stage: StageRun, tree_bytes: int) -> dict[str, Any]:
     return {
         "stage": stage.stage,
         "wall_seconds": round(stage.seconds, 2),
         "cpu_seconds": round(stage.cpu_seconds, 2),
         "peak_bytes": stage.peak_bytes,
+        "tree_bytes": tree_bytes,
+        "disk_bytes": sum(path.stat().st_size for path in stage.folder.rglob("*") if path.is_file()),
         "rows_per_second": max((item.get("rows_per_second", 0) for item in stage.metadata.values()), default=0),
     }
 

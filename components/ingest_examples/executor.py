@@ -159,9 +159,7 @@ def _choose_rows(rows: Rows) -> tuple[Rows, np.ndarray, dict[str, int]]:
     return rows, kept, counts | {"without_label": without_label}
 
 
-def _split(
-    rows: Rows, positions: np.ndarray, rule: Splits
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+def _split(rows: Rows, positions: np.ndarray, rule: Splits) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Returns the positions of each split's rows, and where rows may share a split key, the hashes of their keys by split."""
     # Without any key, rows of equal content share a split, so that none is both trained and tested on.
     hashes = hash_keys(rows.table, rule.key or rows.table.column_names, rule.salt)[positions]

@@ -14,7 +14,10 @@ _MOST_BYTES = 2**31 - 1
 
 
 def write_splits(
-    examples: str | Path, columns: dict[str, pa.ChunkedArray], positions: Mapping[str, np.ndarray], most_bytes: int = _MOST_BYTES
+    examples: str | Path,
+    columns: dict[str, pa.ChunkedArray],
+    positions: Mapping[str, np.ndarray],
+    most_bytes: int = _MOST_BYTES,
 ) -> dict[str, str]:
     """Writes every split as Parquet, and returns the digests of their contents.
 

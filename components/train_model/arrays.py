@@ -37,7 +37,6 @@ class Arrays:
         """Number of rows."""
         return len(self.label)
 
-
     def first_rows(self, count: int) -> dict[str, np.ndarray]:
         """Returns the features of the first rows, each of shape [count, ...]."""
         return {name: values[:count] for name, values in self.features.items()}
@@ -125,13 +124,19 @@ def plan_epoch(rows: int, batch_size: int) -> Plan:
     return Plan(batch_size=batch_size, steps=executions * per_execution, steps_per_execution=per_execution)
 
 
-def training_batches(arrays: Arrays | Stream, plan: Plan, seed: int) -> tf.data.Dataset:
+def training_batches(arrays: Arrays | Stream, plan: Plan, seed: int, *, first_epoch: int = 0) -> tf.data.Dataset:
     """Returns endless batches in an order that a seed and the epoch fix: one permutation per epoch, no work per row.
 
     The rows that fill no whole step are other ones in every epoch.
+
+    Args:
+        arrays: The split.
+        plan: How an epoch is cut.
+        seed: The seed.
+        first_epoch: The epoch to begin with, from 0.
     """
     if isinstance(arrays, Stream):
-        return _without_autotune(stream_training(arrays, plan.batch_size, plan.steps, seed))
+        return _without_autotune(stream_training(arrays, plan.batch_size, plan.steps, seed, first_epoch))
     features, label = _tensors(arrays)
 
     def permute(epoch: tf.Tensor) -> tf.data.Dataset:
@@ -139,7 +144,7 @@ def training_batches(arrays: Arrays | Stream, plan: Plan, seed: int) -> tf.data.
         order = order[: plan.steps * plan.batch_size]
         return tf.data.Dataset.from_tensor_slices(tf.reshape(order, [plan.steps, plan.batch_size]))
 
-    batches = tf.data.Dataset.counter().flat_map(permute)
+    batches = tf.data.Dataset.counter(first_epoch).flat_map(permute)
     gathered = batches.map(
         lambda rows: ({name: tf.gather(values, rows) for name, values in features.items()}, tf.gather(label, rows)),
         num_parallel_calls=2,

@@ -27,15 +27,29 @@ def make_span(number: int) -> pa.Table:
     rows = SPAN_ROWS
     customer, postcode = draw.integers(0, CUSTOMERS, rows), draw.integers(0, POSTCODES, rows)
     product = (PRODUCTS * draw.random(rows) ** 3).astype(np.int64)  # some sell much better than others
-    country, channel, device = draw.integers(0, 25, rows), draw.choice(5, rows, p=[0.3, 0.05, 0.1, 0.05, 0.5]), draw.integers(0, 4, rows)
+    country, channel, device = (
+        draw.integers(0, 25, rows),
+        draw.choice(5, rows, p=[0.3, 0.05, 0.1, 0.05, 0.5]),
+        draw.integers(0, 4, rows),
+    )
     plan, hour, quantity = draw.integers(0, 3, rows), draw.integers(0, 24, rows), draw.geometric(0.3, rows).clip(1, 100)
     visits, age, rating = draw.poisson(6, rows), draw.normal(45, 15, rows).clip(18, 95), draw.normal(3.5, 1, rows)
     amount, discount = draw.lognormal(3.5, 0.8, rows), draw.beta(1, 6, rows)
     distance, balance = draw.exponential(80, rows), draw.normal(0, 500, rows)
     logit = (
-        -1.6 + 0.5 * (channel == 0) - 0.4 * (plan == 2) + 0.8 * np.sin(product / 700) + 0.03 * (country - 12)
-        + 0.6 * np.log(amount / 33) - 2 * discount + 0.004 * distance - 0.3 * (rating - 3.5) + 0.01 * (45 - age)
-        + 0.4 * (hour > 20) - 0.05 * visits + 0.5 * (customer % 97 == 0)
+        -1.6
+        + 0.5 * (channel == 0)
+        - 0.4 * (plan == 2)
+        + 0.8 * np.sin(product / 700)
+        + 0.03 * (country - 12)
+        + 0.6 * np.log(amount / 33)
+        - 2 * discount
+        + 0.004 * distance
+        - 0.3 * (rating - 3.5)
+        + 0.01 * (45 - age)
+        + 0.4 * (hour > 20)
+        - 0.05 * visits
+        + 0.5 * (customer % 97 == 0)
     )
     returned = draw.random(rows) < 1 / (1 + np.exp(-logit))
     day = datetime.date(2024, 1, 1) + datetime.timedelta(days=number)

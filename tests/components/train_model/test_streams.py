@@ -45,7 +45,9 @@ def stream(folder):
 
 
 def rows_of_epoch(stream, epoch, seed=1, **changed):
-    windows = iterate_epoch(stream, **{"batch_size": 8, "steps": 12, "seed": seed, "epoch": epoch, "window_bytes": 3000} | changed)
+    windows = iterate_epoch(
+        stream, **{"batch_size": 8, "steps": 12, "seed": seed, "epoch": epoch, "window_bytes": 3000} | changed
+    )
     return [features["row"] for features, _ in windows]
 
 
