@@ -2,7 +2,7 @@
 
     python -m pipelines.bench projects/flights --spans 1-12
 
-It serves nobody: models go into a folder that is removed afterwards.
+It serves nobody: models go into a folder that is removed afterwards, unless another is named.
 """
 
 import argparse
@@ -47,7 +47,9 @@ class MemorySampler:
             self.peaks[stage.stage] = max(self.peaks.get(stage.stage, 0), memory_of_tree(os.getpid()))
 
 
-def measure(project_dir: str, *, spans: str, isolation: str, standby: bool) -> tuple[Run, dict[str, Any]]:
+def measure(
+    project_dir: str, *, spans: str, isolation: str, standby: bool, serving_dir: Path | None = None
+) -> tuple[Run, dict[str, Any]]:
     """Runs the pipeline of a project once and returns the run and its figures.
 
     Args:
@@ -55,6 +57,7 @@ def measure(project_dir: str, *, spans: str, isolation: str, standby: bool) -> t
         spans: Spans to read; the project's own if empty.
         isolation: `process` or `fork`.
         standby: Whether stages do their imports early.
+        serving_dir: Where models go, and the live version is; an empty folder that is removed afterwards when None.
     """
     project, sampler = load_project(project_dir), MemorySampler()
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
@@ -62,7 +65,7 @@ def measure(project_dir: str, *, spans: str, isolation: str, standby: bool) -> t
         run = run_project(
             project,
             runs_dir=Path(folder) / "runs",
-            serving_dir=Path(folder) / "served",
+            serving_dir=serving_dir or Path(folder) / "served",
             settings=[f"spans={spans}"] if spans else [],
             isolation=isolation,
             standby=standby,
@@ -119,10 +122,17 @@ def main() -> None:
     parser.add_argument("--spans", default="", help="spans to read; by default the project's own")
     parser.add_argument("--isolation", default="process", choices=ISOLATIONS)
     parser.add_argument("--no-standby", action="store_true", help="start every stage only when its turn comes")
+    parser.add_argument("--serving-dir", type=Path, metavar="DIR", help="where models go; by default one that is removed")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
     args = parser.parse_args()
     try:
-        run, figures = measure(args.project, spans=args.spans, isolation=args.isolation, standby=not args.no_standby)
+        run, figures = measure(
+            args.project,
+            spans=args.spans,
+            isolation=args.isolation,
+            standby=not args.no_standby,
+            serving_dir=args.serving_dir,
+        )
     except SluiceError as error:
         Console(stderr=True, emoji=False).print(f"Error: {error}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)

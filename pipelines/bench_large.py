@@ -2,7 +2,8 @@
 
     python -m pipelines.bench_large projects/large --spans 3,10,100
 
-The project's spans are alike: n of them are n times the rows of one. It serves nobody, as `pipelines.bench` does not.
+The project's spans are alike: n of them are n times the rows of one. A first run, which is not measured, pushes a model, so
+that all others have a live version to compare with. It serves nobody: models go into a folder that is removed afterwards.
 """
 
 import argparse
@@ -22,12 +23,13 @@ from components._shared.outputs import write_json
 _LEAST_CPU_SECONDS = 1.0
 
 
-def measure(project_dir: str, spans: int, isolation: str) -> dict[str, Any]:
-    """Runs `pipelines.bench` over the first spans, in a process of its own, and returns its figures with the number of rows."""
+def measure(project_dir: str, spans: int, isolation: str, serving_dir: Path) -> dict[str, Any]:
+    """Runs `pipelines.bench` over the first spans, in a process of its own, and returns its figures."""
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
         file = Path(folder) / "figures.json"
         command = [sys.executable, "-m", "pipelines.bench", project_dir, "--spans", f"1-{spans}", "--json", str(file)]
-        ended = subprocess.run([*command, "--isolation", isolation], check=False)
+        command += ["--isolation", isolation, "--serving-dir", str(serving_dir)]
+        ended = subprocess.run(command, check=False)
         if not file.exists():
             sys.exit(ended.returncode)
         figures = json.loads(file.read_text())
@@ -91,7 +93,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
     args = parser.parse_args()
     numbers = sorted(int(number) for number in args.spans.split(","))
-    measured = [measure(args.project, number, args.isolation) | {"rows": number * args.span_rows} for number in numbers]
+    with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
+        figures = [measure(args.project, number, args.isolation, Path(folder)) for number in (numbers[0], *numbers)]
+    measured = [item | {"rows": number * args.span_rows} for item, number in zip(figures[1:], numbers, strict=True)]
     _print(measured)
     if args.json:
         write_json(args.json, {"measured": measured})
