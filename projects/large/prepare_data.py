@@ -1,6 +1,6 @@
 """Writes generated orders as one Parquet file per span, 100,000 rows of twenty columns each.
 
-    python projects/large/prepare_data.py --spans 100 --into /tmp/large   # ten million rows, 0.9 GB
+    python projects/large/prepare_data.py --spans 100 --into /tmp/large   # ten million rows, 0.5 GB
 
 A span is the same whatever their number. Whether an order is returned depends on nearly all columns, and on luck.
 """
