@@ -21,10 +21,9 @@ DEVICES = np.array(["desktop", "none", "phone", "tablet"])
 PLANS = np.array(["basic", "plus", "pro"])
 
 
-def make_span(number: int) -> pa.Table:
+def make_span(number: int, rows: int = SPAN_ROWS) -> pa.Table:
     """Returns the orders of one span, numbered from 1."""
     draw = np.random.default_rng(number)
-    rows = SPAN_ROWS
     customer, postcode = draw.integers(0, CUSTOMERS, rows), draw.integers(0, POSTCODES, rows)
     product = (PRODUCTS * draw.random(rows) ** 3).astype(np.int64)  # some sell much better than others
     country, channel, device = (
