@@ -101,11 +101,12 @@ def test_a_split_beyond_the_limit_stays_on_disk_and_trains(folder):
     spec = {"row": SPEC["row"]}
     stream = read_rows(folder, "train", spec, LABEL, most_bytes=1000)
     assert (stream.rows, len(stream.groups)) == (ROWS, 11)
+    keras.utils.set_random_seed(1)
     row = keras.Input((), dtype="int64", name="row")
     model = keras.Model({"row": row}, keras.layers.Dense(1, "sigmoid")(keras.layers.Embedding(ROWS, 1)(row)))
-    model.compile(optimizer=keras.optimizers.Adam(0.5), loss="binary_crossentropy")
+    model.compile(optimizer=keras.optimizers.Adam(0.5), loss="binary_crossentropy", jit_compile=False)
     fitted = fit(model, train=stream, evaluation=stream, settings=Settings(epochs=4, batch_size=8, patience=4, seed=1))
-    assert fitted.history["eval_loss"][-1] < 0.5 < fitted.history["eval_loss"][0]
+    assert fitted.history["eval_loss"][-1] < 0.1
 
 
 def test_labels_are_checked_where_they_stay_on_disk(tmp_path):
