@@ -17,6 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from components._shared.artifacts import ROWS_PER_SECOND
 from components._shared.errors import SluiceError
 from components._shared.outputs import write_json
 from pipelines.config import load_project
@@ -99,7 +100,7 @@ def _figures(stage: StageRun, tree_bytes: int) -> dict[str, Any]:
         "peak_bytes": stage.peak_bytes,
         "tree_bytes": tree_bytes,
         "disk_bytes": sum(path.stat().st_size for path in stage.folder.rglob("*") if path.is_file()),
-        "rows_per_second": max((item.get("rows_per_second", 0) for item in stage.metadata.values()), default=0),
+        "rows_per_second": max((item.get(ROWS_PER_SECOND, 0) for item in stage.metadata.values()), default=0),
     }
 
 

@@ -94,13 +94,18 @@ class Splits(source.Splits):
 
 
 class Training(_Model):
-    """Settings of training; a run may set others."""
+    """Settings of training; a run may set others.
+
+    Attributes:
+        checkpoint_dir: Folder for the checkpoints of trainings on Kubeflow; empty for none. On a laptop they lie in the run's.
+    """
 
     epochs: Annotated[int, Field(ge=1)] = 10
     batch_size: Annotated[int, Field(ge=1)] = 1024
     patience: Annotated[int, Field(ge=0)] = 2
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     hyperparameters: dict[str, Any] = Field(default_factory=dict)
+    checkpoint_dir: Annotated[str, Field(pattern=r"^[^:]*$")] = ""
 
 
 def _gates_model() -> type[_Model]:

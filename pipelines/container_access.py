@@ -2,7 +2,7 @@
 
 Folders are mounted at the paths that they have out here, so that every path in parameters and artifacts holds in there. Each
 stage reads its input artifacts, and of the parameters' folders those it is given; it writes its own output folder only.
-push_model writes the serving directory, too.
+push_model writes the serving directory, too, and train_model the folder of its checkpoints.
 """
 
 import dataclasses
@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 from components._release.base import SCHEME
 from components._shared.errors import UserError
 
-PATH_PARAMETERS = ("project_dir", "serving_dir", "model_config_file", "pattern", "files")
+PATH_PARAMETERS = ("project_dir", "serving_dir", "model_config_file", "pattern", "files", "checkpoint_dir")
 """Parameters of stages that name files and folders, or objects in a bucket."""
 SERVER_PARAMETERS = ("server",)
 """Parameters of stages that name servers, with commas between."""
 
-_WRITERS = ("components.push_model",)
-"""Programs of the stages that write into the serving directory."""
+_WRITTEN = {"components.push_model": ("serving_dir", "model_config_file"), "components.train_model": ("checkpoint_dir",)}
+"""Programs of the stages that write into folders of others, and the parameters that name them."""
 _SYSTEM_FOLDERS = {"/", "/bin", "/dev", "/etc", "/lib", "/lib64", "/opt", "/proc", "/run", "/sys", "/tmp", "/usr", "/var"}  # noqa: S108
 _BUCKET_VARIABLES = ("STORAGE_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT", "GOOGLE_APPLICATION_CREDENTIALS")
 _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
@@ -63,7 +63,8 @@ def access_of(argv: list[str], executor_input: Mapping[str, Any]) -> Access:
     parameters = executor_input.get("inputs", {}).get("parameterValues", {})
     named = list(_parameter_paths(parameters))
     folders, urls = {Path(path) for path in named if "://" not in path}, [path for path in named if "://" in path]
-    writes = folders if any(program in argv for program in _WRITERS) else set()
+    written = {name: parameters[name] for program in argv for name in _WRITTEN.get(program, ()) if name in parameters}
+    writes = {Path(path) for path in _parameter_paths(written) if "://" not in path}
     reads = {*_artifact_paths(executor_input), *(folders - writes)}
     variables = _variables(any(url.startswith(SCHEME) for url in urls))
     if credentials := variables.get("GOOGLE_APPLICATION_CREDENTIALS"):
@@ -88,7 +89,7 @@ def _artifact_paths(executor_input: Mapping[str, Any]) -> Iterator[Path]:
 
 def _parameter_paths(parameters: Mapping[str, Any]) -> Iterator[str]:
     """Yields the files, folders and URLs that parameters name."""
-    for name in ("project_dir", "serving_dir"):
+    for name in ("project_dir", "serving_dir", "checkpoint_dir"):
         if parameters.get(name):
             yield str(parameters[name])
     if file := parameters.get("model_config_file"):

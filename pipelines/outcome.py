@@ -29,6 +29,7 @@ class Outcome:
         model_digest: The candidate's, if the decision names it.
         settled: What became of candidates that had waited before, in sentences.
         pushed_version: The pushed version; empty if nothing was pushed.
+        unchanged: Whether the candidate was that version before the run.
         reason: Why it was pushed or not; empty if the run did not come that far.
     """
 
@@ -41,6 +42,7 @@ class Outcome:
     model_digest: str = ""
     settled: tuple[str, ...] = ()
     pushed_version: str = ""
+    unchanged: bool = False
     reason: str = ""
 
 
@@ -64,6 +66,7 @@ def read_outcome(runs: Sequence[StageRun]) -> Outcome:
         model_digest=str(decision.get("model_digest") or ""),
         settled=_read_settled(runs),
         pushed_version=str(version),
+        unchanged=pushed.get("unchanged") is True,
         reason=str(pushed.get("reason") or decision.get("reason") or ""),
     )
 

@@ -62,4 +62,6 @@ def state_of(run: StageRun) -> Text:
         return Text("running", style="cyan")
     if run.succeeded and run.reused_from:
         return Text(f"reused from {run.reused_from}", style="green")
+    if run.succeeded and run.resumed_at_epoch:
+        return Text(f"done, resumed at epoch {run.resumed_at_epoch}", style="green")
     return Text("done", style="green") if run.succeeded else Text("failed", style="bold red")

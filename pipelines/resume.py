@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import datetime
 import fcntl
 import logging
 import os
@@ -27,6 +28,8 @@ class EarlierRun:
         project_dir: Folder of its project.
         serving_dir: Where it pushes to.
         settings: The pipeline parameters that it was given, as `key=value`.
+        started_at: When it started first.
+        resumed_at: When it was resumed before.
     """
 
     folder: Path
@@ -34,6 +37,8 @@ class EarlierRun:
     project_dir: Path
     serving_dir: str
     settings: tuple[str, ...]
+    started_at: datetime.datetime
+    resumed_at: tuple[datetime.datetime, ...] = ()
 
 
 def find_run(name: str, runs_dir: str | Path) -> EarlierRun:
@@ -67,6 +72,8 @@ def _read(folder: Path) -> EarlierRun:
             project_dir=Path(parameters["project_dir"]),
             serving_dir=str(parameters["serving_dir"]),
             settings=tuple(str(setting) for setting in record["settings"]),
+            started_at=datetime.datetime.fromisoformat(record["started_at"]),
+            resumed_at=tuple(map(datetime.datetime.fromisoformat, record.get("resumed_at", ()))),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         rule = "A run to resume says in its run.json what it was asked for."

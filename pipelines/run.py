@@ -24,7 +24,7 @@ from pipelines.on_demand import OnDemandLauncher
 from pipelines.progress import Progress
 from pipelines.results import Results, has_results
 from pipelines.resume import EarlierRun, hold_run, remove_pages
-from pipelines.run_folder import Run, create_run_folder, write_run
+from pipelines.run_folder import Run, checkpoint_settings, create_run_folder, remove_checkpoints, write_run
 from pipelines.serving_dir import resolve_serving_dir
 from pipelines.serving_settings import check_server
 from pipelines.stage_key import code_state, digest_stage
@@ -94,7 +94,9 @@ def run_project(  # noqa: PLR0913  # the options of the command
         folder = resume.folder if resume else Path(runs_dir)
         run, spec, arguments = _prepare(project, folder, fixed, settings, image, new=not resume)
         run.isolation = isolation
-        if not resume:
+        if resume:
+            run.started_at, run.resumed_at = resume.started_at, (*resume.resumed_at, run.started_at)
+        else:
             stack.enter_context(hold_run(run.folder))
         digest_code: Callable[[Sequence[str]], str] = functools.partial(digest_stage, started_with=started_with)
         if isinstance(launcher, ContainerLauncher):
@@ -108,6 +110,7 @@ def run_project(  # noqa: PLR0913  # the options of the command
         with Progress(console, run.stage_count) as progress, _stops_on_signals(), _recorded(run, begin):
             on_stage = _observer(run, begin, [progress.observe, observe])
             run_pipeline(spec, arguments, run_folder=run.folder, launcher=launcher, results=results, observe=on_stage)
+            remove_checkpoints(run)
     return run
 
 
@@ -128,6 +131,7 @@ def _prepare(
         check_server(project.serving, arguments)
         if new:
             folder = create_run_folder(folder, project.name)
+        arguments = checkpoint_settings(folder, spec.root.input_definitions.parameters) | arguments
         remove_pages(folder)
         shutil.copyfile(file, folder / "ir.yaml")
     run = Run(

@@ -1,12 +1,14 @@
 """The folder of one run: its record, its stages' pages, and the page that leads to them.
 
 ir.yaml  run.json  index.html  <stage>.html  <stage>.md  logs/<stage>.log  artifacts/<stage>/<output>
+checkpoints/ until the training is over
 """
 
 import dataclasses
 import datetime
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from pipelines.stage_run import StageRun
 _SUFFIXES = {"system.HTML": ".html", "system.Markdown": ".md"}
 _STATES = {"running": "not_applicable", "succeeded": "passed", "failed": "failed", "stopped": "failed"}
 """State of a run, and the look of its verdict."""
+_WILDCARDS = "*?[]\\"
+_CHECKPOINTS_DIR = "checkpoints"
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -34,7 +38,8 @@ class Run:
         engine: The program that ran their containers; empty without.
         image: The image that the containers were made of, as it was asked for; empty without.
         image_id: That image's identity, `sha256:…`.
-        started_at: When it started, in UTC.
+        started_at: When it started first, in UTC.
+        resumed_at: When it was resumed, in UTC, each time.
         state: running, succeeded, failed or stopped.
         seconds: Wall time so far.
         error: Why it failed; empty if it did not.
@@ -53,6 +58,7 @@ class Run:
     image: str = ""
     image_id: str = ""
     started_at: datetime.datetime = dataclasses.field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
+    resumed_at: tuple[datetime.datetime, ...] = ()
     state: str = "running"
     seconds: float = 0.0
     error: str = ""
@@ -65,9 +71,12 @@ def create_run_folder(runs_dir: str | Path, project: str) -> Path:
     """Makes the folder of a new run, named by project and UTC time; two runs of one second get two folders.
 
     Raises:
-        UserError: If there is no way to make one.
+        UserError: If there is no way to make one, or TensorFlow could not read models there.
     """
     runs_dir = Path(runs_dir).resolve()
+    if found := sorted(set(str(runs_dir)) & set(_WILDCARDS)):
+        rule = "The path of a run's folder holds no wildcards: TensorFlow looks for a model's files with them."
+        raise UserError(rule, received=f"{' '.join(found)} in {runs_dir}", remedy="Name another folder with --runs-dir.")
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
         return _new_folder(runs_dir, project)
@@ -87,6 +96,17 @@ def _new_folder(runs_dir: Path, project: str) -> Path:
             number += 1
         else:
             return folder
+
+
+def checkpoint_settings(folder: Path, parameters: Iterable[str]) -> dict[str, str]:
+    """Returns the pipeline parameter by which a training leaves its checkpoint in the folder of a run, where there is one."""
+    return {"checkpoint_dir": str(folder / _CHECKPOINTS_DIR)} if "checkpoint_dir" in parameters else {}
+
+
+def remove_checkpoints(run: Run) -> None:
+    """Removes what trainings of a run have left that were killed, when one of them has succeeded."""
+    if any(stage.stage == "train_model" and stage.succeeded for stage in run.stages):
+        shutil.rmtree(run.folder / _CHECKPOINTS_DIR, ignore_errors=True)
 
 
 def write_run(run: Run) -> None:
@@ -134,6 +154,7 @@ def _record(run: Run, pages: dict[str, list[str]]) -> dict[str, Any]:
         "isolation": run.isolation,
         **({"engine": run.engine, "image": run.image, "image_id": run.image_id} if run.engine else {}),
         "started_at": run.started_at.isoformat(timespec="seconds"),
+        "resumed_at": [moment.isoformat(timespec="seconds") for moment in run.resumed_at],
         "state": run.state,
         "seconds": round(run.seconds, 3),
         "error": run.error,
@@ -148,6 +169,7 @@ def _record(run: Run, pages: dict[str, list[str]]) -> dict[str, Any]:
                 "exit_code": stage.exit_code,
                 "succeeded": stage.succeeded,
                 "reused_from": stage.reused_from,
+                "resumed_at_epoch": 0 if stage.reused_from else stage.resumed_at_epoch,
                 "seconds": round(stage.seconds, 3),
                 "cpu_seconds": round(stage.cpu_seconds, 3),
                 "peak_bytes": stage.peak_bytes,

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from components._shared.times import to_people
 from pipelines.kubeflow import Kubeflow
 from pipelines.stage_policies import STAGE_POLICIES
 
@@ -90,7 +91,7 @@ def show_runs(kubeflow: Kubeflow, console: Console, *, experiment: str = "", as_
     for column in ("run", "name", "started", "state"):
         table.add_column(column, no_wrap=column == "run")
     for run in found:
-        started = run.created_at.strftime("%Y-%m-%d %H:%M") if run.created_at else ""
+        started = to_people(run.created_at) if run.created_at else ""
         state = str(run.state or "PENDING")
         table.add_row(Text(run.run_id), Text(run.display_name or ""), started, Text(state.lower(), style=_style(state)))
     console.print(table)

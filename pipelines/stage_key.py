@@ -14,11 +14,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from components._shared.artifacts import COURSE
 from components._shared.digest import digest_file, digest_files, digest_parts
 from pipelines.launchers import CODE_DIR
 
 _VARIABLES = ("CUDA_", "KERAS_", "KMP_", "MKL_", "OMP_", "PYTHONHASHSEED", "PYTHONOPTIMIZE", "PYTHONPATH", "TF_", "XLA_")
 """How variables begin that change what TensorFlow or Python compute."""
+_PLACES = ("checkpoint_dir",)
+"""Parameters that no result rests on: what lies there is used only where it leads to the same result."""
 _RUN_PLACEHOLDER = "{{$.pipeline_"
 """How placeholders begin that are another text in every run."""
 
@@ -63,14 +66,20 @@ def stage_key(
         return ""
     try:
         artifacts = {
-            name: [{**item, "uri": contents.digest(Path(item["uri"]))} for item in given["artifacts"]]
+            name: [_by_content(item, contents) for item in given["artifacts"]]
             for name, given in inputs.get("artifacts", {}).items()
         }
     except OSError:
         return ""
-    parameters = inputs.get("parameterValues", {})
+    parameters = {name: value for name, value in inputs.get("parameterValues", {}).items() if name not in _PLACES}
     document = {"command": list(command), "env": dict(env), "parameters": parameters, "artifacts": artifacts, "code": code}
     return digest_parts([json.dumps(document, sort_keys=True)])
+
+
+def _by_content(artifact: Mapping[str, Any], contents: Contents) -> dict[str, Any]:
+    """Returns an artifact with its digest in place of its address, and without how it came about."""
+    metadata = {name: value for name, value in artifact.get("metadata", {}).items() if name not in COURSE}
+    return {**artifact, "uri": contents.digest(Path(artifact["uri"])), "metadata": metadata}
 
 
 def code_state() -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ is a small stage that is never cached and emits digests as parameters, and what 
 
 A retry is for stages that only read over the network. Kubeflow knows no exit codes: it also repeats what the user has to
 mend (exit 2). So a stage that can refuse (exit 3), or that changes anything outside of its outputs, is never tried again.
+A training that goes on from a checkpoint is tried again, too: what it repeats in vain are its last steps.
 """
 
 import dataclasses
@@ -18,11 +19,13 @@ class StagePolicy:
     Attributes:
         cached: Whether an earlier result of the same inputs may stand in for it.
         retried: Whether it is tried again when it fails.
+        resumes: Whether it is tried again where the project names a folder for its checkpoints.
         key: What stands for content in the cache key; or why there is no caching.
     """
 
     cached: bool
     retried: bool = False
+    resumes: bool = False
     key: str
 
 
@@ -35,7 +38,7 @@ STAGE_POLICIES = {
     "generate_statistics": StagePolicy(cached=True, key="its input artifacts"),
     "validate_examples": StagePolicy(cached=True, key="its input artifacts, and the policy's digest"),
     "transform_features": StagePolicy(cached=True, key="its input artifacts, and the digest of features.py"),
-    "train_model": StagePolicy(cached=True, key="its input artifacts, and the digest of model.py"),
+    "train_model": StagePolicy(cached=True, resumes=True, key="its input artifacts, and the digest of model.py"),
     "evaluate_model": StagePolicy(cached=True, key="its input artifacts, and the policy's digest"),
     "validate_serving": StagePolicy(cached=True, key="its input artifacts, and the policy's digest"),
     "decide_release": StagePolicy(cached=False, key="decides about this run"),

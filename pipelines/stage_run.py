@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from components._shared.artifacts import RESUMED_AT_EPOCH
 from components._shared.errors import SluiceError
 
 _ERROR_LINE = re.compile(r"^\S+ \S+ ERROR sluice: (.*)", re.DOTALL)
@@ -50,6 +51,11 @@ class StageRun:
     def succeeded(self) -> bool:
         """Whether it is done and well."""
         return self.exit_code == 0 and not self.problem
+
+    @property
+    def resumed_at_epoch(self) -> int:
+        """The epoch at which a training went on from its checkpoint, from 1; 0 if it began anew, and for other stages."""
+        return max((int(found.get(RESUMED_AT_EPOCH, 0)) for found in self.metadata.values()), default=0)
 
 
 class StageFailed(SluiceError):

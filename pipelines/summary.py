@@ -40,7 +40,8 @@ def print_summary(run: Run, project: Project, console: Console) -> None:
         _print_failure(run, console)
     elif outcome.pushed_version:
         folder = _near(to_base(run.parameters["serving_dir"]) / outcome.pushed_version)
-        pushed = f"[bold green]Version {outcome.pushed_version} is pushed[/]"
+        what = "was this very model before" if outcome.unchanged else "is pushed"
+        pushed = f"[bold green]Version {outcome.pushed_version} {what}[/]"
         console.print(f"\n{pushed}  {escape(folder)}", soft_wrap=True, highlight=False)
         console.print(escape(outcome.reason), soft_wrap=True, highlight=False)
     elif outcome.waits_until:
@@ -61,7 +62,7 @@ def _stages_table(run: Run) -> Table:
     for stage in run.stages:
         table.add_row(stage.stage, f"{stage.seconds:.1f}", state_of(stage) if stage.exit_code is not None else "stopped")
     if reused := sum(1 for stage in run.stages if stage.reused_from):
-        table.caption = f"{reused} of {run.stage_count} stages were reused: nothing that they rest on has changed."
+        table.caption = f"{reused} of {run.stage_count} stages were reused: same code, parameters and inputs as when they ran."
         table.caption_justify = "left"
     table.add_section()
     table.add_row("[bold]in all[/]", f"[bold]{run.seconds:.1f}[/]", f"[bold]{run.state}[/]")

@@ -8,14 +8,19 @@ from pipelines.cluster import Cluster, Resources, StageSettings
 from pipelines.stage_policies import FIRST_WAIT_SECONDS, LAST_RETRY_SECONDS, RETRIES, STAGE_POLICIES, WAIT_FACTOR
 
 
-def configure_tasks(cluster: Cluster) -> None:
-    """Configures every task of the pipeline that is being built; to be called at the end of its function."""
+def configure_tasks(cluster: Cluster, *, resumable: bool) -> None:
+    """Configures every task of the pipeline that is being built; to be called at the end of its function.
+
+    Args:
+        cluster: What the stages get.
+        resumable: Whether a training that is tried again finds its checkpoint.
+    """
     for task in pipeline_context.Pipeline.get_default_pipeline().tasks.values():
         stage = task.name.replace("-", "_")
         policy = STAGE_POLICIES[stage]
         if not policy.cached:
             task.set_caching_options(False)
-        if policy.retried:
+        if policy.retried or (policy.resumes and resumable):
             task.set_retry(
                 RETRIES,
                 backoff_duration=f"{FIRST_WAIT_SECONDS}s",

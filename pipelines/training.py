@@ -70,6 +70,7 @@ def build_training_pipeline(project: Project) -> Any:
         patience: int = training.patience,
         seed: int = training.seed,
         hyperparameters: dict = training.hyperparameters,  # type: ignore[type-arg]  # read by the compiler
+        checkpoint_dir: str = _in_project(training.checkpoint_dir),
         strict: bool = project.strict,
         overrides: dict = {},  # type: ignore[type-arg]  # noqa: B006  # read by the compiler
     ) -> None:
@@ -121,6 +122,7 @@ def build_training_pipeline(project: Project) -> Any:
             patience=patience,
             seed=seed,
             hyperparameters=hyperparameters,
+            checkpoint_dir=checkpoint_dir,
         ).outputs["model"]
         evaluation = evaluate_model(
             model=model,
@@ -177,7 +179,7 @@ def build_training_pipeline(project: Project) -> Any:
             keep_versions=project.serving.keep_versions,
             strict=strict,
         )
-        configure_tasks(project.cluster)
+        configure_tasks(project.cluster, resumable=bool(training.checkpoint_dir))
 
     return training_pipeline
 

@@ -45,6 +45,7 @@ class Outcome:
             cut off.
         deadline: Until when the candidate waits for a person's approval, in ISO 8601; empty when it does not wait.
         stale: Whether its claim was abandoned since the version that its decision compared with is not live any more.
+        unchanged: Whether the candidate was a version before, so that nothing was to be done.
     """
 
     pushed: bool
@@ -54,6 +55,7 @@ class Outcome:
     head: str
     deadline: str = ""
     stale: bool = False
+    unchanged: bool = False
 
 
 def claim_payload(candidate: Candidate, version: int, pushed_digest: str) -> dict[str, Any]:
@@ -92,8 +94,7 @@ def find_earlier_push(candidate: Candidate, releases: Sequence[Release], entries
         if release.state == PUSHED and same:
             state = "and is live" if release.live else "and is not live any more"
             reason = f"This decision was carried out before: the model is version {release.version} {state}."
-            digest = release.pushed_digest
-            return Outcome(pushed=True, version=str(release.version), pushed_digest=digest, reason=reason, head=head)
+            return _unchanged(release, reason, head)
         by_a_person = release.model_digest == candidate.model_digest and release.withdrawn_by
         if by_a_person or (release.state in (WITHDRAWN, RETIRED) and same):
             way_back = f" `sluice rollback PROJECT --to {release.version}` makes it live again."
@@ -101,10 +102,20 @@ def find_earlier_push(candidate: Candidate, releases: Sequence[Release], entries
             reason += way_back if release.state == WITHDRAWN else ""
             return Outcome(pushed=False, version="", pushed_digest="", reason=reason, head=head)
     if live := next((item for item in releases if item.live and item.model_digest == candidate.model_digest), None):
-        reason = f"This very model was live before, as version {live.version}: nothing was to be pushed."
-        version, digest = str(live.version), live.pushed_digest
-        return Outcome(pushed=True, version=version, pushed_digest=digest, reason=reason, head=heads.get(live.sequence, ""))
+        reason = f"This very model is live already, as version {live.version}: nothing was to be pushed."
+        return _unchanged(live, reason, heads.get(live.sequence, ""))
     return None
+
+
+def _unchanged(release: Release, reason: str, head: str) -> Outcome:
+    return Outcome(
+        pushed=True,
+        version=str(release.version),
+        pushed_digest=release.pushed_digest,
+        reason=reason,
+        head=head,
+        unchanged=True,
+    )
 
 
 def explain_stale(live: Release | None, baseline_version: str, baseline_digest: str) -> str:

@@ -195,7 +195,12 @@ def _pushed_before(base: Base, request: Request, entries: Sequence[Entry]) -> Ou
     state = "is live" if live_version(base) == request.version else "is not live any more"
     reason = f"The model is version {request.version} and {state}. {request.by} approved it: {request.reason}"
     return Outcome(
-        pushed=True, version=request.version, pushed_digest=told.payload["pushed_digest"], reason=reason, head=told.hash
+        pushed=True,
+        version=request.version,
+        pushed_digest=told.payload["pushed_digest"],
+        reason=reason,
+        head=told.hash,
+        unchanged=True,
     )
 
 

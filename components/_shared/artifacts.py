@@ -84,6 +84,10 @@ NOT_BLESSED_FILE = "NOT_BLESSED"
 
 PUSHED_FILE = "pushed.json"
 
+ROWS_PER_SECOND, RESUMED_AT_EPOCH = "rows_per_second", "resumed_at_epoch"
+COURSE = (ROWS_PER_SECOND, RESUMED_AT_EPOCH)
+"""Metadata that says how a stage came by what it wrote. It may be another one for the same result, and no stage reads it."""
+
 SIGNATURE_RAW = "serving_default"
 """Raw named tensors in, one per feature of the SERVING environment."""
 SIGNATURE_EXAMPLES = "examples"

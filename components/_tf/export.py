@@ -28,6 +28,7 @@ from components._shared.artifacts import (
     WARMUP_FILE,
 )
 from components._shared.label import LabelKind, LabelSpec
+from components._tf.same_bytes import settle_fingerprint
 from components._tf.saved_model import MISSING, dtype_of, raw_specs, raw_tensors, serialize_examples
 from components._tf.transform_graph import TransformGraph
 
@@ -89,6 +90,7 @@ def export_model(serving: ServingModel, schema: schema_pb2.Schema, path: str | P
         ).get_concrete_function(serialized),
     }
     tf.saved_model.save(serving, str(path), signatures=signatures)
+    settle_fingerprint(path)
 
 
 def parse_examples(serialized: tf.Tensor, schema: schema_pb2.Schema) -> dict[str, tf.Tensor]:
@@ -129,11 +131,17 @@ def write_warmup(path: str | Path, rows: pa.Table, schema: schema_pb2.Schema) ->
     for size in sorted({min(size, rows.num_rows) for size in WARMUP_BATCHES}):
         batch = rows.slice(0, size)
         logs.append(_predict_log(SIGNATURE_RAW, raw_tensors(batch, schema)))
-        logs.append(_predict_log(SIGNATURE_EXAMPLES, {EXAMPLES_INPUT: tf.constant(serialize_examples(batch, schema))}))
+        serialized = [_in_order(example) for example in serialize_examples(batch, schema)]
+        logs.append(_predict_log(SIGNATURE_EXAMPLES, {EXAMPLES_INPUT: tf.constant(serialized)}))
     with tf.io.TFRecordWriter(str(file)) as writer:
         for log in logs:
-            writer.write(log.SerializeToString())
+            writer.write(log.SerializeToString(deterministic=True))
     return len(logs)
+
+
+def _in_order(serialized: bytes) -> bytes:
+    """Returns a serialized tf.Example with its features in order; the encoder has them in another one in every process."""
+    return tf.train.Example.FromString(serialized).SerializeToString(deterministic=True)
 
 
 def _predict_log(signature: str, inputs: dict[str, tf.Tensor]) -> Any:

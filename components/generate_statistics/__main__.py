@@ -4,6 +4,7 @@ import argparse
 import time
 
 from components._shared import cli, outputs
+from components._shared.artifacts import ROWS_PER_SECOND
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -26,7 +27,7 @@ def main(args: argparse.Namespace) -> None:
     )
     rows = {f"rows_{split}": count for split, count in result.rows.items()}
     speed = round(sum(result.rows.values()) / (time.monotonic() - begin))
-    metadata = {"data_version": result.data_version, "features": result.features, "rows_per_second": speed, **rows}
+    metadata = {"data_version": result.data_version, "features": result.features, ROWS_PER_SECOND: speed, **rows}
     outputs.write_metadata(args.executor_input, {"statistics": metadata})
 
 

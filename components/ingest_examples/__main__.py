@@ -5,6 +5,7 @@ import os
 import time
 
 from components._shared import cli, outputs
+from components._shared.artifacts import ROWS_PER_SECOND
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -47,7 +48,7 @@ def main(args: argparse.Namespace) -> None:
     )
     rows = {f"rows_{split}": count for split, count in result.rows.items()}
     speed = round(result.rows_read / (time.monotonic() - begin))
-    metadata = {"data_version": result.data_version, "spans": result.spans, "rows_per_second": speed, **rows}
+    metadata = {"data_version": result.data_version, "spans": result.spans, ROWS_PER_SECOND: speed, **rows}
     if result.rows_quarantined is not None:
         metadata["rows_quarantined"] = result.rows_quarantined
     outputs.write_metadata(args.executor_input, {"examples": metadata})

@@ -129,12 +129,12 @@ def plan_columns(
     source: Source,
     splits: Splits,
 ) -> dict[str, pa.DataType]:
-    """Returns the columns to read with their types: the schema's that are there, then what keys and label need besides.
+    """Returns the columns to read with their types: the schema's that are there or may be missing, and those of keys and label.
 
     Args:
         names: The columns of every file.
         features: Type of every feature of the schema, the label's among them.
-        optional: Features that need not be in every file.
+        optional: Features that need not be in every file, nor in any.
         source: Row key and label.
         splits: Split key.
 
@@ -182,13 +182,17 @@ def describe_columns(found: Sequence[tuple[int, list[str]]], types: Mapping[str,
         types: The columns that are read.
 
     Returns:
-        `partial_columns`: for each column the spans with a file that lacks it; and `unused_columns`: for each the spans that
-        have it.
+        `partial_columns`: for each column the spans with a file that lacks it; `absent_columns`: those that no file has; and
+        `unused_columns`: for each the spans that have it.
     """
     every = sorted({name for _, names in found for name in names})
     lacking = {name: sorted({span for span, names in found if name not in names}) for name in types}
     unused = {name: sorted({span for span, names in found if name in names}) for name in every if name not in types}
-    return {"partial_columns": {name: spans for name, spans in lacking.items() if spans}, "unused_columns": unused}
+    return {
+        "partial_columns": {name: spans for name, spans in lacking.items() if spans and name in every},
+        "absent_columns": [name for name in types if name not in every],
+        "unused_columns": unused,
+    }
 
 
 def _label_type(label: Label, kind: pa.DataType) -> pa.DataType:
@@ -207,7 +211,7 @@ def _is_present(name: str, names: Mapping[Path, list[str]], source: Source, is_o
             remedy="Deliver these files again, leave them out, or let the column be missing: take min_fraction and shape "
             "from its feature in schema.pbtxt.",
         )
-    return len(without) < len(names)
+    return is_optional or len(without) < len(names)
 
 
 def _name_columns(names: Mapping[Path, list[str]], source: Source) -> str:

@@ -56,6 +56,7 @@ class PushResult:
         pushed_digest: Digest of the version's whole folder; empty when nothing was pushed.
         ledger_head: Hash of the ledger's entry about it; empty when the ledger was not touched.
         deadline: Until when the model waits for a person's approval, in ISO 8601; empty when it does not wait.
+        unchanged: Whether the model was a version before, so that nothing was to be done.
         settled: What became of candidates that had waited before.
     """
 
@@ -67,6 +68,7 @@ class PushResult:
     pushed_digest: str = ""
     ledger_head: str = ""
     deadline: str = ""
+    unchanged: bool = False
     settled: tuple[Settled, ...] = ()
 
 
@@ -149,7 +151,9 @@ def push_model(
     if result.pushed or any(item.kind == PUSHED for item in settled):
         keep_last(base, keep_versions)
     write_json(Path(pushed) / PUSHED_FILE, {"format": PUSHED_FORMAT, **dataclasses.asdict(result)})
-    if result.pushed:
+    if result.unchanged:
+        logger.info("Nothing was pushed. %s", result.reason)
+    elif result.pushed:
         logger.info("Version %s is in %s. %s", result.version, base, result.reason)
     elif result.deadline:
         logger.warning("Nothing was pushed yet. %s", result.reason)
@@ -250,4 +254,5 @@ def _push(base: Base, candidate: Candidate, deadline: str, verifier: Verifier | 
         pushed_digest=outcome.pushed_digest,
         ledger_head=outcome.head,
         deadline=outcome.deadline,
+        unchanged=outcome.unchanged,
     )

@@ -3,6 +3,7 @@
 import argparse
 
 from components._shared import cli, outputs
+from components._shared.artifacts import RESUMED_AT_EPOCH, ROWS_PER_SECOND
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -19,6 +20,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--patience", required=True, type=cli.integer, help="epochs without a better eval loss before it stops")
     parser.add_argument("--seed", required=True, type=cli.integer, help="seed of weights and row order")
     parser.add_argument("--hyperparameters", required=True, type=cli.json_object, help="JSON object passed on to build_model")
+    parser.add_argument("--checkpoint_dir", required=True, help="folder for a checkpoint after each epoch; empty for none")
     parser.add_argument("--model", required=True, help="folder to write the SavedModel and training.json to")
     parser.add_argument("--metrics", required=True, help="file to write the metrics of the best epoch to")
     parser.add_argument("--report", required=True, help="file to write the training curves to")
@@ -44,14 +46,16 @@ def main(args: argparse.Namespace) -> None:
         model=args.model,
         metrics=args.metrics,
         report=args.report,
+        checkpoint_dir=args.checkpoint_dir,
     )
     progress = {"best_epoch": result.best_epoch, "epochs_run": result.epochs_run}
-    speed = {"rows_per_second": round(result.rows_per_second)}
+    resumed = {RESUMED_AT_EPOCH: result.resumed_at} if result.resumed_at else {}
+    speed = {ROWS_PER_SECOND: round(result.rows_per_second)}
     outputs.write_metadata(
         args.executor_input,
         {
             "model": {"model_digest": result.model_digest, "data_version": result.data_version},
-            "metrics": {**result.metrics, **progress, **speed},
+            "metrics": {**result.metrics, **progress, **resumed, **speed},
         },
     )
 

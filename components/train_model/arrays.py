@@ -17,7 +17,7 @@ from components.train_model.streams import Stream, label_type, open_stream, row_
 logger = logging.getLogger("sluice.train_model")
 
 MOST_BYTES_IN_MEMORY = 512 << 20
-"""A split that takes more is read from disk in every epoch: reading and feeding it take up to four times as much for a moment."""
+"""A split that takes more is read from disk in every epoch: in memory it takes up to four times as much for a moment."""
 MOST_STEPS_PER_EXECUTION = 50
 EVALUATION_ROWS = 8192
 

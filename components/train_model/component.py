@@ -18,6 +18,7 @@ def train_model(
     patience: int,
     seed: int,
     hyperparameters: dict,
+    checkpoint_dir: str,
     model: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
     report: dsl.Output[dsl.HTML],
@@ -36,6 +37,7 @@ def train_model(
         patience: Epochs without a better eval loss before training stops.
         seed: Seed of weights and row order.
         hyperparameters: Passed on to build_model.
+        checkpoint_dir: Folder for a checkpoint after each epoch, which a training that was killed goes on from; empty for none.
 
     Returns:
         model: The SavedModel in `Format-Serving/`, and `training.json`.
@@ -68,6 +70,8 @@ def train_model(
             seed,
             "--hyperparameters",
             hyperparameters,
+            "--checkpoint_dir",
+            checkpoint_dir,
             "--model",
             model.path,
             "--metrics",

@@ -23,10 +23,12 @@ from components._shared.outputs import write_json, write_text
 from components._shared.user_code import load_function, user_errors
 from components._tf.transform_graph import FeatureSpec, TransformGraph, read_feature_spec
 from components.train_model.arrays import Arrays, read_rows
+from components.train_model.checkpoints import CheckpointFile
 from components.train_model.fit import Fit, Settings, build, fit, model_errors
 from components.train_model.page import render
 from components.train_model.saving import save_model
 from components.train_model.streams import Stream
+from components.train_model.training_key import training_key
 
 logger = logging.getLogger("sluice.train_model")
 
@@ -42,6 +44,7 @@ class TrainingResult:
         rows_per_second: Training speed of the median epoch after the first, which traces the graph.
         model_digest: Digest of the SavedModel.
         data_version: Data version of the examples.
+        resumed_at: The epoch at which it went on from a checkpoint, from 1; 0 if it began anew.
     """
 
     metrics: dict[str, float]
@@ -50,6 +53,7 @@ class TrainingResult:
     rows_per_second: float
     model_digest: str
     data_version: str
+    resumed_at: int
 
 
 def train_model(
@@ -68,10 +72,12 @@ def train_model(
     model: str,
     metrics: str,
     report: str,
+    checkpoint_dir: str = "",
 ) -> TrainingResult:
     """Fits the model of the project's build_model, keeps the weights of the best epoch and exports it.
 
-    The same transformed examples, settings and seed give the same weights on the same machine.
+    The same transformed examples, settings and seed give the same weights on the same machine, also when it is killed on the
+    way and goes on from its checkpoint.
 
     Args:
         examples: Folder of the raw examples.
@@ -88,6 +94,7 @@ def train_model(
         model: Folder to write the SavedModel and `training.json` to.
         metrics: File to write the best epoch's metrics to.
         report: File to write the training curves to.
+        checkpoint_dir: Folder for a checkpoint after each epoch, of this training and of others; empty for none.
 
     Raises:
         UserError: If a setting, model.py or the data is not as it should be, or the loss becomes NaN.
@@ -104,7 +111,17 @@ def train_model(
         keras.utils.set_random_seed(seed)
         tf.config.experimental.enable_op_determinism()
         build_model = load_function(project_dir, MODEL_FILE, "build_model", model_hash)
-        fitted = _fit(project_dir, build_model, feature_spec, hyperparameters, label, splits, settings)
+        checkpoint = _find_checkpoint(
+            checkpoint_dir,
+            transformed_examples=transformed_examples,
+            feature_spec=feature_spec,
+            label=label,
+            origin={"data_version": manifest["data_version"], **origin},
+            model_hash=model_hash,
+            settings=settings,
+            hyperparameters=hyperparameters,
+        )
+        fitted = _fit(project_dir, build_model, feature_spec, hyperparameters, label, splits, settings, checkpoint)
         save_model(
             model=fitted.model,
             graph=TransformGraph(transform_graph),
@@ -124,6 +141,8 @@ def train_model(
         write_json(folder / TRAINING_FILE, training)
         write_json(metrics, fitted.best())
         write_text(report, render(fitted, training, {split: arrays.rows for split, arrays in splits.items()}))
+    if checkpoint:
+        checkpoint.remove()
     return TrainingResult(
         metrics=fitted.best(),
         best_epoch=fitted.best_epoch,
@@ -131,7 +150,12 @@ def train_model(
         rows_per_second=statistics.median(fitted.rows_per_second[1:] or fitted.rows_per_second),
         model_digest=training["model_digest"],
         data_version=manifest["data_version"],
+        resumed_at=fitted.resumed_at,
     )
+
+
+def _find_checkpoint(checkpoint_dir: str, **training: Any) -> CheckpointFile | None:
+    return CheckpointFile(checkpoint_dir, training_key(**training)) if checkpoint_dir else None
 
 
 def _fit(
@@ -142,11 +166,12 @@ def _fit(
     label: LabelSpec,
     splits: dict[str, Arrays | Stream],
     settings: Settings,
+    checkpoint: CheckpointFile | None,
 ) -> Fit:
     """Builds the project's model and fits it, with its errors told by the project's files and lines."""
     with model_errors(), user_errors(project_dir, "build_model builds a model that can be fitted"):
         model = build(build_model, feature_spec, hyperparameters, label)
-        fitted = fit(model, train=splits[TRAIN], evaluation=splits[EVAL], settings=settings)
+        fitted = fit(model, train=splits[TRAIN], evaluation=splits[EVAL], settings=settings, checkpoint=checkpoint)
     logger.info("Kept the weights of epoch %d of %d", fitted.best_epoch, fitted.epochs)
     return fitted
 

@@ -16,6 +16,8 @@ from components._shared.label import PROBABILITY_TOLERANCE, LabelKind, LabelSpec
 from components._shared.user_code import last_words
 from components._tf.transform_graph import FeatureSpec
 from components.train_model.arrays import Arrays, evaluation_batches, plan_epoch, training_batches
+from components.train_model.checkpoints import CheckpointFile
+from components.train_model.resuming import Keeper, restore
 from components.train_model.streams import Stream
 
 logger = logging.getLogger("sluice.train_model")
@@ -54,12 +56,15 @@ class Fit:
         history: By name of the loss or metric, and the same with `eval_` before it, one value per epoch.
         best_epoch: The epoch with the least eval loss, from 1.
         rows_per_second: Training speed of each epoch; the first one holds the tracing of the graph.
+        resumed_at: The epoch at which a training that was killed went on, from 1; one more than there are if it had ended.
+            0 if it began anew.
     """
 
     model: keras.Model
     history: dict[str, list[float]]
     best_epoch: int
     rows_per_second: list[float]
+    resumed_at: int = 0
 
     @property
     def epochs(self) -> int:
@@ -122,7 +127,14 @@ def model_errors() -> Iterator[None]:
         ) from error
 
 
-def fit(model: keras.Model, *, train: Arrays | Stream, evaluation: Arrays | Stream, settings: Settings) -> Fit:
+def fit(
+    model: keras.Model,
+    *,
+    train: Arrays | Stream,
+    evaluation: Arrays | Stream,
+    settings: Settings,
+    checkpoint: CheckpointFile | None = None,
+) -> Fit:
     """Fits a compiled model in place.
 
     Args:
@@ -130,27 +142,39 @@ def fit(model: keras.Model, *, train: Arrays | Stream, evaluation: Arrays | Stre
         train: The split that it fits.
         evaluation: The split that selects the epoch.
         settings: How to fit.
+        checkpoint: Where the checkpoint is, and is written after each epoch; None for none.
 
     Raises:
         UserError: If the loss becomes NaN or infinite.
     """
     plan = plan_epoch(train.rows, settings.batch_size)
     model.steps_per_execution = plan.steps_per_execution
-    clock = _Clock(plan.steps * plan.batch_size)
+    earlier = restore(model, checkpoint)
+    done, speeds = (earlier.epochs, earlier.rows_per_second) if earlier else (0, [])
+    if earlier:
+        logger.info("Goes on from the checkpoint after epoch %d of at most %d", done, settings.epochs)
     stopper = keras.callbacks.EarlyStopping(monitor=_MONITOR, mode="min", patience=settings.patience, restore_best_weights=True)
-    record = model.fit(
-        training_batches(train, plan, settings.seed),
+    keeper = Keeper(stopper, speeds, checkpoint, earlier)
+    model.fit(
+        training_batches(train, plan, settings.seed, first_epoch=done),
         steps_per_epoch=plan.steps,
         validation_data=evaluation_batches(evaluation),
+        initial_epoch=settings.epochs if earlier and earlier.stopped else done,
         epochs=settings.epochs,
-        callbacks=[keras.callbacks.TerminateOnNaN(), clock, stopper],
+        callbacks=[keras.callbacks.TerminateOnNaN(), _Clock(plan.steps * plan.batch_size, speeds), stopper, keeper],
         shuffle=False,  # the batches come in a new order each epoch
         verbose=0,
     )
-    history = {_name(key): [float(value) for value in values] for key, values in record.history.items()}
+    history = {_name(key): values for key, values in keeper.history.items()}
     _check_finite(history)
     eval_loss = history["eval_loss"]
-    return Fit(model=model, history=history, best_epoch=eval_loss.index(min(eval_loss)) + 1, rows_per_second=clock.speeds)
+    return Fit(
+        model=model,
+        history=history,
+        best_epoch=eval_loss.index(min(eval_loss)) + 1,
+        rows_per_second=speeds,
+        resumed_at=done + 1 if earlier else 0,
+    )
 
 
 def _name(key: str) -> str:
@@ -170,9 +194,9 @@ def _check_finite(history: dict[str, list[float]]) -> None:
 class _Clock(keras.callbacks.Callback):
     """Logs each epoch and times its training part; Keras has no hook for it but a callback."""
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int, speeds: list[float]) -> None:
         super().__init__()
-        self.rows, self.started, self.speeds = rows, 0.0, list[float]()
+        self.rows, self.started, self.speeds = rows, 0.0, speeds
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Starts the clock."""

@@ -30,6 +30,7 @@ def render(fitted: Fit, training: dict[str, Any], rows: dict[str, int]) -> str:
         ("best epoch", f"{fitted.best_epoch} of {fitted.epochs}"),
         *((f"eval {name}", format_number(fitted.best()[f"eval_{name}"])) for name in names),
         *((f"{split} rows", format_number(count)) for split, count in rows.items()),
+        *([("went on after a kill at epoch", format_number(fitted.resumed_at))] if fitted.resumed_at else []),
         ("rows per second", format_number(round(max(later_epochs)))),
     ]
     return render_page(

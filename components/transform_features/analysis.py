@@ -20,7 +20,9 @@ from components._data.examples import iterate_split
 from components._data.record_batches import to_record_batch
 from components._data.schema import is_required, read_schema
 from components._shared.artifacts import TRAIN
+from components._tf.same_bytes import settle_graph
 from components._tf.saved_model import ARROW_TYPES, MISSING, dtype_of, typed_column
+from components._tf.transform_graph import TRANSFORM_FN_DIR
 from components.transform_features.checks import checked_outputs, graph_failed
 
 
@@ -51,6 +53,7 @@ def analyze(*, examples: str, schema: str, preprocessing_fn: Callable[..., Any],
         batches = pipeline | beam.Create([(examples, schema)]) | beam.FlatMap(_read_training_batches)
         transform_fn = (batches, config) | tft_beam.AnalyzeDataset(checked_outputs(preprocessing_fn))
         _ = transform_fn | tft_beam.WriteTransformFn(str(transform_graph))
+    settle_graph(Path(transform_graph) / TRANSFORM_FN_DIR, scratch, "transform")
 
 
 @contextlib.contextmanager

@@ -122,6 +122,7 @@ def check_inputs(manifest: Mapping[str, Any], release: Path, version: str) -> li
     return [
         *_new_columns(manifest, before, version),
         *(_partial_column(name, spans) for name, spans in (manifest.get("partial_columns") or {}).items()),
+        *(_absent_column(name) for name in manifest.get("absent_columns") or ()),
         *_rows_set_aside(manifest.get("quarantine") or {}),
     ]
 
@@ -188,6 +189,16 @@ def _partial_column(name: str, spans: list[int]) -> Finding:
         headline="Column that some files lack",
         detail=f"Some files do not have it (spans: {format_spans(spans)}); its values are missing there.",
         remedy="Nothing to do where that is right: the schema lets it be missing.",
+        severity=Severity.WARNING,
+    )
+
+
+def _absent_column(name: str) -> Finding:
+    return Finding(
+        feature=name,
+        headline="Column that no file has",
+        detail="Its values are missing in every row: the model learns nothing from it.",
+        remedy="Deliver it again, or take it out of schema.pbtxt and features.py; the schema lets it be missing.",
         severity=Severity.WARNING,
     )
 

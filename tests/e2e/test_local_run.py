@@ -123,6 +123,22 @@ def test_unchanged_run_is_served_from_earlier_results_and_still_decided_and_push
     assert pushed[0] == pushed[1]
 
 
+def test_unchanged_run_after_its_push_trains_no_other_model_and_pushes_nothing(released, sluice, tmp_path):
+    folder, project, _ = released
+    shutil.copytree(project / "served", tmp_path / "served")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "earlier").symlink_to(latest_run(folder))
+    arguments = ("run", project, "--serving-dir", tmp_path / "served" / "flights", "--isolation", "fork")
+    result = sluice(*arguments, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "Version 1 was this very model before" in result.stdout
+    record = json.loads(next(tmp_path.glob("runs/flights-*/run.json")).read_text())
+    ran = {stage["stage"] for stage in record["stages"] if not stage["reused_from"]}
+    assert "transform_features" in ran  # it has to honour the data gate, which compares with the live version
+    assert "train_model" not in ran
+    assert [item.state for item in list_releases(tmp_path / "served" / "flights")] == ["pushed"]
+
+
 def test_order_of_rows_and_files_changes_nothing(released, sluice, make_project, make_flights, write_span, tmp_path):
     folder, _, _ = released
     project = make_project(tmp_path)

@@ -153,6 +153,7 @@ def test_project_is_frozen(project_dir):
         ("epochs: 3", "epochs: 0", "training.epochs: Input should be greater than or equal to 1. Received: 0."),
         ("epochs: 3", "epochs: '3'", 'training.epochs: Input should be a valid integer. Received: "3".'),
         ("patience: 1", "patience: true", "training.patience: Input should be a valid integer. Received: true."),
+        ("epochs: 3", "checkpoint_dir: gs://bucket/x", "training.checkpoint_dir: String should match pattern"),
         ("learning_rate: 0.002", "learning_rate: .nan", "every number is finite"),
         ("spans: 1-9", "spans: 1..9", "source.spans: Spans are `all`, a window such as `latest:7`"),
         ("format: csv", "bad_rows: drop", "source.bad_rows: Input should be 'fail' or 'quarantine'"),

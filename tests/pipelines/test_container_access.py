@@ -56,6 +56,12 @@ def test_only_push_writes_the_serving_directory(access, tmp_path):
         assert (access(stage, serving_dir=str(served)).read, access(stage, serving_dir=str(served)).write) == ((served,), ())
 
 
+def test_training_writes_its_checkpoints_and_reads_its_project(access, project, tmp_path):
+    reached = access("train_model", project_dir=str(project), checkpoint_dir=str(tmp_path / "checkpoints"))
+    assert (reached.read, reached.write) == ((project,), (tmp_path / "checkpoints",))
+    assert access("train_model", project_dir=str(project), checkpoint_dir="").write == ()
+
+
 def test_push_is_given_a_serving_directory_that_is_not_there_yet(access, tmp_path):
     assert access("push_model", serving_dir=str(tmp_path / "new")).write == (tmp_path / "new",)
     assert access("resolve_baseline", serving_dir=str(tmp_path / "new")).read == ()

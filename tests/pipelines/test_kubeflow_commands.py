@@ -70,6 +70,7 @@ def test_status_lists_the_latest_runs(sluice, kfp_api):
         sluice("submit", "--name", name)
     lines = sluice("status").stdout.splitlines()
     assert [line.split()[1] for line in lines[1:]] == ["second", "first"]
+    assert all(" UTC " in line for line in lines[1:])
     assert [run["name"] for run in json.loads(sluice("status", "--json", "--experiment", "parcels").stdout)] == [
         "second",
         "first",

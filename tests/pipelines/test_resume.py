@@ -357,3 +357,14 @@ def test_command_without_a_project_needs_a_run_to_resume(arguments, words, tmp_p
     result = CliRunner().invoke(app, ["run", "--runs-dir", str(tmp_path), *arguments], env={"COLUMNS": "200"})
     assert result.exit_code == 2
     assert words in result.output
+
+
+def test_how_fast_an_input_was_made_does_not_count(tmp_path):
+    (tmp_path / "data").write_text("rows")
+
+    def key(**metadata):
+        artifact = {"name": "data", "uri": str(tmp_path / "data"), "metadata": metadata}
+        inputs = {"artifacts": {"data": {"artifacts": [artifact]}}}
+        return stage_key.stage_key(command=["a"], env={}, inputs=inputs, code="sha256:1", contents=stage_key.Contents())
+
+    assert key(rows=1, rows_per_second=5) == key(rows=1, rows_per_second=6) != key(rows=2, rows_per_second=5)

@@ -175,6 +175,13 @@ def test_two_runs_of_one_second_get_two_folders(tmp_path):
     assert all(re.fullmatch(r"parcels-\d{8}T\d{6}Z(-\d)?", folder.name) for folder in folders)
 
 
+@pytest.mark.parametrize("name", ["runs[1]", "a*", "b?", "c\\d"])
+def test_a_run_folder_where_tensorflow_finds_no_model_is_refused(tmp_path, name):
+    with pytest.raises(UserError, match=r"holds no wildcards.*--runs-dir"):
+        create_run_folder(tmp_path / name, "parcels")
+    assert not (tmp_path / name).exists()
+
+
 def test_a_run_folder_that_cannot_be_made_is_one_message(run, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"The folder of a run can be made\. Received: .*file.*--runs-dir"):

@@ -35,6 +35,16 @@ def test_only_what_reads_over_the_network_is_retried_with_back_off(tasks):
         assert (policy.backoff_duration.seconds, policy.backoff_max_duration.seconds) == (15, 3600)
 
 
+def test_training_is_retried_where_it_finds_its_checkpoint(project_dir, tmp_path):
+    file = project_dir / "project.yaml"
+    file.write_text(file.read_text().replace("training:", "training:\n  checkpoint_dir: /checkpoints"))
+    compile_training_pipeline(load_project(project_dir), tmp_path / "ir.yaml")
+    spec = read_pipeline_spec(tmp_path / "ir.yaml")
+    retried = {name for name, task in spec.root.dag.tasks.items() if task.HasField("retry_policy")}
+    assert retried == {"resolve-inputs", "resolve-baseline", "fetch-baseline", "ingest-examples", "train-model"}
+    assert spec.root.input_definitions.parameters["checkpoint_dir"].default_value.string_value == "/checkpoints"
+
+
 @pytest.mark.parametrize("stage", [stage for stage, policy in STAGE_POLICIES.items() if policy.cached])
 def test_a_cached_stage_that_reads_a_place_is_keyed_by_digests(tasks, stage):
     parameters = tasks[stage].inputs.parameters
@@ -64,3 +74,4 @@ def test_the_documentation_says_what_the_table_says():
         policy = STAGE_POLICIES[stage]
         assert (cached == "yes", retried == "yes") == (policy.cached, policy.retried), stage
         assert cached == "yes" or cached.startswith("never")
+    assert {stage for stage, policy in STAGE_POLICIES.items() if policy.resumes} == {"train_model"}

@@ -188,8 +188,8 @@ def test_entries_are_durable_before_and_after_they_are_published(base, make_cand
 def test_model_that_is_live_is_not_pushed_again_by_another_decision(two_versions, make_candidate):
     before = read_ledger(two_versions)
     outcome = push(two_versions, make_candidate("two", "2", decision_digest="sha256:other"))
-    assert (outcome.pushed, outcome.version) == (True, "2")
-    assert "was live before, as version 2" in outcome.reason
+    assert (outcome.pushed, outcome.unchanged, outcome.version) == (True, True, "2")
+    assert "is live already, as version 2" in outcome.reason
     assert read_ledger(two_versions) == before
 
 

@@ -24,6 +24,14 @@ def test_optional_column_may_begin_in_a_later_span(bench):
     assert read_manifest(bench.examples)["partial_columns"] == {"colour": [1, 2]}
 
 
+def test_optional_column_that_no_file_has_is_missing_everywhere(bench):
+    bench.schema += 'feature { name: "colour" type: BYTES value_count { min: 1 max: 1 } }'
+    bench.ingest()
+    assert {row["colour"] for row in bench.rows()} == {None}
+    manifest = read_manifest(bench.examples)
+    assert (manifest["partial_columns"], manifest["absent_columns"]) == ({}, ["colour"])
+
+
 @pytest.mark.parametrize("demand", ["presence { min_fraction: 1 }", "presence { min_fraction: 0.1 }", "shape {}"])
 def test_column_that_the_schema_demands_may_not(bench, demand: str):
     bench.schema = bench.schema.replace("type: FLOAT value_count { min: 1 max: 1 }", f"type: FLOAT {demand}")

@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -6,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from components._data.examples import read_manifest
 from components._shared.digest import digest_contents
+from components._shared.input_files import fingerprint_of, read_input_files
 from components.ingest_examples.__main__ import build_parser, main
+from components.resolve_inputs.executor import resolve_inputs
 
 BLOCK = """
 import sys
@@ -113,3 +117,40 @@ def test_killed_run_looks_incomplete_and_the_next_one_completes(bench):
     assert done.returncode == -signal.SIGKILL
     assert not (bench.folder / "out" / "manifest.json").exists()
     assert run_python(RUN, arguments).returncode == 0
+
+
+def test_stage_killed_within_a_download_fetches_the_rest_when_it_runs_again(
+    bench, csv_of, object_server, bucket, tmp_path, monkeypatch
+):
+    """The connection breaks in the middle of the object; the request for the rest of it is when the process dies."""
+    large = bench.add(csv_of(range(5, 2000)), span=2)
+    for span, path in bench.paths:
+        object_server.put(bucket.bucket, f"in/span-{span}/a.csv", path.read_bytes())
+    files = resolve_inputs(project_dir="", pattern=f"gs://{bucket.bucket}/in/span-{{SPAN}}/*", spans="all").files
+    arguments = flags(bench, files=json.dumps(files), fingerprint=fingerprint_of(read_input_files(files)))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    requests = []
+
+    def die_in_the_middle(method, path):
+        if "alt=media" not in path or "span-2" not in path:
+            return None
+        requests.append(path)
+        if len(requests) == 1:
+            return str(large.stat().st_size // 2)
+        os.kill(stage.pid, signal.SIGKILL)
+        return "drop"
+
+    object_server.interrupt = die_in_the_middle
+    stage = subprocess.Popen([sys.executable, "-c", RUN, *arguments], stderr=subprocess.DEVNULL)
+    assert stage.wait(timeout=240) == -signal.SIGKILL
+    (part,) = tmp_path.glob("sluice-downloads-*/*.part")
+    arrived = part.stat().st_size
+    assert large.stat().st_size // 4 < arrived < large.stat().st_size
+    object_server.interrupt = lambda method, path: None
+    sent = []
+    answer = object_server.answer
+    monkeypatch.setattr(object_server, "answer", lambda *request: sent.append(answer(*request)) or sent[-1])
+    done = run_python(RUN, arguments)
+    assert done.returncode == 0, done.stderr
+    assert max(len(body) for _, _, body in sent) == large.stat().st_size - arrived
+    assert read_manifest(bench.folder / "out")["data_version"] == bench.ingest().data_version

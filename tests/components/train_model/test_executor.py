@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import tensorflow as tf
 
 from components._data.examples import read_split, write_split
 from components._data.schema import read_schema
@@ -70,6 +71,28 @@ def test_training_stops_early_and_the_best_weights_are_saved(inputs, flights):
     label = rows["late"].to_numpy()
     cross_entropy = -np.mean(np.log(np.clip(np.where(label == 1, predicted, 1 - predicted), 1e-7, 1)))
     assert cross_entropy == pytest.approx(result.metrics["eval_loss"], rel=1e-4)
+
+
+def test_a_training_that_was_over_is_not_done_again_after_a_kill(trained, inputs, tmp_path):
+    """What is killed while the model is saved, or cannot be written, goes on there."""
+    checkpoints = tmp_path / "checkpoints"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileExistsError):
+        train_model(**inputs(checkpoint_dir=str(checkpoints), report=str(tmp_path / "file" / "report")))
+    assert len([*checkpoints.glob("*/checkpoint")]) == 1
+    result = train_model(**inputs(checkpoint_dir=str(checkpoints)))
+    assert (result.resumed_at, result.epochs_run) == (4, 3)
+    assert not [*checkpoints.iterdir()]
+    assert "went on after a kill at epoch" in (tmp_path / "report").read_text()
+    _, root, training = trained
+    assert json.loads((tmp_path / "model" / "training.json").read_text())["history"] == training["history"]
+    assert weights_of(tmp_path) == weights_of(root)
+
+
+def weights_of(root):
+    path = str(root / "model" / "Format-Serving" / "variables" / "variables")
+    found = {name: tf.train.load_variable(path, name) for name, _ in tf.train.list_variables(path)}
+    return {name: value.tobytes() for name, value in found.items() if isinstance(value, np.ndarray)}
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,15 @@ def preprocessing_fn(inputs):
 """
 
 
+def test_a_feature_that_every_row_lacks_is_imputed(inputs, changed_examples):
+    def without(table):
+        return table.set_column(2, "seats", pa.nulls(table.num_rows, pa.float32()))
+
+    arguments = inputs(FEATURES_OF_SEATS, examples=changed_examples("train", without))
+    transform_features(**arguments)
+    assert set(read_split(arguments["transformed_examples"], "train")["seats_z"].to_pylist()) == {0.0}
+
+
 @pytest.mark.parametrize(
     ("code", "message"),
     [

@@ -104,6 +104,12 @@ def test_column_that_some_files_lack_is_noted(case):
     assert "Some files do not have it (spans: 1-3)" in case.page()
 
 
+def test_column_that_no_file_has_is_noted(case):
+    case.set_manifest(absent_columns=["income"])
+    assert (case.run().verdict, case.run().warnings) == (Verdict.PASSED, 1)
+    assert "<code>income</code>: Column that no file has" in case.page()
+
+
 def test_rows_that_were_set_aside_are_counted_and_shown(case):
     case.set_manifest(quarantine={"rows": 30, "of": 3000, "max_share": 0.02, "by_rule": []})
     row = {"file": "a<b>.csv", "line": 7, "column": "age", "value": "<script>", "rule": "A number."}
