@@ -164,8 +164,8 @@ def _client(make: Callable[[], Callable[[float], float]], end: float, latencies:
 
 
 def _push_versions(pid: int, base_path: Path, end: float, switch: float) -> list[float]:
-    memory = []
-    while time.monotonic() + switch < end:
+    memory: list[float] = []
+    while not memory or time.monotonic() + switch < end:
         time.sleep(switch)
         memory.append(_memory_mb(pid))
         last = max(int(path.name) for path in base_path.iterdir() if path.name.isdigit())

@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import http.client
 import json
+import random
 import re
 import shutil
 import socket
@@ -28,6 +29,8 @@ MODEL_NAME = "candidate"
 
 _PACKAGE_ROOT = Path(__file__).parents[2]
 _TICK_SECONDS = 0.02
+_PORTS = range(20_000, 32_768)
+"""Systems give none of these away by themselves, so that one is still free when the server has done its imports."""
 _VERSION_SECONDS = 60.0
 _TAIL_LINES, _LONGEST_LINE = 20, 500
 _START_FAILED = re.compile(r"Failed to start server\. Error: (.+)")  # main.cc of TF Serving; the local server says the same
@@ -196,10 +199,14 @@ def _state(rest_port: int) -> tuple[str, str]:
 
 
 def _free_ports() -> tuple[int, int]:
-    with socket.socket() as first, socket.socket() as second:
-        for each in (first, second):
-            each.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]
+    free: list[int] = []
+    for port in random.sample(_PORTS, len(_PORTS)):
+        with contextlib.suppress(OSError), socket.socket() as candidate:
+            candidate.bind(("127.0.0.1", port))
+            free.append(port)
+        if len(free) == 2:
+            return free[0], free[1]
+    raise ServerLostError(f"The server cannot be started: no two ports from {_PORTS[0]} to {_PORTS[-1]} are free.")
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ class Image:
         self.engine, self.reference = engine, reference
 
     def call(self, *arguments):
-        done = subprocess.run([self.engine, *arguments], capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run([self.engine, *arguments], capture_output=True, text=True, check=False, timeout=500)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 

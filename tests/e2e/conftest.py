@@ -1,5 +1,7 @@
 """Runs the command line on a small flights project."""
 
+import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +17,7 @@ def _start(*arguments, cwd):
     return subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def _run(*arguments, cwd, seconds=280):
+def _run(*arguments, cwd, seconds=1500):
     process = _start(*arguments, cwd=cwd)
     try:
         stdout, stderr = process.communicate(timeout=seconds)
@@ -60,8 +62,14 @@ def columns():
 
 @pytest.fixture(scope="session")
 def released(tmp_path_factory):
-    """A project with its first version live: folder, project, and the command's result."""
-    folder = tmp_path_factory.mktemp("released")
-    project = make_project(folder)
-    result = _run("run", project, "--isolation", "fork", cwd=folder)
-    return folder, project, result
+    """A project with its first version live: folder, project, and the command's result; for all workers, to be read only."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "released"
+    folder.mkdir(exist_ok=True)
+    project, done = folder / "flights", folder / "done.json"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            result = _run("run", make_project(folder), "--isolation", "fork", cwd=folder)
+            done.write_text(json.dumps([result.returncode, result.stdout, result.stderr]))
+    return folder, project, subprocess.CompletedProcess([], *json.loads(done.read_text()))

@@ -9,7 +9,7 @@ from container_images import find_test_image
 from pipelines.container_launcher import ContainerLauncher
 from pipelines.launchers import Command
 
-pytestmark = pytest.mark.timeout(900)  # the first test waits for two whole runs
+pytestmark = pytest.mark.timeout(3600)  # the first test waits for two whole runs
 
 METRIC_TOLERANCE = 1e-3
 """The image may have newer libraries than this environment: training differs in the last digits then, verdicts do not."""
@@ -29,7 +29,7 @@ def contained(image, released, sluice, tmp_path_factory):
     """A copy of the released project as it was before, run in containers: folder, project, and the command's result."""
     folder = tmp_path_factory.mktemp("contained")
     project = shutil.copytree(released[1], folder / "flights", ignore=shutil.ignore_patterns("served"))
-    result = sluice("run", project, "--containers", "--image", image[1], cwd=folder, seconds=560)
+    result = sluice("run", project, "--containers", "--image", image[1], cwd=folder, seconds=1500)
     return folder, project, result
 
 

@@ -19,7 +19,7 @@ def promtool():
         pytest.skip("promtool is not here: .ci/install_tools")
 
     def run(*arguments):
-        done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=300)
         return done.returncode, done.stdout + done.stderr
 
     return run

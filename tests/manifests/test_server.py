@@ -10,11 +10,10 @@ import urllib.request
 import pytest
 import tensorflow as tf
 from kube_manifests import MANIFESTS, written
+from quick_server import make_server
 from tensorflow_serving.apis import prediction_log_pb2
 
 from serving.bench import save_half_plus
-from serving.flags import parse
-from serving.server import Server
 
 
 class Pod:
@@ -34,7 +33,7 @@ class Pod:
         arguments = [re.sub(r"(poll_wait_seconds)=\d+", r"\1=1", argument) for argument in arguments]
         assert "--port=8500" in arguments
         assert "--rest_api_port=8501" in arguments
-        self.server = Server(parse([*arguments, "--port=0", "--rest_api_port=-1"]))
+        self.server = make_server([*arguments, "--port=0", "--rest_api_port=-1"])
         threading.Thread(target=self.server.start, daemon=True).start()
 
     def get(self, path, body=None):
@@ -44,7 +43,7 @@ class Pod:
         url = f"http://127.0.0.1:{self.server.rest_port}{path}"
         data = json.dumps(body).encode() if body else None
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, data), timeout=10) as response:
+            with urllib.request.urlopen(urllib.request.Request(url, data), timeout=100) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -65,7 +64,7 @@ class Pod:
 
 
 def wait_for(condition):
-    end = time.monotonic() + 30
+    end = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < end, "it did not come to hold"
         time.sleep(0.05)

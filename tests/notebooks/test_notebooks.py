@@ -9,6 +9,7 @@ from nbclient import NotebookClient
 from small_flights import ROOT, make_project
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+pytestmark = pytest.mark.timeout(1800)  # one of them runs a pipeline, which takes minutes on a machine that has other work
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def execute(tmp_path_factory):
     def run(number):
         notebook = nbformat.read(NOTEBOOKS[number - 1], as_version=4)
         where = {"metadata": {"path": str(ROOT / "notebooks")}}
-        NotebookClient(notebook, timeout=280, kernel_name="python3", resources=where).execute(env=environment)
+        NotebookClient(notebook, timeout=1500, kernel_name="python3", resources=where).execute(env=environment)
         return notebook
 
     return run

@@ -1,4 +1,5 @@
 import shutil
+import signal
 import sys
 import textwrap
 from pathlib import Path
@@ -75,6 +76,16 @@ def _make_project(folder):
     for name in ("schema.pbtxt", "features.py", "model.py"):
         (folder / name).write_text(f"# {name} of the tests\n", encoding="utf-8")
     return folder
+
+
+@pytest.fixture
+def usual_signals():
+    """Gives signals that end a program their usual meaning: in the background of a script, or under nohup, some are ignored."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

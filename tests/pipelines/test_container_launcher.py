@@ -178,7 +178,7 @@ def test_usage_is_measured(launcher, command):
         pytest.skip("without root, control groups of version 1 tell no container from another")
     work = "import time\nblock = b'x' * 80_000_000\nwhile time.process_time() < 0.6: pass\ntime.sleep(0.4)"
     ending = launcher.run(command(work), lambda: None)
-    assert 0.5 < ending.cpu_seconds < 5
+    assert 0.5 < ending.cpu_seconds < 20
     assert 80e6 < ending.peak_bytes < 400e6
 
 
@@ -232,10 +232,10 @@ def containers(launcher, tmp_path):
 
 
 def _linger(tmp_path):
-    return f"import pathlib, time; pathlib.Path({str(tmp_path / 'output')!r}, 'started').touch(); time.sleep(120)"
+    return f"import pathlib, time; pathlib.Path({str(tmp_path / 'output')!r}, 'started').touch(); time.sleep(500)"
 
 
-def _in_time(condition, seconds=30.0):
+def _in_time(condition, seconds=300.0):
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:

@@ -38,12 +38,13 @@ def test_without_a_host_the_remedy_names_one(kfp_api):
     assert "Give --host URL or set KF_PIPELINES_ENDPOINT" in message_of()
 
 
-def test_a_host_that_does_not_answer_is_told_at_once(kfp_api):
-    begin = time.monotonic()
+def test_a_host_that_does_not_answer_is_told_at_once(kfp_api, monkeypatch):
+    slept = []
+    monkeypatch.setattr(time, "sleep", slept.append)
     message = message_of(host="http://127.0.0.1:9")
     assert "can be reached. Received: http://127.0.0.1:9: " in message
     assert "port-forward" in message
-    assert time.monotonic() - begin < 10  # KFP alone takes 25 seconds
+    assert sum(slept) < 5  # KFP alone waits for 25 seconds
 
 
 def test_a_host_without_the_api_is_told(kfp_api):

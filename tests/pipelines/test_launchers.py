@@ -17,9 +17,9 @@ print("to stderr", file=sys.stderr)
 """
 LINGER = """
 import pathlib, subprocess, time
-child = subprocess.Popen(["sleep", "60"])
+child = subprocess.Popen(["sleep", "500"])
 pathlib.Path({file!r}).write_text(str(child.pid))
-time.sleep(60)
+time.sleep(500)
 """
 MARK = "import os\nfrom fake_stages import marks\nmarks.IMPORTED_BY = os.getpid()"
 
@@ -68,7 +68,7 @@ def test_imports_are_done_where_isolation_says(launcher, tmp_path):
 
 def test_fork_server_serves_before_all_its_imports_are_done(make_stage, tmp_path):
     make_stage("quick", "print('done')")
-    make_stage("slow", "", executor="import time; time.sleep(60)")
+    make_stage("slow", "", executor="import time; time.sleep(500)")
     launcher = ForkLauncher(["quick", "slow"], "fake_stages")
     run(launcher, "quick", tmp_path / "log")
     launcher.close()
@@ -96,7 +96,7 @@ def test_crash_leaves_its_traceback_in_the_log(launcher, tmp_path):
 
 def test_usage_is_measured(launcher, tmp_path):
     ending = run(launcher, "work", tmp_path / "log")
-    assert 0.25 < ending.cpu_seconds < 5
+    assert 0.25 < ending.cpu_seconds < 20
     assert 60e6 < ending.peak_bytes < 400e6
 
 
@@ -150,7 +150,7 @@ def test_standby_holds_one_at_a_time_and_ends_it(make_stage, tmp_path):
 
 @pytest.mark.parametrize("name", ["PlainLauncher", "StandbyLauncher", "ForkLauncher"])
 def test_killed_runner_leaves_no_stage_behind(name, make_stage, tmp_path):
-    make_stage("linger", f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)")
+    make_stage("linger", f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(500)")
     arguments = "" if name == "PlainLauncher" else "['linger'], 'fake_stages'"
     code = f"""
 import sys, pathlib
@@ -177,7 +177,7 @@ def test_tensorflow_stages_have_executors():
     assert all((root / stage / "component.py").is_file() for stage in launchers.TENSORFLOW_STAGES)
 
 
-def _is_gone(pid, seconds=5.0):
+def _is_gone(pid, seconds=100.0):
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         try:

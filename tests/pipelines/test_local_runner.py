@@ -168,6 +168,7 @@ def test_installed_kfp_is_known():
     local_runner.check_kfp()
 
 
+@pytest.mark.usefixtures("usual_signals")
 def test_interruption_goes_through(run):
     class Interrupted:
         python = "python"

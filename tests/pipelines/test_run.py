@@ -95,6 +95,7 @@ def test_failed_run_keeps_its_pages_and_passes_the_exit_code_on(run, code, expec
     assert (done.folder / "show_page.html").exists()
 
 
+@pytest.mark.usefixtures("usual_signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_stopped_run_says_so(run, number):
     def stop(stage):
@@ -102,8 +103,8 @@ def test_stopped_run_says_so(run, number):
             signal.raise_signal(number)
 
     begin = time.monotonic()
-    done = run("import time; time.sleep(60)", observe=stop)
-    assert time.monotonic() - begin < 30
+    done = run("import time; time.sleep(500)", observe=stop)
+    assert time.monotonic() - begin < 300
     assert (done.state, done.exit_code) == ("stopped", 130)
     assert "It was stopped while end_run ran" in record_of(done)["error"]
 

@@ -119,6 +119,7 @@ def test_a_run_that_did_not_succeed_is_told_by_the_exit_code(follow, state, code
     assert "the pod [bold]was[/] evicted" in follow((state, [failed]))[1]
 
 
+@pytest.mark.usefixtures("usual_signals")
 def test_ctrl_c_ends_the_waiting_and_not_the_run(kfp_api, kubeflow, small_pipeline, console):
     run_id = submit_run(kubeflow, {"pipeline_package_path": str(small_pipeline)}, {}, experiment="parcels", name="first")
     kfp_api.on_get_run = lambda run: _thread.interrupt_main()

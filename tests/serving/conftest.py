@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from google.protobuf import text_format
+from quick_server import make_server
 from tensorflow_serving.apis import (
     model_service_pb2_grpc,
     predict_pb2,
@@ -17,8 +18,6 @@ from tensorflow_serving.apis import (
 from tensorflow_serving.config import model_server_config_pb2
 
 from serving.bench import save_half_plus
-from serving.flags import parse
-from serving.server import Server
 
 
 @pytest.fixture(scope="session")
@@ -129,7 +128,7 @@ def make_model_config(*models):
     return config
 
 
-def wait_for(condition, seconds=20.0):
+def wait_for(condition, seconds=200.0):
     """Waits until something holds, and returns it."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -149,7 +148,7 @@ class Client:
         self.model = model_service_pb2_grpc.ModelServiceStub(self.channel)
 
     def predict(self, *args, **kwargs):
-        return self.prediction.Predict(make_predict_request(*args, **kwargs), timeout=10)
+        return self.prediction.Predict(make_predict_request(*args, **kwargs), timeout=100)
 
 
 @contextmanager
@@ -158,7 +157,7 @@ def servers():
     started = []
 
     def start(*flags):
-        server = Server(parse(["--port=0", "--rest_api_port=-1", *map(str, flags)]))
+        server = make_server(["--port=0", "--rest_api_port=-1", *map(str, flags)])
         started.append(server)
         server.start()
         return Client(server)

@@ -64,7 +64,7 @@ def test_the_old_version_serves_until_the_new_one_is_available(make_manager, sta
 
     def load(path):
         if path.name == "2":
-            go.wait(10)
+            go.wait(100)
         return Servable(path)
 
     manager = make_manager(load)
@@ -136,7 +136,7 @@ def test_a_version_that_is_withdrawn_is_not_tried_again(make_manager, model_conf
 
     manager = make_manager(load, max_num_load_retries=1_000_000)
     manager.reload(model_config(("half", base)))
-    tries.wait(10)
+    tries.wait(100)
     (base / "1").rename(base / ".withdrawn-1")
     manager.poll()
     eventually(lambda: states(manager) == {1: "END"})
@@ -148,13 +148,13 @@ def test_a_version_that_returns_while_its_load_is_given_up_is_loaded_after_all(m
     def load(path):
         if not begun.is_set():
             begun.set()
-            go.wait(10)
+            go.wait(100)
             raise ServingError("DATA_LOSS", "torn")
         return Servable(path)
 
     manager = make_manager(load)
     manager.reload(model_config(("half", base)))
-    begun.wait(10)
+    begun.wait(100)
     (base / "1").rename(base / ".withdrawn-1")
     manager.poll()
     (base / ".withdrawn-1").rename(base / "1")

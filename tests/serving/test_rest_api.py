@@ -15,7 +15,7 @@ def client(serve, base):
 @contextmanager
 def asking(client):
     """Yields a function that sends a request over one connection, and gives status and answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", client.server.rest_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", client.server.rest_port, timeout=100)
 
     def ask(path, body=None, method=None):
         data = json.dumps(body) if isinstance(body, dict) else body
@@ -106,7 +106,7 @@ def test_errors_have_tf_servings_status_and_words(ask, path, body, status, error
 def test_an_error_of_the_graph_is_told(serve, mixed, push, tmp_path):
     push(mixed, tmp_path / "mixed", 1)
     client = serve("--model_name=mixed", f"--model_base_path={tmp_path / 'mixed'}")
-    connection = http.client.HTTPConnection("127.0.0.1", client.server.rest_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", client.server.rest_port, timeout=100)
     connection.request("POST", "/v1/models/mixed:predict", json.dumps({"signature_name": "fail", "instances": [-1.0]}))
     response = connection.getresponse()
     assert response.status == 400
@@ -141,13 +141,13 @@ def test_what_was_asked_is_counted(ask, shared):
 
 def test_there_is_no_metrics_page_unless_asked_for(serve, base):
     client = serve("--model_name=half", f"--model_base_path={base}")
-    connection = http.client.HTTPConnection("127.0.0.1", client.server.rest_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", client.server.rest_port, timeout=100)
     connection.request("GET", "/monitoring/prometheus/metrics")
     assert connection.getresponse().status == 404
 
 
 def test_a_body_may_come_in_chunks(shared):
-    connection = http.client.HTTPConnection("127.0.0.1", shared.server.rest_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", shared.server.rest_port, timeout=100)
     body = iter([b'{"instances":', b" [1.0]}"])
     connection.request("POST", "/v1/models/half:predict", body, encode_chunked=True, headers={"Transfer-Encoding": "chunked"})
     assert json.loads(connection.getresponse().read()) == {"predictions": [2.5]}
@@ -155,7 +155,7 @@ def test_a_body_may_come_in_chunks(shared):
 
 @pytest.mark.parametrize("head", [b"Content-Length: -5", b"Content-Length: x", b"Transfer-Encoding: chunked\r\n\r\nzz"])
 def test_a_length_that_is_no_number_is_refused_and_the_server_lives(shared, ask, head):
-    with socket.create_connection(("127.0.0.1", shared.server.rest_port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", shared.server.rest_port), timeout=100) as connection:
         connection.sendall(b"POST /v1/models/half:predict HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\n")
         assert b" 400 " in connection.recv(4096)
     assert ask("/v1/models/half")[0] == 200
@@ -163,7 +163,7 @@ def test_a_length_that_is_no_number_is_refused_and_the_server_lives(shared, ask,
 
 def test_pages_of_other_origins_may_ask_when_allowed(serve, base):
     client = serve("--model_name=half", f"--model_base_path={base}", "--rest_api_enable_cors_support")
-    connection = http.client.HTTPConnection("127.0.0.1", client.server.rest_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", client.server.rest_port, timeout=100)
     connection.request("OPTIONS", "/v1/models/half:predict")
     response = connection.getresponse()
     assert (response.status, response.getheader("Access-Control-Allow-Origin")) == (200, "*")

@@ -58,7 +58,7 @@ def tool(name):
 
 def render(folder):
     """Returns the objects of a kustomization, rendered by kustomize itself; skips the test where there is none."""
-    done = subprocess.run([*_renderer(), str(folder)], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([*_renderer(), str(folder)], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     assert not done.stderr, done.stderr  # warnings of what will not work any more
     return list(yaml.load_all(done.stdout, yaml.CSafeLoader))

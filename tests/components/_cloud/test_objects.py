@@ -10,9 +10,8 @@ DATA = bytes(range(256)) * 1000
 
 
 @pytest.fixture(autouse=True)
-def _no_patience(monkeypatch):
+def _no_delay(monkeypatch):
     monkeypatch.setattr(objects, "_FIRST_DELAY", 0.001)
-    monkeypatch.setattr(objects, "_RETRY_SECONDS", 0.2)
 
 
 @pytest.fixture
@@ -77,13 +76,15 @@ def test_connection_that_breaks_once_is_taken_up_again(stored, target, object_se
     assert target.read_bytes() == DATA
 
 
-def test_connection_that_always_breaks_leaves_what_has_arrived_for_the_next_run(stored, target, object_server):
+def test_connection_that_always_breaks_leaves_what_has_arrived_for_the_next_run(stored, target, object_server, monkeypatch):
+    monkeypatch.setattr(objects, "_RETRY_SECONDS", 0.2)
     object_server.interrupt = lambda method, path: 503
     target.with_name("a.csv.part").write_bytes(DATA[:1000])
     with pytest.raises(UserError, match="can be reached, listed and read"):
         objects.download(stored, target)
     assert not target.exists()
     object_server.interrupt = lambda method, path: None
+    monkeypatch.setattr(objects, "_RETRY_SECONDS", 120)
     objects.download(stored, target)
     assert target.read_bytes() == DATA
 

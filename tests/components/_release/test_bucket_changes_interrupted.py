@@ -231,7 +231,7 @@ def test_approval_is_taken_back_wherever_its_push_has_died(bucket, versions, pen
 @pytest.mark.parametrize("how", ["lose", 503])
 @pytest.mark.parametrize("what", ["rollback", "clean-up", "approval"])
 def test_one_change_that_fails_is_tried_again(bucket, versions, pending, object_server, monkeypatch, how, what):
-    monkeypatch.setattr(gcs, "_RETRY_SECONDS", 20)
+    monkeypatch.setattr(gcs, "_RETRY_SECONDS", 300)
     monkeypatch.setattr(gcs, "_FIRST_DELAY", 0.001)
     versions(4 if what == "clean-up" else 2)
     if what == "approval":

@@ -100,7 +100,7 @@ def test_push_whose_baseline_went_dies_at_any_request(bucket, make_candidate, ob
 
 @pytest.mark.parametrize("how", ["drop", "lose", 503])
 def test_one_request_that_fails_is_tried_again(bucket, make_candidate, object_server, monkeypatch, how):
-    monkeypatch.setattr(gcs, "_RETRY_SECONDS", 20)
+    monkeypatch.setattr(gcs, "_RETRY_SECONDS", 300)
     monkeypatch.setattr(gcs, "_FIRST_DELAY", 0.001)
     push(bucket, make_candidate("one"))
     beginning, two, seen = object_server.buckets[bucket.bucket], make_candidate("two", "1"), []

@@ -14,7 +14,7 @@ import fcntl, sys, time
 file = open(sys.argv[1], "w")
 fcntl.flock(file, fcntl.LOCK_EX)
 print("held", flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -37,7 +37,7 @@ def test_lock_of_a_killed_process_is_free(tmp_path):
         with pytest.raises(UserError, match="still held"), hold_lock(tmp_path, 0):
             pass
         process.send_signal(signal.SIGKILL)
-    with hold_lock(tmp_path, 1):
+    with hold_lock(tmp_path, 60):
         pass
 
 

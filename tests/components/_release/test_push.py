@@ -100,7 +100,7 @@ def test_push_waits_for_another_one(base, make_candidate):
         waiting.join(0.2)
         assert waiting.is_alive()
         assert not (base / ".ledger").exists()
-    waiting.join(20)
+    waiting.join(200)
     assert live_version(base) == "1"
 
 

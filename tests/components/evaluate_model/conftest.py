@@ -146,11 +146,15 @@ class World:
 
         return evaluate_model(**{**self.arguments(), **changes})
 
-    def gate(self, name: str) -> Any:
-        """Returns what one gate says; unless it is the fairness gate, groups are not counted, which takes a run of TFMA."""
-        if name != "fairness":
+    def gates(self, *names: str) -> Any:
+        """Returns what some gates say; groups, whose counts take a run of TFMA of their own, only for the fairness gate."""
+        if "fairness" not in names:
             self.policy["fairness"]["protected"] = []
-        return {gate.gate: gate for gate in self.run().report.gates}[name]
+        found = {gate.gate: gate for gate in self.run().report.gates}
+        return [found[name] for name in names]
+
+    def gate(self, name: str) -> Any:
+        return self.gates(name)[0]
 
 
 @pytest.fixture
@@ -161,8 +165,27 @@ def rows() -> pa.Table:
 @pytest.fixture
 def world(tmp_path: Path, saved_models: Path) -> World:
     """A good candidate, no live version."""
-    built = World(tmp_path, saved_models, copy.deepcopy(EVAL_CONFIG), copy.deepcopy(POLICY))
-    (tmp_path / "schema.pbtxt").write_text(SCHEMA)
+    return make_world(tmp_path, saved_models)
+
+
+@pytest.fixture(scope="session")
+def first(tmp_path_factory: pytest.TempPathFactory, saved_models: Path) -> tuple[World, Any]:
+    """The same, and its result, to be read only."""
+    built = make_world(tmp_path_factory.mktemp("first"), saved_models)
+    return built, built.run()
+
+
+@pytest.fixture(scope="session")
+def compared(tmp_path_factory: pytest.TempPathFactory, saved_models: Path) -> tuple[World, Any]:
+    """A good candidate beside a live version that is worse, and the result, to be read only."""
+    built = make_world(tmp_path_factory.mktemp("compared"), saved_models)
+    built.write_baseline("noise")
+    return built, built.run()
+
+
+def make_world(root: Path, saved_models: Path) -> World:
+    built = World(root, saved_models, copy.deepcopy(EVAL_CONFIG), copy.deepcopy(POLICY))
+    (root / "schema.pbtxt").write_text(SCHEMA)
     built.write_examples(make_rows())
     built.write_model("signal")
     built.write_baseline("")

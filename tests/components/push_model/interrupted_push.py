@@ -5,13 +5,15 @@ model configuration to begin with, of what moves labels; with `next`, those of t
 
 HOW says what happens at the call: `killed` kills the process there, in the middle if it is a write; `full` and `readonly` let
 every call fail that needs room on the disk, from there on; `failing` lets this one call fail as a bad disk does; `short` lets a
-write take half of what it is given, and `short and full` the same with the disk full after it. TEMPLATE is the serving
+write take half of what it is given, and `short and full` the same with the disk full after it. Where an interruption leaves
+what an earlier one has left, but for the time and random names, what comes next is not run again. TEMPLATE is the serving
 directory to begin with and may be missing; WORK is an empty folder.
 """
 
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -26,7 +28,7 @@ from components._release.rollback import rollback
 from components._release.server_client import Server
 from components._release.store import version_folders
 from components._release.waiting import list_requests
-from components._shared.digest import digest_tree
+from components._shared.digest import digest_parts, digest_tree
 from components._shared.errors import UserError
 from components.push_model import executor
 from components.push_model.executor import push_model
@@ -36,6 +38,9 @@ NEED_ROOM = ("mkdir", "write", "link", "rename")
 ERRORS = {"full": errno.ENOSPC, "readonly": errno.EROFS}
 SHORT = ("short", "short and full")
 MODEL = "m"
+RANDOM_NAME = re.compile(r"-[0-9a-f]{8}(?:[0-9a-f]{8})?\b|\.\d+(?=\.tmp)")
+TIME = re.compile(rb'"recorded_at":\s*"[^"]*"')
+LINK = re.compile(rb'"previous":\s*"sha256:[0-9a-f]*"')  # the digest of an entry with its time; `problems` tell of a wrong one
 reached = False
 
 
@@ -133,6 +138,16 @@ def describe_labels(base):
     return {"versions": sorted(versions), "labels": named, "ledger": places_of(read_ledger(base), base).labels}
 
 
+def digest_state(base):
+    """Returns a digest of all that an interruption left: names, modes and contents, but for the time and random names."""
+    parts = []
+    for path in sorted([*base.rglob("*"), *base.parent.glob(f"*{base.name}.config*")]):
+        content = LINK.sub(b"", TIME.sub(b"", path.read_bytes())) if path.is_file() else b"folder"
+        parts += [RANDOM_NAME.sub("", str(path.relative_to(base.parent)).replace(base.name, "base", 1))]
+        parts += [oct(path.stat().st_mode), content.hex()]
+    return digest_parts(parts)
+
+
 def describe(base):
     entries = read_ledger(base) if base.exists() else []
     return {
@@ -154,7 +169,7 @@ def main():
     how, template, work = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     options = json.load(sys.stdin)
     following = options.pop("next", options)
-    code, step, facts = -1, 0, []
+    code, step, facts, known = -1, 0, [], {}
     replace_server()
     os.fsync = lambda descriptor: None  # killing a process loses nothing that the kernel has: no need to wait for the disk
     while code != 0:
@@ -166,8 +181,10 @@ def main():
             shutil.copytree(template, base)
         code = act_interrupted(how, step, base, options)
         found = {"step": step, "code": code, "interrupted": describe(base)}
-        found["versions"] = [act(base, following) for _ in range(2)]
-        facts.append({**found, "retried": describe(base)})
+        state = digest_state(base)
+        if state not in known:
+            known[state] = {"versions": [act(base, following) for _ in range(2)], "retried": describe(base)}
+        facts.append(found | known[state])
         shutil.rmtree(base)
     sys.stdout.write(json.dumps(facts))
 

@@ -1,7 +1,6 @@
 """What is pushed into a bucket is verified in a real model server, which reads the model configuration again and again."""
 
 import json
-import socket
 import threading
 import time
 import urllib.request
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from interrupted_requests import named
 from mirrored_bucket import mirror_bucket
+from quick_server import free_port, make_server
 from typer.testing import CliRunner
 
 from components._release.ledger import read_ledger
@@ -24,8 +24,6 @@ from components._shared.errors import UserError
 from components.push_model.executor import push_model
 from pipelines.__main__ import app
 from serving.bench import save_half_plus
-from serving.flags import parse
-from serving.server import Server as ModelServer
 
 WHO = {"by": "Ada", "reason": "Too many false alarms."}
 X = np.arange(4, dtype=np.float32)
@@ -43,14 +41,12 @@ def models(tmp_path_factory):
 @pytest.fixture
 def server(bucket, object_server, tmp_path):
     """Returns a model server that has what the model configuration in the bucket names."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     file = mirror_bucket(object_server, bucket, tmp_path / "mirror")
     flags = ["--port=0", f"--rest_api_port={port}", f"--model_config_file={file}", "--max_num_load_retries=0"]
-    running = ModelServer(parse([*flags, "--model_config_file_poll_wait_seconds=1"]))
+    running = make_server([*flags, "--model_config_file_poll_wait_seconds=1"])
     threading.Thread(target=running.start, daemon=True).start()
-    yield Server(url=f"http://127.0.0.1:{port}", model_name="parcels", wait_seconds=20)
+    yield Server(url=f"http://127.0.0.1:{port}", model_name="parcels", wait_seconds=200)
     running.close()
 
 
@@ -112,13 +108,13 @@ def _ask_all_the_time(server, stop, answers, errors):
 
 def _ask(server, label):
     body = json.dumps({"inputs": {"x": [2.0]}}).encode()
-    with urllib.request.urlopen(f"{server.address}/labels/{label}:predict", body, timeout=10) as response:
+    with urllib.request.urlopen(f"{server.address}/labels/{label}:predict", body, timeout=100) as response:
         return json.loads(response.read())["outputs"]
 
 
 def _project(folder, base, server):
     text = (Path(__file__).parents[2] / "pipelines/data/project.yaml").read_text()
-    serving = f"{base}\n  server: {server.url}\n  server_wait_seconds: 20\n  model_config_file: {base}/models.config"
+    serving = f"{base}\n  server: {server.url}\n  server_wait_seconds: 200\n  model_config_file: {base}/models.config"
     (folder / "project.yaml").write_text(text.replace("served/parcels", serving))
     for name in ("schema.pbtxt", "features.py", "model.py"):
         (folder / name).write_text("# of the tests\n")

@@ -18,7 +18,7 @@ def test_one_of_many_candidates_wins(make_artifacts, make_flags, start_python, t
     base.mkdir(exist_ok=True)
     with hold_lock(base):  # so that they really are there at the same time
         processes = [start_python("-m", "components.push_model", *make_flags(runs[name], name)) for name in names]
-    errors = [process.communicate(timeout=60)[1] for process in processes]
+    errors = [process.communicate(timeout=500)[1] for process in processes]
     assert sorted(process.returncode for process in processes) == [0] + [3] * (pushers - 1), errors
     assert sum("Stale baseline" in text for text in errors) == pushers - 1
     assert sorted(release.state for release in list_releases(base)) == ["abandoned"] * (pushers - 1) + ["pushed"] * (1 + live)
@@ -28,5 +28,5 @@ def test_one_of_many_candidates_wins(make_artifacts, make_flags, start_python, t
 def test_one_candidate_pushed_twice_at_once_becomes_one_version(make_artifacts, make_flags, start_python, tmp_path):
     options = make_artifacts()
     processes = [start_python("-m", "components.push_model", *make_flags(options, "run")) for _ in range(2)]
-    assert [process.wait(timeout=60) for process in processes] == [0, 0]
+    assert [process.wait(timeout=500) for process in processes] == [0, 0]
     assert [entry.kind for entry in read_ledger(tmp_path / "serving")] == ["push_intent", "pushed"]

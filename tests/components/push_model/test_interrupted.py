@@ -47,7 +47,7 @@ def interrupt(start_python, tmp_path):
     def run(how, template, options):
         with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else tmp_path) as work:
             process = start_python(SCRIPT, how, template, work, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            output, errors = process.communicate(json.dumps(options), timeout=200)
+            output, errors = process.communicate(json.dumps(options), timeout=500)
         assert process.returncode == 0, errors
         facts = json.loads(output)
         print(f"{len(facts)} cases: {how} at every step")  # noqa: T201  # pytest -rP shows how many
@@ -245,7 +245,9 @@ def _check_labels(facts, how):
     assert {found["code"] for found in facts[:-1]} == {CODES[how]}
 
 
-EVERY_WAY = pytest.mark.parametrize("how", CODES)
+# A full disk and a read-only one differ in the number of the error alone: with labels one of them says what both would.
+WITH_LABELS = [how for how in CODES if how != "readonly"]
+EVERY_WAY = pytest.mark.parametrize("how", WITH_LABELS)
 
 
 @EVERY_WAY
@@ -258,7 +260,7 @@ def test_promotion(labelled, interrupt, how):
     assert {found["interrupted"]["live"] for found in facts} == ({"2"} if how == "short" else {"1", "2"})
 
 
-@pytest.mark.parametrize(("how", "canary"), [*((how, 2) for how in CODES), ("killed", 3)])
+@pytest.mark.parametrize(("how", "canary"), [*((how, 2) for how in WITH_LABELS), ("killed", 3)])
 def test_rollback_of_labels(labelled, interrupt, how, canary):
     base, options = labelled(stable=2, canary=canary)
     facts = interrupt(how, base, {**options, "to": "1", "by": "Ada", "reason": "Too slow."})

@@ -1,9 +1,9 @@
 """A push, and a rollback, that a real model server verifies."""
 
+import dataclasses
 import datetime
 import json
 import shutil
-import socket
 import threading
 import time
 import urllib.request
@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from quick_server import free_port, make_server
 
 from components._release import server_client, verifier
 from components._release.answers import answer
@@ -27,11 +28,15 @@ from components._shared.digest import digest_file
 from components._shared.errors import Refusal, UserError
 from components.push_model.executor import push_model
 from serving.bench import save_half_plus
-from serving.flags import parse
-from serving.server import Server as ModelServer
 
 WHO = {"by": "Ada", "reason": "Too many false alarms."}
+PATIENCE = 200  # seconds: what is waited for comes, and this machine may have other work
 X = np.arange(50, dtype=np.float32)
+
+
+@pytest.fixture(autouse=True)
+def _quick_looks(monkeypatch):
+    monkeypatch.setattr(server_client, "_POLL_SECONDS", 0.02)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +58,7 @@ def run_push(make_artifacts, models, tmp_path):
         decision = options.pop("decision", {})
         arguments = make_artifacts(name, served=models[offset], baseline=(live, ""), **decision)
         _write_rows(tmp_path / name, X / 2 + (offset if said is None else said))
-        return push_model(**{**arguments, "server": url, **options})
+        return push_model(**{**arguments, "server": url, "server_wait_seconds": PATIENCE, **options})
 
     return run
 
@@ -80,13 +85,13 @@ def serve(tmp_path):
 
     def start(config_file=None, *, grpc=False, base=tmp_path / "serving"):
         base.mkdir(exist_ok=True)
-        port = _free_port()
+        port = free_port()
         flags = [f"--port={port}", "--rest_api_port=0"] if grpc else ["--port=0", f"--rest_api_port={port}"]
         if config_file:
             flags += [f"--model_config_file={config_file}", f"--model_config_file_poll_wait_seconds={0 if grpc else 1}"]
         else:
             flags += ["--model_name=m", f"--model_base_path={base}"]
-        server = ModelServer(parse([*flags, "--max_num_load_retries=0"]))
+        server = make_server([*flags, "--max_num_load_retries=0"])
         started.append(server)
         threading.Thread(target=server.start, daemon=True).start()
         return f"{'grpc' if grpc else 'http'}://127.0.0.1:{port}"
@@ -94,12 +99,6 @@ def serve(tmp_path):
     yield start
     for server in started:
         server.close()
-
-
-def _free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def _kinds(base):
@@ -153,16 +152,20 @@ def test_version_is_verified_over_rest_and_grpc_alike(run_push, serve, tmp_path)
     with pytest.raises(UserError, match="speaks no HTTP, as a gRPC port"):
         run_push(4, urls.partition(",")[2].replace("grpc", "http"))
     with pytest.raises(UserError, match=r"does not answer|answers UNAVAILABLE.*Nothing was changed"):
-        run_push(4, f"{urls},grpc://127.0.0.1:{_free_port()}")
+        run_push(4, f"{urls},grpc://127.0.0.1:{free_port()}")
 
 
-def test_version_that_one_of_several_servers_does_not_have_is_withdrawn(run_push, serve, tmp_path):
+def test_version_that_one_of_several_servers_does_not_have_is_withdrawn(run_push, serve, tmp_path, monkeypatch):
     url, base, behind = serve(), tmp_path / "serving", tmp_path / "behind"
     run_push(2, url)
     shutil.copytree(base / "1", behind / "1")
     second = serve(base=behind)
-    assert wait_available(Server(url=second, model_name="m", wait_seconds=20), 1) == ""
-    result = run_push(3, f"{url},{second}", server_wait_seconds=3)
+    assert wait_available(Server(url=second, model_name="m", wait_seconds=PATIENCE), 1) == ""
+    waits, wait = {url: PATIENCE, second: 1}, server_client._wait
+    monkeypatch.setattr(
+        server_client, "_wait", lambda server, *more: wait(dataclasses.replace(server, wait_seconds=waits[server.url]), *more)
+    )
+    result = run_push(3, f"{url},{second}")
     assert (result.pushed, live_version(base), _kinds(base)[-1]) == (False, "1", "withdrawn")
     assert f"{second}: The server does not know version 2; it has 1 (AVAILABLE)." in result.reason
 
@@ -189,7 +192,7 @@ def test_first_version_that_fails_leaves_the_directory_as_it_was(run_push, serve
 def test_server_that_does_not_answer_stops_the_push_before_it_begins(run_push, tmp_path):
     run_push(2, "")
     with pytest.raises(UserError, match=r"does not answer.*Nothing was changed"):
-        run_push(3, f"http://127.0.0.1:{_free_port()}")
+        run_push(3, f"http://127.0.0.1:{free_port()}")
     assert _kinds(tmp_path / "serving") == ["push_intent", "pushed"]
 
 
@@ -201,7 +204,7 @@ def test_push_that_died_before_its_verification_is_verified_by_the_next(run_push
         run_push(3, url, said=9)
     assert live_version(base) == "2"
     with pytest.raises(UserError, match=r"does not answer.*Nothing was changed"):
-        run_push(4, f"http://127.0.0.1:{_free_port()}", decision={"approved": False})
+        run_push(4, f"http://127.0.0.1:{free_port()}", decision={"approved": False})
     assert live_version(base) == "2"
     result = run_push(4, url, decision={"approved": False})
     assert (result.pushed, live_version(base), _kinds(base)[-1]) == (False, "1", "withdrawn")
@@ -211,7 +214,7 @@ def _ask_all_the_time(url, stop, answers, errors):
     body = json.dumps({"inputs": {"x": [2.0]}}).encode()
     while not stop.is_set():
         try:
-            with urllib.request.urlopen(f"{url}:predict", body, timeout=10) as response:
+            with urllib.request.urlopen(f"{url}:predict", body, timeout=100) as response:
                 answers.append(json.loads(response.read())["outputs"][0])
         except OSError as error:
             errors.append(error)
@@ -226,7 +229,7 @@ def test_no_request_fails_during_a_rollback(run_push, serve, tmp_path):
     clients = [threading.Thread(target=_ask_all_the_time, args=(f"{url}/v1/models/m", stop, answers, errors)) for _ in range(4)]
     for client in clients:
         client.start()
-    change = roll_back_verified(base, (Server(url=url, model_name="m", wait_seconds=20),), to="1", **WHO)
+    change = roll_back_verified(base, (Server(url=url, model_name="m", wait_seconds=PATIENCE),), to="1", **WHO)
     time.sleep(0.2)
     stop.set()
     for client in clients:
@@ -243,7 +246,7 @@ def test_rollback_to_a_version_that_does_not_serve_is_taken_back(run_push, serve
     run_push(3, url, said=7)  # withdrawn by itself
     run_push(4, url)
     with pytest.raises(UserError, match=r"predicts something else.*Version 3 is live"):
-        roll_back_verified(base, (Server(url=url, model_name="m", wait_seconds=20),), to="2", **WHO)
+        roll_back_verified(base, (Server(url=url, model_name="m", wait_seconds=PATIENCE),), to="2", **WHO)
     assert (live_version(base), _kinds(base)[-1]) == ("3", "rolled_back")
     assert (base / ".withdrawn-2").is_dir()
 
@@ -252,7 +255,7 @@ def test_rollback_waits_for_a_server_in_vain(run_push, tmp_path):
     run_push(2, "")
     run_push(3, "")
     with pytest.raises(UserError, match="does not answer"):
-        roll_back_verified(tmp_path / "serving", (Server(url=f"http://127.0.0.1:{_free_port()}", model_name="m"),), **WHO)
+        roll_back_verified(tmp_path / "serving", (Server(url=f"http://127.0.0.1:{free_port()}", model_name="m"),), **WHO)
     assert live_version(tmp_path / "serving") == "2"
     assert rollback(tmp_path / "serving", **WHO).live == "1"
 
@@ -263,7 +266,7 @@ def labels(serve, tmp_path):
     file = tmp_path / "models.config"
     base = tmp_path / "serving"
     file.write_text(f'model_config_list {{ config {{ name: "m" base_path: "{base}" model_platform: "tensorflow" }} }}')
-    return Labels(config_file=file, servers=(Server(url=serve(file), model_name="m", wait_seconds=20),))
+    return Labels(config_file=file, servers=(Server(url=serve(file), model_name="m", wait_seconds=PATIENCE),))
 
 
 def _push_labelled(run_push, labels, offset, **options):
@@ -272,7 +275,7 @@ def _push_labelled(run_push, labels, offset, **options):
 
 def _label(labels, label):
     url = f"{labels.servers[0].url}/v1/models/m/labels/{label}:predict"
-    with urllib.request.urlopen(url, json.dumps({"inputs": {"x": [2.0]}}).encode(), timeout=10) as response:
+    with urllib.request.urlopen(url, json.dumps({"inputs": {"x": [2.0]}}).encode(), timeout=100) as response:
         return json.loads(response.read())["outputs"]
 
 
@@ -361,7 +364,7 @@ def test_labels_are_told_by_reload_and_other_models_stay(run_push, serve, models
     folders = {"m": base, "other": other}
     configs = [f'config {{ name: "{name}" base_path: "{folders[name]}" model_platform: "tensorflow" }}' for name in folders]
     file.write_text(f"model_config_list {{ {' '.join(configs)} }}")
-    servers = tuple(Server(url=serve(file, grpc=True), model_name="m", wait_seconds=20) for _ in range(2))
+    servers = tuple(Server(url=serve(file, grpc=True), model_name="m", wait_seconds=PATIENCE) for _ in range(2))
     labels = Labels(config_file=file, servers=servers, reload=True)
     settings = {"labels": "reload", "model_config_file": str(file)}
     urls = ",".join(server.url for server in servers)

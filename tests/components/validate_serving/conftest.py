@@ -2,10 +2,13 @@
 
 import contextlib
 import gc
+import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 
+import forking_server
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -225,6 +228,21 @@ def _quick_collections():
 def kit():
     """Returns this module: tests are loaded one by one and cannot import it."""
     return sys.modules[__name__]
+
+
+@pytest.fixture(scope="session")
+def forked_server(tmp_path_factory) -> str:
+    """Returns lines of the shell that become a model server, of this repository, that starts at once."""
+    socket = tmp_path_factory.mktemp("forking") / "socket"
+    command = [sys.executable, forking_server.__file__, str(socket)]
+    repository = Path(__file__).parents[3]
+    host = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(repository)}, stderr=subprocess.DEVNULL)
+    while not socket.exists():
+        assert host.poll() is None
+        time.sleep(0.01)
+    yield f'exec {" ".join([sys.executable, "-S", *command[1:]])} "$@"'
+    host.kill()
+    host.wait()
 
 
 @pytest.fixture(scope="session")

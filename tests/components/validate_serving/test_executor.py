@@ -36,6 +36,13 @@ main()
 """
 
 
+@pytest.fixture(autouse=True)
+def _quick_server(tmp_path, monkeypatch, forked_server):
+    """Lets models be asked in a server that starts at once; a test that is about the server itself takes another."""
+    (tmp_path / "quick").mkdir()
+    put_server(tmp_path / "quick", monkeypatch, forked_server)
+
+
 def run(project, policy, **more):
     """Runs the stage on an evaluation under the same bounds."""
     file = Path(project["evaluation"], "gates.json")
@@ -129,15 +136,6 @@ def test_a_transform_that_divides_by_the_greatest_of_its_batch_fails_parity_by_i
     assert gates["parity"].reason.startswith(told)
     rows = json.loads(Path(project["serving_report"], "serving_report.json").read_text())["differing_features"]
     assert {row["feature"] for row in rows} == {"logit, one by one"}
-
-
-def test_other_groupings_are_not_asked_when_parity_is_switched_off(kit, project):
-    gates = run(project, kit.policy(parity=ParityGate(off="the model is a stub")))
-
-    assert gates["parity"].verdict is Verdict.SWITCHED_OFF
-    assert not any("one by one" in item.name for item in gates["parity"].measurements)
-    document = json.loads(Path(project["serving_report"], "serving_report.json").read_text())
-    assert "groupings" not in document["measured"]["seconds"]
 
 
 @pytest.mark.parametrize(("name", "predict"), [("SPECIES", "species"), ("PRICE", "price")])
@@ -276,15 +274,17 @@ def test_broken_probes_and_rules_are_on_the_page(kit, project, tmp_path):
     assert all(text in page for text in ("robustness and business rules", "seats, zero", "Rows that break a business rule"))
 
 
-def test_a_gate_that_is_switched_off_is_not_asked(kit, project, tmp_path):
-    policy = kit.policy(rules=RULES)
+def test_what_belongs_to_gates_that_are_switched_off_is_not_asked(kit, project):
+    policy = kit.policy(parity=ParityGate(off="the model is a stub"), rules=RULES)
     policy["robustness"]["off"] = policy["business_rules"]["off"] = "the model is a stub"
 
     gates = run(project, policy)
 
-    assert {gates[name].verdict for name in ("robustness", "business_rules")} == {Verdict.SWITCHED_OFF}
+    assert {gates[name].verdict for name in ("parity", "robustness", "business_rules")} == {Verdict.SWITCHED_OFF}
+    assert not any("one by one" in item.name for item in gates["parity"].measurements)
     document = json.loads(Path(project["serving_report"], "serving_report.json").read_text())
     assert document["measured"]["unanswered"] == {}
+    assert "groupings" not in document["measured"]["seconds"]
     assert gates["robustness"].measurements == ()
 
 

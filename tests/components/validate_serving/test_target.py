@@ -1,4 +1,5 @@
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -6,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from components.validate_serving import target
 from components.validate_serving.target import ServerLostError, describe, start_server, wait_until_available
 
 HOLDS = """
@@ -14,7 +16,7 @@ from pathlib import Path
 from components.validate_serving.target import start_server
 with start_server(sys.argv[1], Path(sys.argv[2]), 60) as server:
     print(server.process.pid, flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
@@ -60,12 +62,12 @@ def test_version_1_is_the_model_and_goes_with_the_server(script, tmp_path):
 
 
 def test_the_server_is_ended_with_whoever_started_it(script, tmp_path):
-    command = [sys.executable, "-c", HOLDS, script("exec sleep 60"), str(tmp_path)]
+    command = [sys.executable, "-c", HOLDS, script("exec sleep 600"), str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         pid = int(holder.stdout.readline())
         os.kill(pid, 0)  # it is there
         holder.kill()
-    end = time.monotonic() + 10
+    end = time.monotonic() + 200
     while time.monotonic() < end and is_running(pid):
         time.sleep(0.02)
     assert not is_running(pid)
@@ -85,3 +87,17 @@ def is_running(pid):
 )
 def test_the_server_is_named_with_its_version(script, lines, told):
     assert describe(script(lines)) == told
+
+
+def test_ports_are_free_and_none_that_systems_give_away(monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        first, second = target._free_ports()
+        assert 20_000 <= min(first, second) < max(first, second) < 32_768
+        monkeypatch.setattr(target, "_PORTS", range(first, first + 1))
+        with pytest.raises(ServerLostError, match="no two ports"):
+            target._free_ports()
+        monkeypatch.setattr(target, "_PORTS", range(port, port + 1))
+        with pytest.raises(ServerLostError, match="no two ports"):
+            target._free_ports()
