@@ -21,7 +21,8 @@ from components._shared.artifacts import FEATURES_FILE, MODEL_FILE, PROJECT_FILE
 from components._shared.digest import digest_code, digest_file
 from components._shared.errors import UserError
 from components._shared.patterns import parse_pattern
-from components._shared.policy import DEADLINE_HOURS, LEAST_REQUESTS, Policy, is_batch_size, policy_to_json, read_policy
+from components._shared.policy import DEADLINE_HOURS, LEAST_REQUESTS, Policy
+from components._shared.policy_documents import is_batch_size, policy_to_json, read_policy
 from components._shared.spans import ALL, parse_spans
 from pipelines.cluster import Cluster
 from pipelines.fairness import BOUNDS, problems_of_fairness
@@ -31,6 +32,9 @@ from pipelines.rules import problems_of_label, problems_of_rules
 from pipelines.serving_dir import problems_of_serving, resolve_serving_dir
 from pipelines.serving_settings import Serving
 from pipelines.yaml_reader import read_yaml
+
+NAME_PATTERN = r"^[a-z][a-z0-9-]{0,62}$"
+"""Of a project's name."""
 
 _CHECKED = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 _STRICT = pydantic.ConfigDict(**_CHECKED, frozen=True)
@@ -124,7 +128,7 @@ class Project(_Model):
     """One project: `project.yaml` and the folder it lies in."""
 
     folder: Annotated[Path, Field(exclude=True, strict=False)]
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
     description: str = ""
     source: Source
     splits: Splits

@@ -23,11 +23,12 @@ from components._shared.artifacts import DRAFT_FILE, DRAFT_NOTES_FILE, SPLITS
 from components._shared.digest import digest_contents, digest_file
 from components._shared.documents import read_object
 from components._shared.errors import UserError
-from pipelines.config import Project, load_project
+from pipelines.config import NAME_PATTERN, Project, load_project
 from pipelines.launchers import stage_environment
 
 _STYLES = {"label": "bold", "left out": "dim"}
 _OWN_ERROR = re.compile(r"^.*? ERROR sluice: (.*)", re.DOTALL | re.MULTILINE)
+_NAME = re.compile(NAME_PATTERN)
 _TAIL_LINES = 15
 
 
@@ -50,6 +51,10 @@ def init_project(
     if not data.is_file():
         raise UserError("The data is a CSV or Parquet file.", received=f"{data}, which is no file", remedy="Name one file.")
     name = name or _name_of(data)
+    if not _NAME.fullmatch(name):
+        remedy = "Name another, such as churn-2024, with --name."
+        rule = "The name of a project begins with a lower-case letter; lower-case letters, digits and hyphens follow."
+        raise UserError(rule, received=name, remedy=remedy)
     target = (folder or Path("projects") / name).absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UserError("A new project gets a folder of its own.", received=target, remedy="Name another with --folder.")

@@ -67,7 +67,14 @@ def submit(
     project_id: Annotated[str, typer.Option("--project-id", metavar="ID", help="Vertex AI: the Google Cloud project.")] = "",
     region: Annotated[str, typer.Option(metavar="NAME", help="Vertex AI: the region.")] = "",
     staging_bucket: Annotated[
-        str, typer.Option("--staging-bucket", metavar="gs://…", help="Vertex AI: bucket for artifacts.")
+        str,
+        typer.Option("--staging-bucket", "--pipeline-root", metavar="gs://…", help="Vertex AI: where artifacts lie."),
+    ] = "",
+    service_account: Annotated[
+        str, typer.Option(metavar="EMAIL", help="Vertex AI: as whom stages run.", show_default="the project's default")
+    ] = "",
+    network: Annotated[
+        str, typer.Option(metavar="NAME", help="Vertex AI: the network, projects/NUMBER/global/networks/NAME.")
     ] = "",
 ) -> None:
     """Run the training pipeline on a cluster."""
@@ -92,10 +99,16 @@ def submit(
         arguments,
     ):
         if backend == "vertex":
-            from pipelines.vertex import submit_to_vertex
+            from pipelines.vertex import Place, submit_to_vertex
 
-            place = {"project_id": project_id, "region": region, "staging_bucket": staging_bucket}
-            _print(submit_to_vertex(file, arguments, name=name, use_cache=cache, **place))
+            place = Place(
+                project_id=project_id,
+                region=region,
+                staging_bucket=staging_bucket,
+                service_account=service_account,
+                network=network,
+            )
+            _print(submit_to_vertex(file, arguments, place, name=name, use_cache=cache))
             return
         experiment = experiment or loaded.name
         with connected(_connection(host, namespace, token_file, cookie_file)) as kubeflow:

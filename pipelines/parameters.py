@@ -1,12 +1,12 @@
 """Parameters of a compiled pipeline: their defaults, and settings of a run as text."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from components._shared.documents import parse_json
 from components._shared.errors import UserError
 
 _kind_name = pipeline_spec_pb2.ParameterType.ParameterTypeEnum.Name
@@ -17,6 +17,8 @@ _KINDS = {
     "LIST": "a list in JSON",
     "STRUCT": "an object in JSON",
 }
+_LEAST = {"epochs": 1, "batch_size": 1, "patience": 0, "seed": 0}
+"""The least values of `training` in project.yaml: what is wrong is said before anything runs."""
 _PYTHON_TYPES = {"BOOLEAN": bool, "STRUCT": dict, "LIST": list}
 
 
@@ -47,6 +49,8 @@ def parse_settings(spec: pipeline_spec_pb2.PipelineSpec, settings: Sequence[str]
             values[name] = _parse(kind, text)
         except ValueError as error:
             raise UserError(f"{name} is {_KINDS[kind]}.", received=text) from error
+        if name in _LEAST and values[name] < _LEAST[name]:
+            raise UserError(f"{name} is at least {_LEAST[name]}.", received=text, remedy="Set another.")
     return values
 
 
@@ -66,7 +70,7 @@ def _parse(kind: str, text: str) -> Any:
         return int(text)
     if kind == "NUMBER_DOUBLE":
         return float(text)
-    value = json.loads(text.lower() if kind == "BOOLEAN" else text)
+    value = parse_json(text.lower() if kind == "BOOLEAN" else text)
     if not isinstance(value, _PYTHON_TYPES[kind]):
         raise ValueError(f"not a {kind}")
     return value

@@ -40,7 +40,7 @@ def add_commands(app: typer.Typer) -> None:
     """Adds the commands."""
     panels: dict[str, tuple[Callable[..., None], ...]] = {
         _APPROVALS: (approve, reject, push),
-        _RELEASES: (releases, show, rollback, promote, withdraw),
+        _RELEASES: (releases, show, rollback, promote, unlabel, withdraw),
     }
     for panel, commands in panels.items():
         for command in commands:
@@ -121,6 +121,19 @@ def promote(
     base = _base(project, serving_dir)
     verifier = verifier_of(load_project(project), base, server)
     promote_canary(base, verifier, make_console(), by=by, reason=reason)
+
+
+def unlabel(
+    project: ProjectPath, reason: Reason, by: WithdrawnBy = "", server: ServerUrl = "", serving_dir: ServingDir = None
+) -> None:
+    """Take all labels away, for a project that is to do without; the stable version stays live."""
+    from pipelines.config import load_project
+    from pipelines.rollback import unlabel as end_labels
+    from pipelines.rollback import verifier_of
+
+    base = _base(project, serving_dir)
+    verifier = verifier_of(load_project(project), base, server)
+    end_labels(base, verifier, make_console(), by=by, reason=reason)
 
 
 def withdraw(

@@ -12,7 +12,8 @@ from rich.table import Table
 from components._release.approvals import Request, State
 from components._release.base import Base
 from components._release.ledger import read_ledger
-from components._release.releases import Release, list_releases, verify_ledger
+from components._release.releases import Release, list_releases
+from components._release.verify import verify_ledger
 from components._release.waiting import list_requests
 from components._shared.errors import SluiceError
 from components._shared.times import to_people

@@ -5,8 +5,9 @@ import getpass
 from rich.console import Console
 
 from components._release.base import Base, BucketPath
+from components._release.labels import Labels
 from components._release.places import CANARY
-from components._release.promotion import promote, roll_back_labels
+from components._release.promotion import end_labels, promote, roll_back_labels
 from components._release.releases import list_releases
 from components._release.rollback import Change, rollback, withdraw
 from components._release.verification import roll_back_verified, verify_version
@@ -88,11 +89,36 @@ def promote_canary(base: Base, verifier: Verifier | None, console: Console, *, b
     Raises:
         UserError: If labels are not in use, there is no canary, or it does not serve.
     """
-    if verifier is None or verifier.labels is None:
-        remedy = "Set serving.server, and serving.model_config_file or serving.labels, in project.yaml."
-        raise UserError("A project whose canary is promoted uses labels.", received="no model configuration", remedy=remedy)
-    change = promote(base, verifier.labels, by=by or getpass.getuser(), reason=reason)
+    change = promote(base, _labels_of(verifier), by=by or getpass.getuser(), reason=reason)
     _print(console, base, change, verifier)
+
+
+def unlabel(base: Base, verifier: Verifier | None, console: Console, *, by: str, reason: str) -> None:
+    """Takes all labels away.
+
+    Args:
+        base: Base path of the model in the serving directory.
+        verifier: The servers, whose labels go; None for none.
+        console: Where to print.
+        by: Who wants it; empty for the login name.
+        reason: Why.
+
+    Raises:
+        UserError: If the project does not use labels, another version than the stable one is the highest, or the servers do
+            not follow.
+    """
+    change = end_labels(base, _labels_of(verifier), by=by or getpass.getuser(), reason=reason)
+    _print(console, base, change, None)
+    if change.entry:
+        gone = ", ".join(sorted(change.entry.payload["labels"]))
+        console.print(f"No version has a label now; there were: {gone}.", markup=False, highlight=False, soft_wrap=True)
+
+
+def _labels_of(verifier: Verifier | None) -> Labels:
+    if verifier and verifier.labels:
+        return verifier.labels
+    remedy = "Set serving.server, and serving.model_config_file or serving.labels, in project.yaml."
+    raise UserError("A project whose labels move uses labels.", received="no model configuration", remedy=remedy)
 
 
 def withdraw_release(

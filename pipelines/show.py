@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from components._release.base import Base
-from components._release.ledger import LABELLED, RETIRED, VERIFIED, Entry, read_ledger
+from components._release.ledger import LABELLED, RETIRED, UNLABELLED, VERIFIED, Entry, read_ledger
 from components._release.releases import Release, list_releases
 from components._shared.errors import UserError
 
@@ -88,7 +88,8 @@ def find_release(releases: Sequence[Release], name: str) -> Release:
 def _is_about(entry: Entry, version: int) -> bool:
     payload = entry.payload
     lists = ("withdraws", "restores", "versions")
-    return payload.get("version") == version or any(version in payload.get(name, ()) for name in lists)
+    labelled = payload["labels"].values() if entry.kind == UNLABELLED else ()
+    return version in (payload.get("version"), *labelled) or any(version in payload.get(name, ()) for name in lists)
 
 
 def _say(entry: Entry) -> str:

@@ -26,7 +26,7 @@ from kfp import dsl
 from components._release.base import is_url
 from components._shared.artifacts import FEATURES_FILE, MODEL_FILE, SCHEMA_FILE
 from components._shared.images import PROJECT_DIR
-from components._shared.policy import hash_policy
+from components._shared.policy_documents import hash_policy
 from components.decide_release.component import decide_release
 from components.evaluate_model.component import evaluate_model
 from components.fetch_baseline.component import fetch_baseline
@@ -164,7 +164,9 @@ def build_training_pipeline(project: Project) -> Any:
             examples=examples,
             statistics=statistics,
             schema=schema,
+            anomalies=anomalies,
             evaluation=evaluation,
+            serving_report=serving_report,
             eval_config=eval_config,
             policy=policy,
             policy_hash=policy_hash,

@@ -20,7 +20,8 @@ from components._release.ledger import LABELLED, Entry
 from components._release.model_configuration import CONFIGURATION_FILE, Configuration, replace_configuration
 from components._release.places import STABLE, Places, places_of
 from components._release.releases import read_bucket, read_places
-from components._release.server_client import Server, wait_all_available, wait_all_label
+from components._release.server_client import Server
+from components._release.server_waits import wait_all_available, wait_all_label
 from components._release.turns import append, in_turn
 from components._shared.errors import UserError
 
@@ -70,6 +71,15 @@ def follow_ledger(base: BucketPath, servers: Sequence[Server]) -> str:
         labels = dict(places.labels)
         new = dataclasses.replace(configuration, version=live, beside=tuple(sorted(beside)), labels=labels)
         replace_configuration(base, new, generation)
+
+
+def drop_bucket_labels(base: BucketPath) -> None:
+    """Lets servers have the live version alone, under no label."""
+    while True:
+        _, configuration, generation = _read(base)
+        if not (configuration.labels or configuration.beside):
+            return
+        replace_configuration(base, dataclasses.replace(configuration, labels={}, beside=()), generation)
 
 
 def check_config_file(base: BucketPath, config_file: object) -> None:

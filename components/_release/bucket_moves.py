@@ -27,7 +27,7 @@ def move_in_bucket(base: BucketPath, kind: str, *, withdraws: Sequence[int], res
         kind: `rollback_intent` or `withdraw_intent`.
         withdraws: Versions that leave.
         restores: Versions that return.
-        **words: `by`, `reason` and `automatic`.
+        **words: `by`, `reason` and `automatic`; `undoes` if it takes a rollback back.
 
     Returns:
         The entry with the outcome.

@@ -21,11 +21,18 @@ _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 def list_names(folder: Path) -> list[str]:
-    """Returns all names in the ledger's folder; none if it is not there."""
+    """Returns all names in the ledger's folder; none if it is not there.
+
+    Raises:
+        UserError: If the folder, or one that it lies in, is a file.
+    """
     try:
         return sorted(os.listdir(folder))  # noqa: PTH208
     except FileNotFoundError:
         return []
+    except NotADirectoryError as error:
+        remedy = "Name another serving directory, or move the file away."
+        raise UserError("A serving directory is a folder, and so is its ledger.", received=error, remedy=remedy) from error
 
 
 def read_all(folder: Path, is_wanted: Callable[[str], bool]) -> dict[str, bytes | OSError]:

@@ -19,19 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from components._release.base import Base, BucketPath
-from components._release.bucket_labels import check_config_file, follow_ledger, set_bucket_label
+from components._release.bucket_labels import check_config_file, drop_bucket_labels, follow_ledger, set_bucket_label
 from components._release.durable import ensure_folder
 from components._release.ledger import LABELLED, Entry
 from components._release.lock import LOCK_SECONDS, hold_lock
-from components._release.model_config import make_configuration, read_labels, replace_configuration, with_labels
+from components._release.model_config import make_configuration, read_labels, replace_configuration, with_labels, without_labels
 from components._release.releases import read_places
-from components._release.server_client import (
-    Server,
-    ServerError,
-    reload_configuration,
-    wait_all_available,
-    wait_all_label,
-)
+from components._release.server_client import Server, ServerError, reload_configuration
+from components._release.server_waits import wait_all_available, wait_all_label
 from components._release.store import explain_write_errors
 from components._release.turns import append, in_turn
 from components._shared.errors import UserError
@@ -144,6 +139,16 @@ def restore_labels(base: Base, labels: Labels) -> str:
         return problem or _let_follow(labels, versions, wanted)
 
 
+def drop_labels(base: Base, labels: Labels) -> str:
+    """Lets the servers have the latest version, under no label; returns why they do not, as a sentence."""
+    check_place(base, labels)
+    if isinstance(base, BucketPath):
+        drop_bucket_labels(base)
+        return ""
+    with _hold_file(base, labels):
+        return _send(labels, without_labels(labels.file, labels.model_name))
+
+
 def drop_version(base: Base, labels: Labels, version: int) -> str:
     """Lets the servers have only versions that have a label, and not this one; returns why they do not, as a sentence."""
     if isinstance(base, BucketPath):
@@ -193,7 +198,10 @@ def _let_follow(labels: Labels, versions: set[int], wanted: Mapping[str, int]) -
 
 def _tell(labels: Labels, versions: Iterable[int], named: Mapping[str, int]) -> str:
     """Lets the servers have these versions under these labels; returns why one of them does not, as a sentence."""
-    text = with_labels(labels.file, labels.model_name, versions, named)
+    return _send(labels, with_labels(labels.file, labels.model_name, versions, named))
+
+
+def _send(labels: Labels, text: str) -> str:
     for server in labels.servers if labels.reload else ():
         try:
             reload_configuration(server, text)

@@ -10,7 +10,6 @@ by link(2) on a file system, by a precondition on an object store.
 
 import dataclasses
 import datetime
-import hashlib
 import json
 import logging
 import re
@@ -20,6 +19,7 @@ from typing import Any, Protocol
 
 from components._release import bucket_entries, file_entries
 from components._release.base import Base, BucketPath, to_base
+from components._shared.digest import digest_bytes
 from components._shared.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -43,6 +43,8 @@ RETIRED = "retired"
 """Versions that are not kept any more."""
 LABELLED = "labelled"
 """A label, such as stable, names another version."""
+UNLABELLED = "unlabelled"
+"""Versions have no labels any more."""
 VERIFIED = "verified"
 """A version is live in a model server, and predicts there what the evaluation did."""
 
@@ -125,7 +127,7 @@ def read_chain(base: str | Base) -> tuple[list[Entry], list[str]]:
             if previous is not None and entry.previous != previous:
                 problems.append(f"Entry {number} does not follow from the one before it: an entry was edited or swapped.")
             entries.append(entry)
-        previous = _hash(data)
+        previous = digest_bytes(data)
     return entries, problems
 
 
@@ -207,8 +209,4 @@ def _parse(data: bytes, number: int) -> Entry:
         raise ValueError(f"its format is not {FORMAT!r}.")
     if fields["sequence"] != number:
         raise ValueError(f"it says that it is entry {fields['sequence']}.")
-    return Entry(**fields, hash=_hash(data))
-
-
-def _hash(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+    return Entry(**fields, hash=digest_bytes(data))

@@ -11,6 +11,7 @@ from components._release.durable import sync_folder, write_new_file
 from components._release.model_server_config import (
     Field,
     base_path_of,
+    clear_versions,
     find_model,
     new_document,
     parse_document,
@@ -47,6 +48,17 @@ def with_labels(path: Path, model_name: str, versions: Iterable[int], labels: Ma
     """
     document = _read(path)
     set_versions(_find_model(document, path, model_name), sorted({*versions}), labels)
+    return to_text(document)
+
+
+def without_labels(path: Path, model_name: str) -> str:
+    """Returns the file's text with the latest version of a model under no label; all else is as it was.
+
+    Raises:
+        UserError: As `read_labels`.
+    """
+    document = _read(path)
+    clear_versions(_find_model(document, path, model_name))
     return to_text(document)
 
 

@@ -60,10 +60,15 @@ def base_path_of(model: list[Field]) -> str:
 
 def set_versions(model: list[Field], versions: Sequence[int], labels: Mapping[str, int]) -> None:
     """Lets a model have these versions under these labels, in place."""
-    model[:] = [(name, value) for name, value in model if name not in ("model_version_policy", "version_labels")]
+    clear_versions(model)
     specific: list[Field] = [("versions", str(version)) for version in sorted(versions)]
     model.append(("model_version_policy", [("specific", specific)]))
     model += [("version_labels", [("key", f'"{label}"'), ("value", str(version))]) for label, version in sorted(labels.items())]
+
+
+def clear_versions(model: list[Field]) -> None:
+    """Lets a model have its latest version under no label, which is what a server does by itself, in place."""
+    model[:] = [(name, value) for name, value in model if name not in ("model_version_policy", "version_labels")]
 
 
 def _child(fields: list[Field], wanted: str) -> list[Field]:

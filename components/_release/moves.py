@@ -32,6 +32,7 @@ def move_versions(
     by: str,
     reason: str,
     automatic: bool = False,
+    undoes: int = 0,
 ) -> Entry:
     """Moves versions and records it; call it under the lock, with nothing left to recover.
 
@@ -43,6 +44,7 @@ def move_versions(
         by: Who wants it.
         reason: Why.
         automatic: Whether it follows from a failed verification rather than from a person's will.
+        undoes: Number of the entry of a rollback that this takes back; 0 for none.
 
     Returns:
         The entry with the outcome.
@@ -63,6 +65,7 @@ def move_versions(
         "by": by,
         "reason": reason,
         "automatic": automatic,
+        **({"undoes": undoes} if undoes else {}),
     }
     return _carry_out(base, append_entry(base, kind, lambda _: payload))
 

@@ -4,6 +4,7 @@
     withdraw_intent ──► withdrawn       one version leaves
     retired                             versions, in place or withdrawn, are not kept any more
     labelled                            a label names another version; in a rollback of stable, `withdraws` leave after it
+    unlabelled                          no version has a label any more
 
 A server takes the highest number in place, and so does Sluice: that is the live version. Where a label `stable` names a version
 in place, that one is live, whatever its number.
@@ -22,6 +23,7 @@ from components._release.ledger import (
     RETIRED,
     ROLLBACK_INTENT,
     ROLLED_BACK,
+    UNLABELLED,
     VERIFIED,
     WITHDRAW_INTENT,
     WITHDRAWN,
@@ -30,7 +32,7 @@ from components._release.ledger import (
 
 OUTCOMES = {ROLLBACK_INTENT: ROLLED_BACK, WITHDRAW_INTENT: WITHDRAWN}
 """The kinds of entry that announce a move of versions, and those that say it is done."""
-PLACE_KINDS = (*OUTCOMES, *OUTCOMES.values(), VERIFIED, RETIRED, LABELLED)
+PLACE_KINDS = (*OUTCOMES, *OUTCOMES.values(), VERIFIED, RETIRED, LABELLED, UNLABELLED)
 """Every kind that is about versions after their push."""
 
 STABLE, CANARY = "stable", "canary"
@@ -38,6 +40,7 @@ STABLE, CANARY = "stable", "canary"
 _MOVE = {"from": str, "to": str, "withdraws": list, "restores": list, "by": str, "reason": str, "automatic": bool}
 """What every move holds, and what its outcome repeats."""
 _LABEL = {"label": str, "version": int, "previous": str, "by": str, "reason": str}
+_UNLABEL = {"labels": dict, "by": str, "reason": str}
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -47,6 +50,8 @@ class Places:
     Attributes:
         in_place: Versions that servers see.
         withdrawn: Versions that left, each with the entry that says why.
+        withdrawn_by: Who last withdrew each version that ever left; empty if it failed its verification in a server. The return
+            that is taken back again, and so said nothing, changes nothing of it.
         retired: Versions that are not kept any more, each with the entry that says so. One that was withdrawn before is among
             both.
         restored: Versions that had left and returned.
@@ -57,6 +62,7 @@ class Places:
 
     in_place: set[int] = dataclasses.field(default_factory=set)
     withdrawn: dict[int, Entry] = dataclasses.field(default_factory=dict)
+    withdrawn_by: dict[int, str] = dataclasses.field(default_factory=dict)
     retired: dict[int, Entry] = dataclasses.field(default_factory=dict)
     restored: set[int] = dataclasses.field(default_factory=set)
     labels: dict[str, int] = dataclasses.field(default_factory=dict)
@@ -110,7 +116,7 @@ def _is_in_place(move: Entry, version: int, base: Base, claim: int) -> bool:
 
 def advance(places: Places, entry: Entry) -> str:
     """Takes an entry into account, and returns why it makes no sense where it stands; empty if it does."""
-    if places.moving and entry.kind in (PUSH_INTENT, PUSHED, RETIRED, LABELLED, *OUTCOMES):
+    if places.moving and entry.kind in (PUSH_INTENT, PUSHED, RETIRED, LABELLED, UNLABELLED, *OUTCOMES):
         return f"comes before the end of what entry {places.moving.sequence} began"
     if entry.kind == PUSHED:
         places.in_place.add(entry.payload["version"])
@@ -170,6 +176,19 @@ def _label(places: Places, entry: Entry) -> str:
     return ""
 
 
+def _unlabel(places: Places, entry: Entry) -> str:
+    if unsaid := [name for name, kind in _UNLABEL.items() if type(entry.payload.get(name)) is not kind]:
+        return f"does not say {unsaid[0]!r}"
+    if not places.labels or entry.payload["labels"] != places.labels:
+        return "says something else of the labels than the entries before it"
+    if places.leaving:
+        return f"comes before the end of what entry {places.rollback.sequence if places.rollback else 0} began"
+    if places.live != str(max(places.in_place)):
+        return f"takes the label {STABLE} from version {places.live}, and version {max(places.in_place)} would be live"
+    places.labels, places.rollback = {}, None
+    return ""
+
+
 def _may_leave(places: Places, leaves: object, stays: int) -> bool:
     versions = leaves if isinstance(leaves, list) else [None]
     return all(type(version) is int and version in places.in_place and version != stays for version in versions)
@@ -182,6 +201,8 @@ def _place(places: Places, version: int, entry: Entry, *, in_place: bool) -> Non
         places.in_place.add(version)
     else:
         places.withdrawn[version] = entry
+        if not entry.payload.get("undoes"):
+            places.withdrawn_by[version] = "" if entry.payload["automatic"] else entry.payload["by"]
         places.labels = {label: named for label, named in places.labels.items() if named != version}
 
 
@@ -216,6 +237,7 @@ def _check_outcome(intent: Entry | None, entry: Entry) -> str:
 
 _STEPS = {
     LABELLED: _label,
+    UNLABELLED: _unlabel,
     RETIRED: _retire,
     VERIFIED: _verify,
     **dict.fromkeys(OUTCOMES, _begin),

@@ -7,12 +7,13 @@ A rollback moves `stable`, then `canary` if it named the same version, then take
 """
 
 from components._release.base import Base, BucketPath
-from components._release.labels import Labels, check_place, drop_version, restore_labels, set_label
-from components._release.places import CANARY, STABLE
+from components._release.labels import Labels, check_place, drop_labels, drop_version, restore_labels, set_label
+from components._release.ledger import UNLABELLED, Entry
+from components._release.places import CANARY, STABLE, Places
 from components._release.releases import Release, list_releases, live_release, read_places
 from components._release.rollback import Change, find_version, move, version_before, withdraw
-from components._release.server_client import check_all_reachable, wait_available
-from components._release.turns import in_turn
+from components._release.server_waits import check_all_reachable, wait_available
+from components._release.turns import append, in_turn
 from components._release.verification import PUSHER, is_to_be_verified, verify_version
 from components._release.words import read_words
 from components._shared.errors import UserError
@@ -94,6 +95,30 @@ def promote(base: Base, labels: Labels, *, by: str, reason: str) -> Change:
     return Change(before=places.live, live=str(places.labels[CANARY]))
 
 
+def end_labels(base: Base, labels: Labels, *, by: str, reason: str) -> Change:
+    """Takes all labels away, so that the highest version is live, which has to be the stable one.
+
+    The servers let go of the labels first, and the ledger says so last. Who dies in between has done nothing yet: the next push
+    lets the servers have the labels again, or a retry completes it.
+
+    Raises:
+        UserError: If another version than the stable one is the highest, or a server does not let go.
+    """
+    by, reason = read_words("who wants it", by), read_words("the reason", reason)
+    check_place(base, labels)
+    settle_labels(base, labels)
+    _check_highest(read_places(base))
+    _raise_if(drop_labels(base, labels), "Servers let go of labels.", "Nothing else was changed. Try again.")
+
+    def record(_: Entry | None) -> Change:
+        places = read_places(base)
+        _check_highest(places)  # a push may have come in between
+        told = {"labels": places.labels, "by": by, "reason": reason}
+        return Change(before=places.live, live=places.live, entry=append(base, UNLABELLED, told) if places.labels else None)
+
+    return in_turn(base, record)
+
+
 def roll_back_labels(base: Base, labels: Labels, *, to: str = "", by: str, reason: str) -> Change:
     """Lets `stable` name an earlier version, or one that was withdrawn; the version that it leaves for an earlier one goes.
 
@@ -114,12 +139,11 @@ def roll_back_labels(base: Base, labels: Labels, *, to: str = "", by: str, reaso
     if target.live:
         return Change(before=str(target.version), live=str(target.version))
     restored = [] if target.state == "pushed" else [target.version]
-    if restored:
-        move(base, withdraws=[], restores=restored, by=by, reason=reason)
+    returned = move(base, withdraws=[], restores=restored, by=by, reason=reason) if restored else None
     leaves = [live.version] if live and live.version > target.version else []
     problem = _set_verified(base, labels, STABLE, target.version, by, reason, withdraws=leaves)
-    if problem and restored:
-        move(base, withdraws=restored, restores=[], by=by, reason=f"Taken back: {problem}")
+    if problem and returned:
+        move(base, withdraws=restored, restores=[], by=by, reason=f"Taken back: {problem}", undone=returned)
     _raise_if(problem, f"Version {target.version} serves.", f"Version {live.version if live else 'none'} is live as before.")
     finished = _finish_rollback(base, labels)
     before = str(live.version) if live else ""
@@ -148,6 +172,15 @@ def _finish_rollback(base: Base, labels: Labels) -> Change | None:
     if not places.leaving:
         return change
     return move(base, withdraws=places.leaving, restores=[], by=told["by"], reason=told["reason"], told=change)
+
+
+def _check_highest(places: Places) -> None:
+    if places.live != (highest := str(max(places.in_place, default=""))):
+        raise UserError(
+            "Without labels the highest version is live, so it is the stable one when they go.",
+            received=f"version {places.live} is stable, and version {highest} the highest",
+            remedy="Promote that one, or move its label by a rollback and withdraw it; then try again.",
+        )
 
 
 def _newest_push(base: Base) -> Release | None:

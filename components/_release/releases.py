@@ -9,10 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from components._release.approvals import APPROVAL_KINDS, check_approvals, requests_of
+from components._release.approvals import APPROVAL_KINDS, check_approvals
 from components._release.base import Base, BucketPath, to_base
-from components._release.bucket_versions import digest_version
-from components._release.copies import has_copy
 from components._release.ledger import (
     ABANDONED,
     PUSH_INTENT,
@@ -22,14 +20,11 @@ from components._release.ledger import (
     ROLLED_BACK,
     WITHDRAWN,
     Entry,
-    foreign_files,
-    read_chain,
     read_ledger,
 )
 from components._release.model_configuration import Configuration, check_configuration, read_with_configuration
 from components._release.places import PLACE_KINDS, STABLE, Places, advance, places_of
-from components._release.store import has_digest, is_whole, version_folders, withdrawn_folder, withdrawn_names
-from components._shared.digest import digest_model
+from components._release.store import has_digest, version_folders
 from components._shared.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -237,72 +232,6 @@ def check_history(entries: Sequence[Entry]) -> list[str]:
     return problems + check_approvals(entries)
 
 
-def verify_ledger(base: str | Base, head: str = "") -> list[str]:
-    """Returns every problem of a ledger and of the versions it tells of, as sentences; none if all is well.
-
-    Edits, gaps, swaps and torn entries show in the chain; a version that is missing, changed or that nobody pushed shows
-    against its digest, for which versions in a bucket are downloaded. Entries cut off at the end, and a chain written anew,
-    show only against a head noted elsewhere.
-
-    Args:
-        base: The serving directory.
-        head: Hash of an entry that is known to have been the last one once; empty for none.
-    """
-    base = to_base(base)
-    entries, problems, configuration = _read_all(base)
-    if head and head not in {entry.hash for entry in entries}:
-        problems.append(f"No entry has the hash {head}: the ledger was cut off or written anew since that was its head.")
-    problems += [f"The file {name} does not belong in the ledger's folder." for name in foreign_files(base)]
-    if history := check_history(entries):
-        return problems + history
-    if configuration and isinstance(base, BucketPath):
-        problems += check_configuration(base, configuration, entries)
-    releases = releases_of(entries, base, configuration.claim if configuration else 0)
-    for release in releases:
-        problems += _check_version(base, release)
-    return (
-        problems
-        + _check_withdrawn(base, releases)
-        + _check_copies(base, entries, releases)
-        + [
-            f"{base / name} looks like a version to TF Serving, and the ledger does not say that it was pushed."
-            for name in untrusted_versions(base, releases)
-        ]
-    )
-
-
-def _check_withdrawn(base: Base, releases: Sequence[Release]) -> list[str]:
-    if isinstance(base, BucketPath):
-        return []
-    known = {withdrawn_folder(base, release.version).name for release in releases if release.state in (WITHDRAWN, RETIRED)}
-    return [
-        f"{base / name} looks like a withdrawn version, and the ledger does not say that it was withdrawn."
-        for name in withdrawn_names(base)
-        if name not in known
-    ]
-
-
-def _read_all(base: Base) -> tuple[list[Entry], list[str], Configuration | None]:
-    """Returns what can be read of the ledger, every problem of it, and the model configuration of a bucket."""
-    if not isinstance(base, BucketPath):
-        return *read_chain(base), None
-    try:
-        (entries, problems), configuration, _ = read_with_configuration(base, read_chain)
-    except UserError as error:
-        entries, problems = read_chain(base)
-        return entries, [*problems, str(error)], None
-    return entries, problems, configuration
-
-
-def _check_copies(base: Base, entries: Sequence[Entry], releases: Sequence[Release]) -> list[str]:
-    pushed = [(release.version, release.record) for release in releases if release.state == PUSHED]
-    return [
-        f"The candidate {request.short_digest}, which is {request.state}, is not what was asked about: its copy was changed."
-        for request in requests_of(entries, pushed)
-        if request.open and not has_copy(base, request)
-    ]
-
-
 def _check_entry(entry: Entry, claims: dict[int, Entry], settled: set[int]) -> str:
     if entry.kind not in (PUSH_INTENT, PUSHED, ABANDONED):
         return "is of a kind that this program does not know"
@@ -319,24 +248,6 @@ def _check_entry(entry: Entry, claims: dict[int, Entry], settled: set[int]) -> s
     if any(entry.payload.get(name) != value for name, value in claim.payload.items() if name not in own):
         return f"is about something else than the claim in entry {claim.sequence}"
     return ""
-
-
-def _check_version(base: Base, release: Release) -> list[str]:
-    if release.state not in (PUSHED, WITHDRAWN):
-        return []
-    if isinstance(base, BucketPath):
-        is_there = str(release.version) in version_folders(base)
-        whole, model = digest_version(base / str(release.version)) if is_there else ("", "")
-        same, is_model = whole == release.pushed_digest, model == release.model_digest
-    else:
-        folder = withdrawn_folder(base, release.version) if release.state == WITHDRAWN else base / str(release.version)
-        is_there, same = folder.is_dir(), is_whole(folder, release.pushed_digest)
-        is_model = same and digest_model(folder) == release.model_digest
-    if not is_there:
-        return [f"Version {release.version} was {release.state}, and its folder is missing."]
-    if not same:
-        return [f"Version {release.version} is not what was pushed: its folder has another digest."]
-    return [] if is_model else [f"Version {release.version} is not the model that was approved."]
 
 
 def _told(intent: Entry, outcome: Entry | None, *, in_place: bool) -> Release:
@@ -356,7 +267,7 @@ def _told(intent: Entry, outcome: Entry | None, *, in_place: bool) -> Release:
 def _release(intent: Entry, outcome: Entry | None, is_in_place: Callable[[Entry], bool], places: Places) -> Release:
     release = _told(intent, outcome, in_place=outcome is None and is_in_place(intent))
     if move := places.withdrawn.get(release.version):
-        release = _withdrawn(release, move)
+        release = _withdrawn(release, move, places.withdrawn_by.get(release.version, ""))
     if entry := places.retired.get(release.version):
         reason = f"Only {entry.payload.get('keep')} versions are kept."
         release = dataclasses.replace(
@@ -370,7 +281,7 @@ def _leaves(base: Path, release: Release) -> bool:
     return release.state == RETIRED and has_digest(base, release.version, release.pushed_digest)
 
 
-def _withdrawn(release: Release, move: Entry) -> Release:
+def _withdrawn(release: Release, move: Entry, by: str) -> Release:
     rolled_back = move.kind in (ROLLBACK_INTENT, ROLLED_BACK)
     how = f"rolled back to version {move.payload['to']}" if rolled_back else "withdrew it"
     return dataclasses.replace(
@@ -379,5 +290,5 @@ def _withdrawn(release: Release, move: Entry) -> Release:
         settled_at=move.recorded_at,
         sequence=move.sequence,
         reason=f"{move.payload['by']} {how}: {move.payload['reason']}",
-        withdrawn_by="" if move.payload["automatic"] else move.payload["by"],
+        withdrawn_by=by,
     )

@@ -71,7 +71,16 @@ def rollback(base: Base, *, to: str = "", by: str, reason: str, lock_seconds: fl
     return in_turn(base, roll_back, lock_seconds)
 
 
-def move(base: Base, *, withdraws: list[int], restores: list[int], by: str, reason: str, told: Change | None = None) -> Change:
+def move(
+    base: Base,
+    *,
+    withdraws: list[int],
+    restores: list[int],
+    by: str,
+    reason: str,
+    told: Change | None = None,
+    undone: Change | None = None,
+) -> Change:
     """Moves versions of a rollback whose live version a label names, unless somebody else did so meanwhile.
 
     Args:
@@ -81,7 +90,9 @@ def move(base: Base, *, withdraws: list[int], restores: list[int], by: str, reas
         by: Who wants it.
         reason: Why.
         told: What the rollback did besides.
+        undone: What this takes back; None for nothing.
     """
+    undoes: dict[str, Any] = {"undoes": _number(undone)} if undone and undone.entry else {}
 
     def move_left(_: Entry | None) -> Change | None:
         places = read_places(base)
@@ -89,7 +100,7 @@ def move(base: Base, *, withdraws: list[int], restores: list[int], by: str, reas
         back = [version for version in restores if version in places.withdrawn]
         if not (leave or back):
             return None
-        return _move(base, ROLLBACK_INTENT, withdraws=leave, restores=back, by=by, reason=reason)
+        return _move(base, ROLLBACK_INTENT, withdraws=leave, restores=back, by=by, reason=reason, **undoes)
 
     change = in_turn(base, move_left)
     if change is None:
@@ -114,7 +125,7 @@ def undo(base: Base, change: Change, *, by: str, reason: str, lock_seconds: floa
         if live != change.live:
             return Change(before=live, live=live)
         moved = {"withdraws": list(change.restored), "restores": list(change.withdrawn)}
-        return _move(base, ROLLBACK_INTENT, **moved, by=by, reason=reason, automatic=True)
+        return _move(base, ROLLBACK_INTENT, **moved, by=by, reason=reason, automatic=True, undoes=_number(change))
 
     return in_turn(base, move_back, lock_seconds)
 
@@ -165,6 +176,10 @@ def _move(base: Base, kind: str, *, automatic: bool = False, **options: Any) -> 
     if isinstance(base, BucketPath):
         return _change(move_in_bucket(base, kind, **options, automatic=automatic))
     return _change(move_versions(base, kind, **options, automatic=automatic))
+
+
+def _number(change: Change) -> int:
+    return change.entry.sequence if change.entry else 0
 
 
 def _change(entry: Entry) -> Change:

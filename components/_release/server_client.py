@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components._release import grpc_client
@@ -22,9 +22,6 @@ GRPC = "grpc://"
 _STATUS_SECONDS, _PREDICT_SECONDS = 10.0, 60.0
 _POLL_SECONDS = 0.2
 _UNAVAILABLE = "UNAVAILABLE"
-_FAILED_SECONDS = 15.0
-"""How long a load must be reported as failed: a version that returns is reported as before until the server looks again."""
-
 
 _ADDRESS = re.compile(r"(https?|grpc)://[^\s/?#,]+/?")
 
@@ -106,58 +103,18 @@ def read_status(server: Server) -> dict[int, VersionStatus]:
         raise ServerError(f"{server.url} does not answer as TF Serving does.") from error
 
 
-def check_reachable(server: Server) -> None:
-    """Checks that a server answers, before anything is changed that has to be verified there.
-
-    Raises:
-        UserError: If it does not.
-    """
+def ask_label(server: Server, label: str) -> str:
+    """Returns with what a server answers for a label, in words."""
     try:
-        read_status(server)
-    except ServerError as error:
-        remedy = "Start it, or name another one. Nothing was changed."
-        raise UserError("The model server answers.", received=error, remedy=remedy) from error
-
-
-def check_all_reachable(servers: Iterable[Server]) -> None:
-    """Checks that each of several servers answers; raises as `check_reachable` does."""
-    for server in servers:
-        check_reachable(server)
-
-
-def wait_live(server: Server, version: int) -> str:
-    """Waits until a version is AVAILABLE, and the highest that is: the one that a request without a version gets.
-
-    Returns:
-        Why it is not, as a sentence; empty if it is.
-    """
-    return _wait(server, version, _why_not_live)
-
-
-def wait_available(server: Server, version: int) -> str:
-    """Waits until a version is AVAILABLE, and returns why it is not, as a sentence; empty if it is."""
-    return _wait(server, version, _why_not_available)
-
-
-def wait_label(server: Server, label: str, version: int) -> str:
-    """Waits until a server answers for a label with a version, and returns why it does not; empty if it does."""
-    deadline = time.monotonic() + server.wait_seconds
-    while (found := _ask_label(server, label)) != f"version {version}":
-        if time.monotonic() >= deadline:
-            return f"The server {server.url} answers for the label {label} with {found}, not with version {version}."
-        time.sleep(_POLL_SECONDS)
-    return ""
-
-
-def wait_all_available(servers: Iterable[Server], versions: Iterable[int]) -> str:
-    """Waits until versions are AVAILABLE in each of several servers; returns as `wait_available` does."""
-    waits = (wait_available(server, version) for version in versions for server in servers)
-    return next(filter(None, waits), "")
-
-
-def wait_all_label(servers: Iterable[Server], label: str, version: int) -> str:
-    """Waits until each of several servers answers for a label with a version; returns as `wait_label` does."""
-    return next(filter(None, (wait_label(server, label, version) for server in servers)), "")
+        if server.grpc:
+            with _grpc_errors():
+                return f"version {grpc_client.read_label(server.grpc, server.model_name, label, _STATUS_SECONDS)}"
+        request = urllib.request.Request(f"{server.address}/labels/{label}/metadata")  # noqa: S310  # the project's own
+        return f"version {_ask(request, _STATUS_SECONDS)['model_spec']['version']}"
+    except urllib.error.HTTPError as error:
+        return f"the error {error.code}"
+    except (ServerError, KeyError, TypeError) as error:
+        return f"no version: {error}"
 
 
 def predict(server: Server, version: int, inputs: Mapping[str, list[Any]]) -> Any:
@@ -219,59 +176,8 @@ def _grpc_errors() -> Iterator[None]:
         raise UserError("An address with grpc:// needs the package grpcio.", received=error, remedy="Install it.") from error
 
 
-def _ask_label(server: Server, label: str) -> str:
-    """Returns with what a server answers for a label, in words."""
-    try:
-        if server.grpc:
-            with _grpc_errors():
-                return f"version {grpc_client.read_label(server.grpc, server.model_name, label, _STATUS_SECONDS)}"
-        request = urllib.request.Request(f"{server.address}/labels/{label}/metadata")  # noqa: S310  # the project's own
-        return f"version {_ask(request, _STATUS_SECONDS)['model_spec']['version']}"
-    except urllib.error.HTTPError as error:
-        return f"the error {error.code}"
-    except (ServerError, KeyError, TypeError) as error:
-        return f"no version: {error}"
-
-
 def _columns(inputs: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
     return {name: [float("nan") if value is None else value for value in values] for name, values in inputs.items()}
-
-
-def _wait(server: Server, version: int, why_not: Callable[[Mapping[int, VersionStatus], int], str]) -> str:
-    deadline, failed_since, problem = time.monotonic() + server.wait_seconds, None, ""
-    while True:
-        try:
-            status = read_status(server)
-        except ServerError as error:  # it may be starting anew
-            status, problem = {}, str(error)
-        else:
-            problem = why_not(status, version)
-        failed = status.get(version, VersionStatus("")).error
-        failed_since = (failed_since or time.monotonic()) if failed else None
-        now = time.monotonic()
-        if not problem or now >= deadline or (failed_since and now - failed_since >= _FAILED_SECONDS):
-            return problem
-        time.sleep(_POLL_SECONDS)
-
-
-def _why_not_available(status: Mapping[int, VersionStatus], version: int) -> str:
-    own = status.get(version)
-    if own is None:
-        return f"The server does not know version {version}; it has {_list(status)}."
-    if own.state != AVAILABLE:
-        return f"Version {version} is {own.state} in the server{f': {own.error}' if own.error else ''}."
-    return ""
-
-
-def _why_not_live(status: Mapping[int, VersionStatus], version: int) -> str:
-    if problem := _why_not_available(status, version):
-        return problem
-    newest = max(number for number, item in status.items() if item.state == AVAILABLE)
-    return "" if newest == version else f"The server still answers with version {newest}."
-
-
-def _list(status: Mapping[int, VersionStatus]) -> str:
-    return ", ".join(f"{number} ({item.state})" for number, item in sorted(status.items())) or "none"
 
 
 def _read_version(item: Any) -> VersionStatus:

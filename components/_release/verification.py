@@ -13,7 +13,8 @@ from components._release.base import Base, BucketPath
 from components._release.ledger import PUSHED, VERIFIED, read_ledger
 from components._release.releases import Release, list_releases, live_release
 from components._release.rollback import Change, rollback, undo, withdraw
-from components._release.server_client import Server, ServerError, check_all_reachable, predict, wait_live
+from components._release.server_client import Server, ServerError, predict
+from components._release.server_waits import check_all_reachable, wait_live
 from components._release.turns import append, in_turn
 from components._shared.artifacts import ASSETS_EXTRA_DIR, RELEASE_DIR, VERIFICATION_FILE
 from components._shared.documents import parse_object

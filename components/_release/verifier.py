@@ -10,7 +10,8 @@ from components._release.labels import CONFIGURATION_FILE, Labels, check_place
 from components._release.ledger import WITHDRAWN
 from components._release.promotion import begin_labels, verify_canary
 from components._release.releases import live_version, read_places
-from components._release.server_client import Server, check_all_reachable, make_servers
+from components._release.server_client import Server, make_servers
+from components._release.server_waits import check_all_know_model, check_all_reachable
 from components._release.verification import verify_pushed, was_interrupted
 from components._release.waiting import Settled, list_requests, settle_waiting
 from components._shared.errors import UserError
@@ -40,15 +41,18 @@ class Verifier:
         """Makes sure that each server answers, before anything is pushed.
 
         Raises:
-            UserError: If one does not, or labels are to move in another place than the serving directory's.
+            UserError: If one does not, or does not have the model, or labels are to move in another place than the serving
+                directory's.
         """
         if self.labels:
             check_place(base, self.labels)
         # TF Serving opens its ports when it has a version, so before the first one there is nobody to ask.
         if live_version(base):
-            check_all_reachable(self.servers)
-            if self.labels:
+            if self.labels:  # servers may have to be told of the model yet
+                check_all_reachable(self.servers)
                 begin_labels(base, self.labels)
+            else:
+                check_all_know_model(self.servers)
 
     def verify(self, base: Base) -> tuple[str, str]:
         """Returns the version that had to be withdrawn and why, in sentences; two empty texts if all is well."""
@@ -106,8 +110,8 @@ def check_labels_stay(base: Base, verifier: Verifier | None) -> None:
         raise UserError(
             "Where versions have labels, a push has a server whose labels move.",
             received=", ".join(f"{label} is version {version}" for label, version in sorted(labels.items())),
-            remedy="Set serving.server, and serving.model_config_file or serving.labels, again. To do without labels, take "
-            "their versions away by `sluice rollback` or `sluice withdraw`.",
+            remedy="Set serving.server, and serving.model_config_file or serving.labels, again. To do without labels, run "
+            "`sluice unlabel` before they go.",
         )
 
 

@@ -14,7 +14,10 @@ from components._shared.errors import SluiceError, UserError
 logger = logging.getLogger("sluice")
 
 _OWN_LOGGERS = ("components", "sluice")
-_USERS_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+_FULL_OR_CLOSED = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+_OTHER_THAN_EXPECTED = (errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+_FAILING = (errno.EIO, errno.ESTALE)
+_USERS_ERRNOS = _FULL_OR_CLOSED + _OTHER_THAN_EXPECTED + _FAILING
 
 
 def make_parser(description: str) -> argparse.ArgumentParser:
@@ -41,7 +44,10 @@ def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], No
     except OSError as error:
         if error.errno not in _USERS_ERRNOS:
             raise
-        rule, remedy = "The inputs can be read and the outputs written.", "Make room or give permission, and run again."
+        rule, remedy = (
+            "The inputs can be read and the outputs written.",
+            "Make room, give permission or mend the path, and run again.",
+        )
         logger.error("%s", UserError(rule, received=error, remedy=remedy))
         sys.exit(UserError.exit_code)
     sys.exit(0)

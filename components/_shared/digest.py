@@ -19,6 +19,11 @@ def digest_file(path: str | Path) -> str:
     return f"sha256:{hasher.hexdigest()}"
 
 
+def digest_bytes(data: bytes) -> str:
+    """Returns `sha256:<hex>` of bytes: what `digest_file` returns for a file that holds them."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
 def digest_parts(parts: Iterable[str]) -> str:
     """Returns `sha256:<hex>` of a sequence of strings, each with its length, so that no two sequences collide by joining."""
     hasher = hashlib.sha256()

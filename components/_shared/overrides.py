@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from components._shared.errors import UserError
-from components._shared.policy import Policy, check_policy_hash, hash_policy, read_policy, with_plain_numbers
+from components._shared.policy import Policy
+from components._shared.policy_documents import check_policy_hash, hash_policy, read_policy, with_plain_numbers
 from components._shared.rules import read_rules
 
 EVALUATION = "evaluation"

@@ -46,7 +46,8 @@ def load_function(project_dir: str | Path, file: str, name: str, expected_hash: 
 def user_errors(project_dir: str | Path, rule: str) -> Iterator[None]:
     """Turns an exception that passed through a project's file into a UserError with file, line and cause.
 
-    Exceptions that never touched the project keep their traceback: they are bugs of ours.
+    `sys.exit` is one of them: a stage that the project's code ends is not done. Exceptions that never touched the project keep
+    their traceback: they are bugs of ours.
 
     Args:
         project_dir: Folder of the project.
@@ -59,7 +60,7 @@ def user_errors(project_dir: str | Path, rule: str) -> Iterator[None]:
         yield
     except SluiceError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         place = _place(error, Path(project_dir).absolute())
         if place is None:
             raise
@@ -67,7 +68,7 @@ def user_errors(project_dir: str | Path, rule: str) -> Iterator[None]:
         raise UserError(f"{rule}.", received=received, remedy="Mend that line and run again.") from error
 
 
-def last_words(error: Exception) -> str:
+def last_words(error: BaseException) -> str:
     """Returns the last line of an error's text, where the cause stands; TensorFlow puts names of nodes after it."""
     lines = [line.strip() for line in str(error).split("[[{{node")[0].splitlines()]
     return next((line for line in reversed(lines) if line), "")
@@ -103,7 +104,7 @@ def _neighbours(names: Iterable[str], folder: Path) -> dict[str, Path]:
     return {name: file for name, file in files.items() if folder in file.parents}
 
 
-def _place(error: Exception, folder: Path) -> str | None:
+def _place(error: BaseException, folder: Path) -> str | None:
     """Returns `file, line n: source` of the innermost frame in the folder; TensorFlow hides some frames in the message."""
     if isinstance(error, SyntaxError) and error.filename and folder in Path(error.filename).parents:
         return f"{Path(error.filename).name}, line {error.lineno}"

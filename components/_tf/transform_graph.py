@@ -64,11 +64,11 @@ class TransformGraph(tf.Module):
         path = Path(transform_graph) / TRANSFORM_FN_DIR
         try:
             self.loaded = tf.saved_model.load(str(path))
-        except (OSError, ValueError, tf.errors.OpError) as error:
-            raise UserError(
-                "The transform graph is a SavedModel.", received=f"{path}: {error}", remedy="Run transform_features again."
-            ) from error
-        function = self.loaded.transform_fn
+            function = self.loaded.transform_fn
+        except Exception as error:  # TensorFlow raises nearly anything, such as KeyError, where a byte is another one
+            shown = f"{path}: {type(error).__name__}: {error}"
+            rule, remedy = "The transform graph is a SavedModel.", "Run transform_features again."
+            raise UserError(rule, received=shown, remedy=remedy) from error
         self._function = function.concrete_functions[0] if hasattr(function, "concrete_functions") else function
         self.inputs = dict(self._function.structured_input_signature[0][0])
 

@@ -15,11 +15,11 @@ from components._shared.artifacts import (
     SPLITS,
     TRAINING_FILE,
 )
-from components._shared.digest import digest_model
-from components._shared.documents import read_object
+from components._shared.digest import digest_bytes, digest_model
+from components._shared.documents import parse_object
 from components._shared.gates import EVIDENCE_GATE, Evidence, GateResult, Verdict
 from components._shared.overrides import Bounds
-from components._shared.policy import hash_policy
+from components._shared.policy_documents import hash_policy
 
 AGREE = "Model, data, policy and live version are the ones that every stage worked on."
 
@@ -34,6 +34,7 @@ class Facts:
         manifest: The examples' manifest; empty when it cannot be read.
         training: The model's training.json; empty when it cannot be read.
         evaluation: The evaluation's summary; empty when it cannot be read.
+        documents: `sha256:<hex>` of the file of each document that was read, by the file's name.
         problems: What does not fit together, in sentences.
     """
 
@@ -42,6 +43,7 @@ class Facts:
     manifest: dict[str, Any]
     training: dict[str, Any]
     evaluation: dict[str, Any]
+    documents: dict[str, str]
     problems: tuple[str, ...]
 
 
@@ -57,9 +59,10 @@ def find_facts(*, model: str, baseline: str, examples: str, evaluation: str, bou
         as_compiled: Whether that comes from the policy and configuration that the pipeline was compiled with.
     """
     problems: list[str] = []
-    manifest = _read(Path(examples) / MANIFEST_FILE, ("data_version",), problems)
-    training = _read(Path(model) / TRAINING_FILE, ("data_version", "model_digest"), problems)
-    live = _read(Path(baseline) / BASELINE_FILE, ("version", "model_digest", "pushed_digest"), problems)
+    documents: dict[str, str] = {}
+    manifest = _read(Path(examples) / MANIFEST_FILE, ("data_version",), documents, problems)
+    training = _read(Path(model) / TRAINING_FILE, ("data_version", "model_digest"), documents, problems)
+    live = _read(Path(baseline) / BASELINE_FILE, ("version", "model_digest", "pushed_digest"), documents, problems)
     digest = _digest(Path(model) / SERVING_MODEL_DIR, problems)
     found = Evidence(
         model_digest=digest,
@@ -69,7 +72,7 @@ def find_facts(*, model: str, baseline: str, examples: str, evaluation: str, bou
     )
     if not as_compiled:
         problems.append("The policy and the evaluation's configuration are not those that the policy's hash stands for.")
-    summary = _read(Path(evaluation) / EVALUATION_FILE, ("data_version", "model_digest"), problems)
+    summary = _read(Path(evaluation) / EVALUATION_FILE, ("data_version", "model_digest"), documents, problems)
     _compare(TRAINING_FILE, training, found, problems)
     _compare(EVALUATION_FILE, summary, found, problems)
     if summary:
@@ -83,6 +86,7 @@ def find_facts(*, model: str, baseline: str, examples: str, evaluation: str, bou
         manifest=manifest,
         training=training,
         evaluation=summary,
+        documents=documents,
         problems=tuple(problems),
     )
 
@@ -94,10 +98,11 @@ def judge_facts(facts: Facts) -> GateResult:
     return GateResult(gate=EVIDENCE_GATE, verdict=Verdict.PASSED, reason=AGREE)
 
 
-def _read(path: Path, texts: tuple[str, ...], problems: list[str]) -> dict[str, Any]:
-    """Returns a JSON object whose named fields are texts, or nothing at all."""
+def _read(path: Path, texts: tuple[str, ...], digests: dict[str, str], problems: list[str]) -> dict[str, Any]:
+    """Returns a JSON object whose named fields are texts, and notes its file's digest; or returns nothing at all."""
     try:
-        document = read_object(path)
+        data = path.read_bytes()
+        document = parse_object(data)
     except FileNotFoundError:
         problems.append(f"{path.name} is missing.")
         return {}
@@ -107,6 +112,7 @@ def _read(path: Path, texts: tuple[str, ...], problems: list[str]) -> dict[str, 
     if wrong := [name for name in texts if not isinstance(document.get(name), str)]:
         problems.append(f"{path.name} has no {' and no '.join(wrong)}.")
         return {}
+    digests[path.name] = digest_bytes(data)
     return document
 
 

@@ -13,7 +13,8 @@ from components._shared.artifacts import BLESSED_FILE, CANDIDATE, DECISION_FILE,
 from components._shared.gates import Status, Verdict
 from components._shared.outputs import write_json, write_text
 from components._shared.overrides import Bounds, tighten
-from components._shared.policy import Policy, hash_policy
+from components._shared.policy import Policy
+from components._shared.policy_documents import hash_policy
 from components.decide_release.approval import Approval, judge_approval
 from components.decide_release.evidence import Facts, find_facts, judge_facts
 from components.decide_release.judgement import Judged, judge_gates, may_pass, reports_of
@@ -110,6 +111,7 @@ def _document(gates: tuple[Judged, ...], facts: Facts, bounds: Bounds) -> dict[s
             }
             for gate in gates
         ],
+        "documents": facts.documents,
         "lineage": _lineage(facts),
     }
 

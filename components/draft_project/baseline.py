@@ -19,6 +19,7 @@ _MOST_COLUMNS = 400
 _FARTHEST = 10.0
 _RIDGE = 1.0
 _STEPS = 8
+_MOST_HALVINGS = 10
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -152,15 +153,30 @@ def _predict(x: np.ndarray, y: np.ndarray, x_eval: np.ndarray, kind: LabelKind) 
 
 
 def _fit_logistic(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Returns the weights of a logistic regression with a ridge, by Newton's method (iteratively reweighted least squares)."""
-    weights, penalty = np.zeros(x.shape[1]), _RIDGE * np.eye(x.shape[1])
-    penalty[0, 0] = 1e-6
+    """Returns the weights of a logistic regression with a ridge, by Newton's method (iteratively reweighted least squares).
+
+    A step that makes the fit worse is halved: for a rare class and a column with a long tail, whole ones run away.
+    """
+    weights, penalty = np.zeros(x.shape[1]), _RIDGE * np.ones(x.shape[1])
+    penalty[0] = 1e-6
     weights[0] = np.log((y.sum() + 0.5) / (len(y) - y.sum() + 0.5))
+    loss = _logistic_loss(x, y, weights, penalty)
     for _ in range(_STEPS):
         p = _sigmoid(x @ weights)
-        gradient = x.T @ (y - p) - penalty @ weights
-        weights = weights + np.linalg.solve((x.T * np.maximum(p * (1 - p), 1e-6)) @ x + penalty, gradient)
+        gradient = x.T @ (y - p) - penalty * weights
+        step = np.linalg.solve((x.T * np.maximum(p * (1 - p), 1e-6)) @ x + np.diag(penalty), gradient)
+        for _ in range(_MOST_HALVINGS):
+            tried = _logistic_loss(x, y, weights + step, penalty)
+            if tried <= loss:
+                weights, loss = weights + step, tried
+                break
+            step = step / 2
     return weights
+
+
+def _logistic_loss(x: np.ndarray, y: np.ndarray, weights: np.ndarray, penalty: np.ndarray) -> float:
+    scores = x @ weights
+    return float(np.sum(np.logaddexp(0, scores) - y * scores) + penalty @ weights**2 / 2)
 
 
 def _sigmoid(values: np.ndarray) -> np.ndarray:

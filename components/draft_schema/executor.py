@@ -57,9 +57,8 @@ def draft(*, data: str, label: str, kind: str, folder: str) -> None:
     features = [item for item in decisions if item.role in FEATURES]
     if not features:
         found = ", ".join(f"{item.original!r}: {item.why}" for item in decisions)
-        raise UserError(
-            "At least one column besides the label is something to learn from.", received=found or "no other column"
-        )
+        rule = "At least one column besides the label is something to learn from."
+        raise UserError(rule, received=found or "no other column", remedy="Add such a column.")
     keys = choose_keys(others, decisions, table.rows)
     # Imported here, so that what is wrong with the data is said before TFDV has been loaded.
     from components.draft_schema.schema import draft_schema  # noqa: PLC0415
@@ -74,7 +73,8 @@ def _check_rows(label: DraftLabel, original: str) -> None:
     rows = int(np.isfinite(label.target).sum())
     if rows < _LEAST_ROWS:
         rule = f"A table has at least {_LEAST_ROWS} rows with a label: some to train on, some to select, some to judge by."
-        raise UserError(rule, received=f"{rows} with one in {original!r}")
+        remedy = "Gather more rows, or name a label that more rows have."
+        raise UserError(rule, received=f"{rows} with one in {original!r}", remedy=remedy)
 
 
 def _without_leaks(decisions: Sequence[Decision], columns: Sequence[Column], label: DraftLabel) -> list[Decision]:

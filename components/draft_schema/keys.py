@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from components.draft_schema.columns import Column
-from components.draft_schema.roles import Decision
+from components.draft_schema.roles import Decision, Role
 
 _MOST_COLUMNS = 4
 _LEAST_DISTINCT = 0.9
@@ -49,7 +49,15 @@ def choose_keys(columns: Sequence[Column], decisions: Sequence[Decision], rows: 
     split_key, why = _choose_split_key(columns, decisions, rows)
     if names and not any(decision.is_entity and decision.name in split_key for decision in decisions):
         split_key, why = row_key, f"{names[0]} names each row"
+    why += _series_warning(decisions, rows)
     return Keys(row_key=row_key, split_key=split_key or row_key, row_number=number, why=why)
+
+
+def _series_warning(decisions: Sequence[Decision], rows: int) -> str:
+    dates = [item.name for item in decisions if item.role is Role.DATE and item.distinct == rows]
+    if not dates:
+        return ""
+    return f". Each row has a {dates[0]} of its own: of a series the splits hold neighbours in time, which flatters a forecast"
 
 
 def _choose_split_key(columns: Sequence[Column], decisions: Sequence[Decision], rows: int) -> tuple[tuple[str, ...], str]:

@@ -27,6 +27,8 @@ class Role(enum.StrEnum):
 FEATURES = (Role.NUMBER, Role.CATEGORY, Role.DATE, Role.TEXT)
 
 _ID_WORDS = {"id", "ids", "uuid", "guid", "key", "index", "idx", "identifier", "rownum", "rowid", "unnamed", "ssn"}
+_NUMBER_WORDS = {"rownames", "rowname", "row", "number", "no", "nr", "serial", "reference", "ref"}
+"""Of a whole number that is another one in each row they say that it names the row, not that it counts something."""
 _MOST_MISSING = 0.95
 _FEW_VALUES, _ROWS_PER_VALUE = 20, 10
 _LEAST_WORDS = 4
@@ -34,6 +36,7 @@ _MOST_ROWS_PER_ENTITY = 20
 _WITH_UNIT, _MOST_WITH_UNIT = r"^[^\pL\d]{0,3}\d[\d.,' ]*\s?\D{0,3}$", 0.9
 _PROTECTED_WORDS = {"sex", "age", "birth", "dob", "native", "nationality", "national", "citizen", "citizenship", "foreign"}
 _PROTECTED_WORDS |= {"foreigner", "immigrant", "caste", "tribe", "veteran", "pregnant", "pregnancy", "sexuality", "faith"}
+_PROTECTED_WORDS |= {"female", "male", "black", "hispanic", "latino", "latina"}
 _PROTECTED_BEGINNINGS = ("race", "racial", "gender", "ethnic", "relig", "disab", "handicap", "marital", "married")
 
 
@@ -102,7 +105,8 @@ def _decide_key(column: Column, known: dict[str, Any], rows: int) -> Decision | 
     words, distinct = words_of(column.original), known["distinct"]
     sounds_so = bool(_ID_WORDS & set(words)) or not words
     is_unique = distinct == rows and column.kind != "FLOAT"
-    if is_unique and (sounds_so or _counts_rows(column)):
+    sounds_numbered = column.kind == "INT" and bool(_NUMBER_WORDS & set(words))
+    if is_unique and (sounds_so or sounds_numbered or _counts_rows(column)):
         return Decision(**known, role=Role.LEFT_OUT, why="names each row", is_unique=True)
     if sounds_so and column.kind != "FLOAT" and distinct * _MOST_ROWS_PER_ENTITY > rows:
         why = f"names what rows are about: {distinct:,} different values"

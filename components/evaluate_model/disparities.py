@@ -76,12 +76,14 @@ class Measured:
         value: The worst of its rates; NaN where one is not defined.
         rate: The worst rate; empty where it is not defined.
         between: The two groups that are farthest apart in it, the larger rate first; empty where it is not defined.
+        rows: Rows behind the rate of the smaller of both; None where it is not defined.
         problem: Why it is not defined, as half a sentence; empty when it is.
     """
 
     value: float
     rate: str = ""
     between: tuple[str, ...] = ()
+    rows: int | None = None
     problem: str = ""
 
 
@@ -119,7 +121,8 @@ def measure(disparity: Disparity, groups: Groups, min_group_size: int) -> Measur
             return Measured(math.nan, problem=f"the {name} is 0 in every group, and 0 over 0 is no ratio")
         value = values[high] - values[low] if disparity.form is Form.DIFFERENCE else values[low] / values[high]
         if math.isnan(worst.value) or not disparity.holds(float(value), worst.value):
-            worst = Measured(float(value), name, (groups.names[large[high]], groups.names[large[low]]))
+            rows = int(shares.totals[large[[high, low]]].min())
+            worst = Measured(float(value), name, (groups.names[large[high]], groups.names[large[low]]), rows)
     return worst
 
 

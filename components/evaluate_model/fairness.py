@@ -16,6 +16,8 @@ from components.evaluate_model.shares import critical_value, wilson_interval
 
 _NO_BOUND = "No bound is set, so nothing would be judged: set one, such as max_equalized_odds_difference."
 
+_MORE_ROWS = "chance moves rates, and a test on more rows or spans tells it from the model."
+
 
 def judge_fairness(counted: Counted, policy: FairnessGate) -> GateResult:
     """Returns the fairness gate.
@@ -63,7 +65,8 @@ def judge_groups(groups: Groups, policy: FairnessGate, where: str) -> list[Measu
         bound, found = disparity.bound(policy), measure(disparity, groups, policy.min_group_size)
         passed = None if bound is None else disparity.holds(found.value, bound)
         note = found.problem or f"{found.rate} of {found.between[0]} and {found.between[1]}, which are farthest apart"
-        measurements.append(_bounded(disparity, where, found.value, bound, passed=passed, note=note))
+        item = _bounded(disparity, where, found.value, bound, passed=passed, note=note)
+        measurements.append(dataclasses.replace(item, rows=found.rows))
         for proof in prove(disparity, groups, policy, bound) if bound is not None else ():
             sure = f"few rows, and yet beyond chance: {100 * policy.confidence:g} % confidence over {proof.comparisons:,} pairs"
             note = f"{proof.rate} of {proof.between[0]} and {proof.between[1]}; {sure}"
@@ -118,5 +121,7 @@ def _reason(failed: Sequence[Measurement], policy: FairnessGate) -> str:
     else:
         bound = f"at most {first.upper_bound:g}" if first.upper_bound is not None else f"at least {first.lower_bound:g}"
         reason = f"The {first.name} is {first.value:.3f} ({first.note}); {bound} is allowed."
+        if first.rows and not first.slice:  # a small group says no only beyond chance
+            reason += f" The smaller of both has {first.rows:,} rows: where these are few, or of few days, {_MORE_ROWS}"
     others = ", ".join(item.name for item in failed[1:])
     return reason + (f" Nor within bounds: {others}." if others else "")

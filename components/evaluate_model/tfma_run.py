@@ -1,10 +1,12 @@
 """Runs TFMA over a table of label, slicing features and predictions."""
 
+import contextlib
 import dataclasses
 import logging
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -72,35 +74,34 @@ def _evenly(table: pa.Table, rows: int) -> pa.Table:
 
 
 def _run_fast(table: pa.Table, config: config_pb2.EvalConfig, folder: Path) -> None:
-    with (
-        tempfile.TemporaryDirectory(prefix="sluice-evaluate-") as scratch,
-        beam.Pipeline(runner=fn_api_runner.FnApiRunner()) as pipeline,
-    ):
-        path = Path(scratch) / "rows.parquet"
-        pq.write_table(table, path)
-        write = model_eval_lib.ExtractEvaluateAndWriteResults(
-            eval_config=config,
-            output_path=str(folder),
-            eval_shared_model=_materialized(config),
-            extractors=fast_accumulation.extractors(),
-            evaluators=fast_accumulation.evaluators(config),
-        )
+    parts = {"extractors": fast_accumulation.extractors(), "evaluators": fast_accumulation.evaluators(config)}
+    with _pipeline(table) as (pipeline, path):
         # A dict is taken for extracts as they are, so TFMA does not try to read the path as examples.
-        _ = pipeline | beam.Create([{constants.INPUT_KEY: str(path)}]) | write
+        _ = pipeline | beam.Create([{constants.INPUT_KEY: path}]) | _write(config, folder, **parts)
 
 
 def _run_stock(table: pa.Table, config: config_pb2.EvalConfig, folder: Path) -> None:
+    with _pipeline(table) as (pipeline, path):
+        batches = beam.FlatMap(_read_batches).with_output_types(pa.RecordBatch)
+        _ = pipeline | beam.Create([path]) | batches | beam.Reshuffle() | _write(config, folder)
+
+
+@contextlib.contextmanager
+def _pipeline(table: pa.Table) -> Iterator[tuple[beam.Pipeline, str]]:
+    """Yields a pipeline that runs when the block ends, and the path of a file with the table."""
     with (
         tempfile.TemporaryDirectory(prefix="sluice-evaluate-") as scratch,
         beam.Pipeline(runner=fn_api_runner.FnApiRunner()) as pipeline,
     ):
         path = Path(scratch) / "rows.parquet"
         pq.write_table(table, path)
-        write = model_eval_lib.ExtractEvaluateAndWriteResults(
-            eval_config=config, output_path=str(folder), eval_shared_model=_materialized(config)
-        )
-        batches = beam.FlatMap(_read_batches).with_output_types(pa.RecordBatch)
-        _ = pipeline | beam.Create([str(path)]) | batches | beam.Reshuffle() | write
+        yield pipeline, str(path)
+
+
+def _write(config: config_pb2.EvalConfig, folder: Path, **parts: Any) -> beam.PTransform:
+    return model_eval_lib.ExtractEvaluateAndWriteResults(
+        eval_config=config, output_path=str(folder), eval_shared_model=_materialized(config), **parts
+    )
 
 
 def _read_batches(path: str) -> Iterator[pa.RecordBatch]:

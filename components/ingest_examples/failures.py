@@ -16,6 +16,10 @@ import pyarrow.csv as pa_csv
 from components._shared.errors import UserError
 from components._shared.source import Source
 
+NO_ZERO_BYTES = "A text holds no zero bytes."
+_GZIP = b"\x1f\x8b"
+_LONGEST_TEXT = 100
+
 TYPE_NAMES = {pa.int64(): "INT", pa.float32(): "FLOAT", pa.float64(): "FLOAT", pa.string(): "BYTES"}
 
 
@@ -61,6 +65,31 @@ def no_rows(path: Path) -> UserError:
     return UserError(
         "Every input file holds rows.", received=f"{path}, which names columns only", remedy="Deliver the file again."
     )
+
+
+def check_texts(path: Path, table: pa.Table, source: Source) -> None:
+    """Checks that no text of a CSV file holds a zero byte: a write that was cut off by a crash leaves such.
+
+    Args:
+        path: The file.
+        table: Its rows, by the file's own names.
+        source: How it is read.
+
+    Raises:
+        UserError: If one does.
+    """
+    for name in table.column_names:
+        if pa.types.is_string(table.schema.field(name).type):
+            row = pc.index(has_zero_byte(table[name]), True).as_py()
+            if row >= 0:
+                value, line = repr(table[name][row].as_py()[:_LONGEST_TEXT]), find_line(path, source, row)
+                shown = f"{value} of {name!r} in {path}, line {line}"
+                raise UserError(NO_ZERO_BYTES, received=shown, remedy="Deliver the file again.")
+
+
+def has_zero_byte(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Returns where a text holds a zero byte; null where there is none."""
+    return pc.match_substring(texts, "\0")
 
 
 def find_first_failure(column: pa.ChunkedArray, kind: pa.DataType) -> int | None:
@@ -109,9 +138,17 @@ def _explain_encoding(path: Path, encoding: str) -> UserError | None:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         shown = f"the byte 0x{data[error.start]:02x} in {path}, line {line}"
-        remedy = "Save it so, or say in project.yaml how it is written, such as `source.encoding: cp1252`."
-        return UserError(f"A CSV file is {encoding.upper()} text.", received=shown, remedy=remedy)
+        return UserError(f"A CSV file is {encoding.upper()} text.", received=shown, remedy=_encoding_remedy(data))
     return None
+
+
+def _encoding_remedy(data: bytes) -> str:
+    if data.startswith(_GZIP):
+        return "It is compressed: let its name end in .gz."
+    if b"\0" in data and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "It holds zero bytes, as no text does: deliver the file again, as text."
+    likely = "utf-16" if b"\0" in data else "cp1252"
+    return f"Save it so, or say in project.yaml how it is written, such as `source.encoding: {likely}`."
 
 
 def _explain_shape(path: Path, source: Source) -> UserError | None:

@@ -16,6 +16,7 @@ from components._shared.errors import UserError
 from components._shared.input_files import InputFile, fingerprint_of, read_input_files
 from components._shared.label import LabelKind
 from components._shared.source import Label, Source, Splits
+from components.ingest_examples.bad_rows import shorten
 from components.ingest_examples.downloads import fetched
 
 
@@ -148,12 +149,13 @@ def plan_columns(
     needed = dict.fromkeys(keys, pa.string())
     _check_names(names, {*wanted, *needed, label.name, label.source}, source.row_number)
     needed[label.source] = _label_type(label, features[label.name])
-    present = {name for name in (*wanted, *needed) if _is_present(name, names, source, name in optional and name not in needed)}
+    _check_every_file(names, needed, source)
+    present = {name for name in (*needed, *wanted) if _is_present(name, names, source, name in optional)}
     if missing := [name for name in needed if name not in present]:
         raise UserError(
             "The row key, the split key and the label are columns of the data.",
             received=f"no column {', '.join(map(source.original, missing))} in {_name_files(names)}, "
-            f"which has {_name_columns(names, source)}",
+            f"which has {_name_columns(next(iter(names.values())), source)}",
             remedy="Deliver the column, or mend `source` (its `delimiter` too) and `splits` in project.yaml.",
         )
     if label.source != label.name and any(label.name in columns for columns in names.values()):
@@ -169,7 +171,10 @@ def _check_names(names: Mapping[Path, list[str]], read: set[str], row_number: st
     """Checks that what is read is there once, and that the rows' numbers take no column's name."""
     for path, columns in names.items():
         if repeated := [name for name, count in Counter(columns).items() if count > 1 and name in read]:
-            raise UserError("A file names each column once.", received=f"{path} with {', '.join(repeated)} repeated")
+            remedy = "Rename or remove the repeated column."
+            raise UserError(
+                "A file names each column once.", received=f"{path} with {', '.join(repeated)} repeated", remedy=remedy
+            )
     if row_number and any(row_number in columns for columns in names.values()):
         raise UserError("`source.row_number` names no column of the data.", received=row_number, remedy="Rename it.")
 
@@ -202,21 +207,35 @@ def _label_type(label: Label, kind: pa.DataType) -> pa.DataType:
     return pa.float64() if label.above is not None else kind
 
 
+def _check_every_file(names: Mapping[Path, list[str]], needed: Iterable[str], source: Source) -> None:
+    """Checks that no file alone lacks a column of the keys or the label; whether all do is said elsewhere."""
+    for name in needed:
+        without = [path for path, columns in names.items() if name not in columns]
+        if without and len(without) < len(names):
+            raise UserError(
+                "The columns of the row key, the split key and the label are in every input file.",
+                received=f"no column {source.original(name)} in {_name_files(without)}, "
+                f"which has {_name_columns(names[without[0]], source)}",
+                remedy="Look at the header and the delimiter of these files; deliver them again, or leave them out.",
+            )
+
+
 def _is_present(name: str, names: Mapping[Path, list[str]], source: Source, is_optional: bool) -> bool:
     without = [path for path, columns in names.items() if name not in columns]
     if without and len(without) < len(names) and not is_optional:
         raise UserError(
             "A column that the schema requires is in all input files or in none.",
-            received=f"no column {source.original(name)} in {_name_files(without)}",
+            received=f"no column {source.original(name)} in {_name_files(without)}, "
+            f"which has {_name_columns(names[without[0]], source)}",
             remedy="Deliver these files again, leave them out, or let the column be missing: take min_fraction and shape "
             "from its feature in schema.pbtxt.",
         )
     return is_optional or len(without) < len(names)
 
 
-def _name_columns(names: Mapping[Path, list[str]], source: Source) -> str:
-    """Returns the columns of the first file: a wrong delimiter or a blank in the header shows in them."""
-    columns = [source.original(name) for name in next(iter(names.values()))]
+def _name_columns(names: list[str], source: Source) -> str:
+    """Returns the columns of a file: a wrong delimiter or a blank in the header shows in them."""
+    columns = [shorten(source.original(name)) for name in names]
     return ", ".join(repr(name) for name in columns[:5]) + (f" and {len(columns) - 5} more" if len(columns) > 5 else "")
 
 

@@ -16,7 +16,7 @@ import pyarrow.csv as pa_csv
 from components._shared.errors import UserError
 from components._shared.source import Source
 from components.ingest_examples.bad_rows import BadValue, cast_table, shorten
-from components.ingest_examples.failures import find_line, with_points
+from components.ingest_examples.failures import NO_ZERO_BYTES, find_line, has_zero_byte, with_points
 
 _WRONG_SHAPE = "A row has as many fields as the header."
 
@@ -81,6 +81,8 @@ def _read_bytes(path: Path, source: Source, names: list[str]) -> tuple[pa.Table,
 def _parse(source: Source, values: pa.Array, kind: pa.DataType) -> pa.Array:
     texts = values.cast(pa.string())
     if pa.types.is_string(kind):
+        if pc.any(has_zero_byte(texts)).as_py():
+            raise pa.ArrowInvalid(NO_ZERO_BYTES)
         return texts
     numbers = pc.utf8_trim_whitespace(texts)
     return with_points(numbers, source).cast(pa.float64()).cast(kind) if pa.types.is_floating(kind) else numbers.cast(kind)

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from components._shared.errors import UserError
 from components._shared.source import CSV, FAIL, TFRECORD, Source
 from components.ingest_examples.bad_rows import BadValue, cast_table
-from components.ingest_examples.failures import explain_cast, explain_csv, no_rows, open_text
+from components.ingest_examples.failures import check_texts, explain_cast, explain_csv, has_zero_byte, no_rows, open_text
 from components.ingest_examples.lenient import read_csv_leniently
 from components.ingest_examples.tf_examples import DecodedExamples, decode_file
 
@@ -68,7 +69,8 @@ def open_file(path: Path, source: Source) -> OpenedFile:
         )
     names = _csv_names(path, source) if source.format == CSV else _parquet_names(path)
     if not names:
-        raise UserError("Every input file names its columns.", received=f"{path}, which is empty")
+        rule = "Every input file names its columns."
+        raise UserError(rule, received=f"{path}, which is empty", remedy="Deliver the file again.")
     return OpenedFile(path=path, names=[source.columns.get(name, name) for name in names])
 
 
@@ -108,7 +110,7 @@ def _parquet_names(path: Path) -> list[str]:
     try:
         return list(pq.read_schema(path).names)
     except (pa.ArrowException, OSError) as error:
-        raise UserError("Every input file is a Parquet file.", received=f"{path}: {error}") from error
+        raise _no_parquet(path, error) from error
 
 
 def _read_csv(path: Path, source: Source, types: Mapping[str, pa.DataType]) -> FileRows:
@@ -130,6 +132,10 @@ def _read_csv(path: Path, source: Source, types: Mapping[str, pa.DataType]) -> F
     except (pa.ArrowException, OSError, UnicodeError) as error:
         if source.bad_rows == FAIL or isinstance(error, OSError):
             raise explain_csv(path, source, wide, error) from error
+        return _read_bad_csv(path, source, types, wide)
+    if source.bad_rows == FAIL:
+        check_texts(path, table, source)
+    elif any(pc.any(has_zero_byte(column)).as_py() for column in table.columns if pa.types.is_string(column.type)):
         return _read_bad_csv(path, source, types, wide)
     return _whole(table.cast(pa.schema(list(types.items()))))
 
@@ -182,24 +188,38 @@ def _read_parquet(path: Path, types: Mapping[str, pa.DataType]) -> pa.Table:
         with pq.ParquetFile(path) as file:
             return file.read(columns=list(types)).select(list(types))
     except (pa.ArrowException, OSError) as error:
-        raise UserError("Every input file is a whole Parquet file.", received=f"{path}: {error}") from error
+        raise _no_parquet(path, error) from error
+
+
+def _no_parquet(path: Path, error: Exception) -> UserError:
+    rule = "Every input file is a whole Parquet file."
+    return UserError(rule, received=f"{path}: {error}", remedy="Deliver the file again.")
 
 
 def _cast(path: Path, name: str, column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     try:
         return _cast_values(column, kind)
     except pa.ArrowException as error:
-        raise explain_cast(path, name, column, kind) from error
+        raise explain_cast(path, name, _unchecked(column, kind), kind) from error
 
 
 def _cast_values(values: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
+    values = _unchecked(values, kind)
     if pa.types.is_temporal(values.type) and not pa.types.is_string(kind):
         raise pa.ArrowTypeError("A time is a number only together with its unit.")
     if pa.types.is_integer(values.type) and pa.types.is_floating(kind):
         return values.cast(pa.float64(), safe=False).cast(kind)  # rounded, as the same number in CSV is
     return values.cast(kind)
+
+
+def _unchecked(values: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+    """Returns values without a dictionary, and what is to be text as bytes: Parquet's are UTF-8 by its word only."""
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if not pa.types.is_string(kind):
+        return values
+    bytes_of = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}
+    return values.cast(bytes_of.get(values.type, values.type))
 
 
 def _whole(table: pa.Table) -> FileRows:

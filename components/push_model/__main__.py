@@ -16,7 +16,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--examples", required=True, help="folder of the examples, whose manifest goes along")
     parser.add_argument("--statistics", required=True, help="folder of the statistics, which go along")
     parser.add_argument("--schema", required=True, help="folder of the schema, which goes along")
+    parser.add_argument("--anomalies", required=True, help="folder with the data gate's report, as it was judged")
     parser.add_argument("--evaluation", required=True, help="folder of the evaluation, whose summary goes along")
+    parser.add_argument("--serving_report", required=True, help="folder with the report of validate_serving, as it was judged")
     parser.add_argument("--eval_config", required=True, type=cli.json_object, help="a tfma.EvalConfig in JSON form")
     parser.add_argument("--policy", required=True, type=cli.json_object, help="the gates' bounds, which the decision must hold")
     parser.add_argument("--policy_hash", required=True, help="hash of the policy")
@@ -48,7 +50,9 @@ def main(args: argparse.Namespace) -> None:
         examples=args.examples,
         statistics=args.statistics,
         schema=args.schema,
+        anomalies=args.anomalies,
         evaluation=args.evaluation,
+        serving_report=args.serving_report,
         eval_config=args.eval_config,
         policy=args.policy,
         policy_hash=args.policy_hash,

@@ -12,7 +12,9 @@ def push_model(
     examples: dsl.Input[dsl.Dataset],
     statistics: dsl.Input[dsl.Artifact],
     schema: dsl.Input[dsl.Artifact],
+    anomalies: dsl.Input[dsl.Artifact],
     evaluation: dsl.Input[dsl.Artifact],
+    serving_report: dsl.Input[dsl.Artifact],
     eval_config: dict,
     policy: dict,
     policy_hash: str,
@@ -37,7 +39,9 @@ def push_model(
         examples: The examples, whose manifest goes along with the release.
         statistics: Statistics that go along with the release.
         schema: The schema that goes along with the release.
-        evaluation: The evaluation whose summary goes along with the release.
+        anomalies: The data gate's report, which has to be the one that was judged.
+        evaluation: The evaluation whose summary goes along with the release, with the report that was judged.
+        serving_report: The report of validate_serving, which has to be the one that was judged.
         eval_config: A tfma.EvalConfig in JSON form, which the policy's hash covers.
         policy: The gates' bounds; a decision that was made under others pushes nothing.
         policy_hash: Hash of the policy.
@@ -71,8 +75,12 @@ def push_model(
             statistics.path,
             "--schema",
             schema.path,
+            "--anomalies",
+            anomalies.path,
             "--evaluation",
             evaluation.path,
+            "--serving_report",
+            serving_report.path,
             "--eval_config",
             eval_config,
             "--policy",

@@ -1,7 +1,6 @@
 """Reads the decision and what goes along with a release, and says why they do not allow a push, if they do not."""
 
 import dataclasses
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from components._shared.artifacts import (
     TRAINING_FILE,
     split_dir,
 )
+from components._shared.digest import digest_bytes
 from components._shared.documents import parse_object
 from components._shared.errors import UserError
 from components._shared.gates import APPROVAL_GATE, EVIDENCE_GATE, Status, Verdict
@@ -39,11 +39,14 @@ _DECISION_FIELDS = {
     "overrides": list,
     "baseline_version": str,
     "gates": list,
+    "documents": dict,
     "lineage": dict,
 }
 _REQUIRED_GATES = sorted([*(field.name for field in dataclasses.fields(Policy)), EVIDENCE_GATE])
 _PASSING = (Verdict.PASSED, Verdict.NOT_APPLICABLE, Verdict.SWITCHED_OFF)
 _NO_APPROVAL_NEEDED = (Verdict.NOT_APPLICABLE, Verdict.SWITCHED_OFF)
+_JUDGED = (MANIFEST_FILE, TRAINING_FILE, EVALUATION_FILE)
+"""What a release carries and the decision rests on."""
 
 
 class UntrustedDecisionError(Exception):
@@ -83,7 +86,11 @@ class Evidence:
     @property
     def schema_hash(self) -> str:
         """Digest of the schema's file."""
-        return f"sha256:{hashlib.sha256(self.files[SCHEMA_FILE]).hexdigest()}"
+        return self.digest_of(SCHEMA_FILE)
+
+    def digest_of(self, name: str) -> str:
+        """Returns `sha256:<hex>` of a file."""
+        return digest_bytes(self.files[name])
 
 
 def read_decision(folder: str | Path) -> Decision:
@@ -109,7 +116,7 @@ def read_decision(folder: str | Path) -> Decision:
         raise UntrustedDecisionError(f"The decision contradicts itself: approved or not, and {document['status']!r}.")
     if document["status"] != Status.REFUSED:
         _check_gates(document)
-    return Decision(document=document, data=data, digest=f"sha256:{hashlib.sha256(data).hexdigest()}")
+    return Decision(document=document, data=data, digest=digest_bytes(data))
 
 
 def read_evidence(*, model: str, examples: str, statistics: str, schema: str, evaluation: str) -> Evidence:
@@ -151,6 +158,9 @@ def find_contradiction(decision: dict[str, Any], evidence: Evidence, model_diges
     for who, what, said, expected in claims:
         if not expected or said != expected:
             return f"The {who} is about another {what}: {said or 'none'} instead of {expected or 'any'}."
+    for name in _JUDGED:
+        if decision["documents"].get(name) != evidence.digest_of(name):
+            return f"{name} is not the one that was judged: it changed since the decision, or the decision is of another run."
     return ""
 
 

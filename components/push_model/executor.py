@@ -79,7 +79,9 @@ def push_model(
     examples: str,
     statistics: str,
     schema: str,
+    anomalies: str,
     evaluation: str,
+    serving_report: str,
     eval_config: dict[str, Any],
     policy: dict[str, Any],
     policy_hash: str,
@@ -110,7 +112,9 @@ def push_model(
         examples: The examples artifact, for its manifest.
         statistics: The statistics artifact.
         schema: The schema artifact.
+        anomalies: The artifact with the data gate's report.
         evaluation: The evaluation artifact.
+        serving_report: The artifact with the report of validate_serving.
         eval_config: A tfma.EvalConfig in JSON form, which the policy's hash covers.
         policy: The gates' bounds; a decision that was made under others is a "no".
         policy_hash: Hash of the policy.
@@ -145,7 +149,8 @@ def push_model(
     check_labels_stay(base, verifier)
     settled = settle_verified(base, verifier, now=now)
     artifacts = {"examples": examples, "statistics": statistics, "schema": schema, "evaluation": evaluation}
-    found = _prepare(Path(model), decision, artifacts, bounds, {"image": image, "run": run_id, "server": server})
+    reports = {"anomalies": Path(anomalies), "evaluation": Path(evaluation), "serving_report": Path(serving_report)}
+    found = _prepare(Path(model), decision, artifacts, reports, bounds, {"image": image, "run": run_id, "server": server})
     result = PushResult(pushed=False, reason=found) if isinstance(found, str) else _push(base, *found, verifier, now)
     result = dataclasses.replace(result, settled=tuple(settled))
     if result.pushed or any(item.kind == PUSHED for item in settled):
@@ -165,7 +170,7 @@ def push_model(
 
 
 def _prepare(
-    model: Path, decision: str, artifacts: dict[str, str], bounds: Bounds, origin: dict[str, str]
+    model: Path, decision: str, artifacts: dict[str, str], reports: dict[str, Path], bounds: Bounds, origin: dict[str, str]
 ) -> tuple[Candidate, str] | str:
     """Returns the candidate and until when it may be approved (empty if it needs no approval), or why it must not be pushed."""
     try:
@@ -181,7 +186,7 @@ def _prepare(
     if contradiction := find_contradiction(verdict.document, evidence, digest_model(saved_model)):
         return contradiction
     try:
-        check_decision(verdict.document, bounds, evidence.evaluation, artifacts["evaluation"])
+        check_decision(verdict.document, bounds, evidence.evaluation, reports)
     except UnfoundedDecisionError as error:
         return str(error)
     candidate = Candidate(

@@ -1,7 +1,7 @@
-"""Whether a decision follows from the policy of this pipeline, and from the reports that push_model can see.
+"""Whether a decision follows from the policy of this pipeline, and from the reports of its gates.
 
 A decision may have been edited so that it agrees with itself. What it cannot change is the policy that the pipeline was
-compiled with, which comes to this stage by another way, and, unless it is edited as well, the evaluation with its report.
+compiled with, which comes to this stage by another way, and, unless they are edited as well, the reports.
 """
 
 from pathlib import Path
@@ -11,11 +11,10 @@ from components._shared.artifacts import GATES_FILE
 from components._shared.digest import digest_file
 from components._shared.gates import APPROVAL_GATE, EVIDENCE_GATE, GateReport, Verdict, read_gate_report
 from components._shared.overrides import Bounds
-from components._shared.policy import Policy, hash_policy
+from components._shared.policy import Policy
+from components._shared.policy_documents import hash_policy
 from components._shared.required import REQUIRED, why_not_applicable
 
-_SEEN = "evaluation"
-"""The artifact with a report that this stage is given."""
 _DECIDER = "decide_release"
 
 
@@ -23,14 +22,14 @@ class UnfoundedDecisionError(Exception):
     """The decision does not follow from what it names; the text says why, as a sentence."""
 
 
-def check_decision(decision: dict[str, Any], bounds: Bounds, evaluation: dict[str, Any], folder: str | Path) -> None:
+def check_decision(decision: dict[str, Any], bounds: Bounds, evaluation: dict[str, Any], reports: dict[str, Path]) -> None:
     """Checks a decision that lets a model through, or leaves only the approval open.
 
     Args:
         decision: The decision; every gate is in it once.
         bounds: What this run is judged by.
         evaluation: The evaluation's summary.
-        folder: Folder of the evaluation, with the report of its gates.
+        reports: Folder of each artifact that holds a report, by the artifact's name.
 
     Raises:
         UnfoundedDecisionError: If it was made under another policy, a gate does not apply or is off and the policy does not
@@ -43,7 +42,8 @@ def check_decision(decision: dict[str, Any], bounds: Bounds, evaluation: dict[st
         if (said := (gate.get("stage"), gate.get("evidence_file"))) != stages.get(name, (_DECIDER, "")):
             raise UnfoundedDecisionError(f"The decision names {said} as the source of the gate {name}.")
         _check_verdict(name, gate["verdict"], bounds.policy, decision["baseline_version"])
-    _check_report(gates, bounds.policy, Path(folder))
+    for artifact in dict.fromkeys(required.artifact for required in REQUIRED):
+        _check_report(gates, bounds.policy, artifact, reports[artifact])
 
 
 def _check_policy(decision: dict[str, Any], bounds: Bounds, evaluation: dict[str, Any]) -> None:
@@ -70,9 +70,9 @@ def _check_verdict(name: str, verdict: str, policy: Policy, baseline_version: st
         raise UnfoundedDecisionError(f"The decision says that the gate {name} does not apply, and it does.")
 
 
-def _check_report(gates: dict[str, dict[str, Any]], policy: Policy, folder: Path) -> None:
-    """Checks that the report at hand is the one that was judged, and says what the decision says of its gates."""
-    names = [required.gate for required in REQUIRED if required.artifact == _SEEN]
+def _check_report(gates: dict[str, dict[str, Any]], policy: Policy, artifact: str, folder: Path) -> None:
+    """Checks that a report at hand is the one that was judged, and says what the decision says of its gates."""
+    names = [required.gate for required in REQUIRED if required.artifact == artifact]
     judged = [name for name in names if not getattr(policy, name).off]
     try:
         digest, report = digest_file(folder / GATES_FILE), read_gate_report(folder)

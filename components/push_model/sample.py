@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components._data.examples import iterate_split
+from components._data.integrity import check_split
 from components._data.schema import read_schema, serving_features
 from components._release.verification import Sample
 from components._shared.artifacts import CANDIDATE, PREDICTIONS_FILE, TEST
@@ -30,8 +31,9 @@ def take_sample(*, examples: str, schema: str, evaluation: str, manifest: dict[s
         tolerance: Greatest allowed difference; None for any.
 
     Raises:
-        UserError: If rows or predictions are missing, or are not the same in number.
+        UserError: If rows or predictions are missing, are not the same in number, or the rows are not those of the manifest.
     """
+    check_split(examples, manifest, TEST)
     rows = next(iterate_split(examples, TEST, batch_rows=_ROWS)).slice(0, _ROWS)
     try:
         table = pq.read_table(Path(evaluation) / PREDICTIONS_FILE, columns=[CANDIDATE])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -109,12 +110,28 @@ def _describe(found: Found) -> InputFile:
         stored = {"crc32c": file.crc32c, "generation": str(file.generation)}
         described = InputFile(path=file.url, span=span, version=version, size=file.size, **stored)  # type: ignore[arg-type]
     elif file:
+        _check_kind(file)
         try:
             size, digest = file.stat().st_size, digest_file(file)
         except OSError as error:
-            raise UserError("Every input file can be read.", received=f"{file}: {error.strerror}") from error
+            remedy = "Give permission, mend the link, or deliver the file again."
+            raise UserError("Every input file can be read.", received=f"{file}: {error.strerror}", remedy=remedy) from error
         described = InputFile(path=str(file), span=span, version=version, size=size, sha256=digest)
     if described.size == 0:
         rule = "Every input file holds data."
         raise UserError(rule, received=f"{described.path} with 0 bytes", remedy="Deliver the file again.")
     return described
+
+
+def _check_kind(file: Path) -> None:
+    """Checks that a path can be passed on, and that reading it comes to an end.
+
+    Raises:
+        UserError: If its name is no UTF-8, or it is a pipe, a socket or a device.
+    """
+    shown = os.fsencode(file).decode(errors="backslashreplace")
+    if shown != str(file):
+        raise UserError("The name of an input file is UTF-8.", received=shown, remedy="Rename the file or its folder.")
+    if file.exists() and not file.is_file():
+        rule = "An input is a regular file."
+        raise UserError(rule, received=f"{file}, a pipe, a socket or a device", remedy="Copy its data to a file.")

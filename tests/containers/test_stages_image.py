@@ -52,6 +52,11 @@ def test_its_user_has_no_rights_and_can_change_nothing_of_it(stages_image):
     assert stages_image.run("sh", "-c", f"{find} || true") == ""
 
 
+def test_no_program_of_it_gives_rights_that_its_user_does_not_have(stages_image):
+    find = ["find", "/", "-xdev", "-type", "f", "-perm", "/6000"]
+    assert stages_image.run(*find, options=["--user", "0:0"]) == ""
+
+
 def test_every_stage_imports_for_any_user_where_only_tmp_can_be_written(stages_image):
     # Some clusters start containers with a number of their own choice.
     assert "evaluate_model" in stages_image.run("python", "-c", EVERY_STAGE, options=["--user", "1234:0"])

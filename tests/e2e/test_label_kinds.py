@@ -11,7 +11,7 @@ from components._data.examples import read_manifest, read_split
 from components._data.schema import read_schema
 from components._shared.digest import digest_code, digest_contents, digest_file
 from components._shared.gates import Verdict, read_gate_report
-from components._shared.policy import hash_policy
+from components._shared.policy_documents import hash_policy
 from components._tf.saved_model import load_model, predict_table
 from pipelines.config import load_project
 

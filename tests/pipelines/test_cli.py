@@ -86,6 +86,7 @@ def test_help_is_grouped_and_needs_neither_kfp_nor_tensorflow():
         "show ",
         "rollback ",
         "promote ",
+        "unlabel ",
         "withdraw ",
         "Serve",
         "serve ",
@@ -113,6 +114,7 @@ def test_help_is_grouped_and_needs_neither_kfp_nor_tensorflow():
         ("show", ["--json", "--serving-dir"]),
         ("rollback", ["--to", "--by", "--reason", "--serving-dir"]),
         ("promote", ["--by", "--reason", "--server", "--serving-dir"]),
+        ("unlabel", ["--by", "--reason", "--server", "--serving-dir"]),
         ("withdraw", ["--by", "--reason", "--allow-none", "--serving-dir"]),
     ],
 )

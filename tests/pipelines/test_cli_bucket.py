@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 from components._release.ledger import append_entry, read_ledger
 from components._release.precedence import explain_precedence
 from components._release.push import Candidate, push
-from components._release.releases import list_releases, live_version, verify_ledger
+from components._release.releases import list_releases, live_version
+from components._release.verify import verify_ledger
 from components._release.waiting import request_approval
 from components._shared.digest import digest_model
 from pipelines.__main__ import app

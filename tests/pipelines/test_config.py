@@ -3,7 +3,8 @@ import json
 import pytest
 
 from components._shared.errors import UserError
-from components._shared.policy import ApprovalGate, Policy, read_policy
+from components._shared.policy import ApprovalGate, Policy
+from components._shared.policy_documents import read_policy
 from components._shared.rules import read_rules
 from components.ingest_examples.config import read_source
 from pipelines.config import load_project

@@ -43,6 +43,12 @@ def test_data_that_is_no_file_is_refused(init, tmp_path):
         init_project(tmp_path, "y", Console(quiet=True))
 
 
+@pytest.mark.parametrize("name", ["../x", "Toy", "1st", "a b"])
+def test_a_name_that_no_project_can_have_is_refused_at_once(init, name):
+    with pytest.raises(UserError, match=r"begins with a lower-case letter.*--name"):
+        init(name=name)
+
+
 @pytest.mark.parametrize("kind", ["ranking", "numeric"])
 def test_a_kind_that_does_not_suit_is_told(init, kind):
     with pytest.raises(UserError, match="kind is known" if kind == "ranking" else "a column of numbers"):

@@ -8,6 +8,8 @@ from pipelines.__main__ import app
 
 DIGEST = "registry.example/sluice@sha256:" + "0" * 64
 
+VERTEX = ["--backend", "vertex", "--project-id", "p", "--region", "r", "--staging-bucket", "gs://b"]
+
 
 @pytest.fixture
 def sluice(kfp_api, module_project_dir, monkeypatch):
@@ -98,6 +100,7 @@ def test_status_shows_the_stages_of_a_run(sluice, kfp_api):
         (["--backend", "vertex", "--wait"], "followed in its own console"),
         (["--backend", "vertex", "--region", "r"], "no --project-id, --staging-bucket"),
         (["--backend", "vertex", "--project-id", "p", "--region", "r", "--staging-bucket", "b"], "is a gs:// URL"),
+        ([*VERTEX, "--network", "default"], "A network has its full name"),
         (["--namespace", "team-a"], "has no namespaces"),
     ],
 )
@@ -112,8 +115,7 @@ def test_without_its_extra_vertex_says_what_to_install(sluice):
     try:
         from google.cloud import aiplatform  # noqa: F401
     except ImportError:
-        place = ["--project-id", "p", "--region", "r", "--staging-bucket", "gs://b"]
-        assert "pip install 'sluice[vertex]'" in sluice("submit", "--backend", "vertex", *place).stderr
+        assert "pip install 'sluice[vertex]'" in sluice("submit", *VERTEX).stderr
     else:
         pytest.skip("the extra is installed")
 

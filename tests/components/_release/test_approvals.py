@@ -6,7 +6,8 @@ import pytest
 
 from components._release.answers import answer
 from components._release.ledger import append_entry
-from components._release.releases import list_releases, verify_ledger
+from components._release.releases import list_releases
+from components._release.verify import verify_ledger
 from components._release.waiting import request_approval
 from components._shared.errors import UserError
 

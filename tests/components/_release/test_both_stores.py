@@ -5,8 +5,9 @@ import pytest
 from components._release.base import BucketPath
 from components._release.ledger import append_entry, foreign_files, read_chain, read_ledger
 from components._release.push import push
-from components._release.releases import list_releases, live_release, live_version, untrusted_versions, verify_ledger
-from components._release.rollback import rollback
+from components._release.releases import list_releases, live_release, live_version, untrusted_versions
+from components._release.rollback import rollback, undo, withdraw
+from components._release.verify import verify_ledger
 from components._shared.errors import UserError
 
 
@@ -101,6 +102,15 @@ def test_same_rollback_leaves_the_same_history(two):
     ]
     assert rollback(two, to="2", by="Ada", reason="It was the data.").restored == (2,)
     assert (live_version(two), verify_ledger(two)) == ("2", [])
+
+
+def test_return_that_is_taken_back_leaves_who_withdrew_the_version(two):
+    withdraw(two, version="2", by="Ada", reason="Too slow.")
+    undo(two, rollback(two, to="2", by="Bob", reason="I want it back."), by="Bob", reason="Taken back: it does not load.")
+    assert (live_version(two), list_releases(two)[1].withdrawn_by, verify_ledger(two)) == ("1", "Ada", [])
+    rollback(two, to="2", by="Bob", reason="It loads now.")
+    withdraw(two, version="2", by="push_model", reason="It failed.", automatic=True)
+    assert list_releases(two)[1].withdrawn_by == ""
 
 
 def test_same_model_has_the_same_digests(two, make_candidate, tmp_path):

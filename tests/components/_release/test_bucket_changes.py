@@ -14,7 +14,7 @@ from components._release import (
     bucket_push,
     bucket_retention,
     gcs,
-    server_client,
+    server_waits,
 )
 from components._release.answers import answer
 from components._release.bucket_retention import retire_in_bucket
@@ -22,9 +22,10 @@ from components._release.keeping import keep_last
 from components._release.ledger import append_entry, read_ledger
 from components._release.model_configuration import Configuration, read_configuration, replace_configuration
 from components._release.push import push
-from components._release.releases import list_releases, live_version, verify_ledger
+from components._release.releases import list_releases, live_version
 from components._release.rollback import rollback, withdraw
 from components._release.server_client import Server
+from components._release.verify import verify_ledger
 from components._release.waiting import list_requests, request_approval, settle_waiting
 from components._shared.errors import UserError
 
@@ -352,7 +353,7 @@ def test_label_that_others_left_without_its_version_waits_for_it_again(three, mo
     append_entry(three, "labelled", lambda _: told)
     asked = []
     monkeypatch.setattr(
-        server_client, "wait_available", lambda _, version: asked.append((version, named(object_server, three))) or ""
+        server_waits, "wait_available", lambda _, version: asked.append((version, named(object_server, three))) or ""
     )
     assert bucket_labels.follow_ledger(three, [Server(url="http://none", model_name="parcels")]) == ""
     assert asked == [(2, ([2, 3], {}))]

@@ -5,17 +5,18 @@ import datetime
 import pytest
 from interrupted_requests import files_of, interrupted, named, watch_configurations
 
-from components._release import gcs, promotion, server_client
+from components._release import gcs, promotion, server_waits
 from components._release.answers import answer
 from components._release.base import to_base
 from components._release.keeping import keep_last
 from components._release.labels import Labels
 from components._release.ledger import read_ledger
-from components._release.promotion import promote, roll_back_labels, verify_canary
+from components._release.promotion import end_labels, promote, roll_back_labels, verify_canary
 from components._release.push import push
-from components._release.releases import live_version, verify_ledger
+from components._release.releases import live_version
 from components._release.rollback import rollback, withdraw
 from components._release.server_client import Server
+from components._release.verify import verify_ledger
 from components._release.waiting import list_requests, request_approval, settle_waiting
 
 WHO = {"by": "Ada", "reason": "Too many false alarms."}
@@ -40,9 +41,9 @@ def labels(bucket, object_server, monkeypatch):
     def wait_label(server, label, version):
         return "" if named(object_server, bucket)[1].get(label) == version else f"{label} is another version."
 
-    for module in (server_client, promotion):
+    for module in (server_waits, promotion):
         monkeypatch.setattr(module, "wait_available", wait_available)
-    monkeypatch.setattr(server_client, "wait_label", wait_label)
+    monkeypatch.setattr(server_waits, "wait_label", wait_label)
     monkeypatch.setattr(promotion, "check_all_reachable", lambda servers: None)
     return Labels(config_file=to_base(f"{bucket}/models.config"), servers=(Server(url="http://none", model_name="parcels"),))
 
@@ -147,6 +148,16 @@ def test_promotion_that_dies(bucket, versions, make_candidate, labels, object_se
         assert named(object_server, bucket) == ([2], {"stable": 2, "canary": 2}), step
         assert (_count(bucket, "labelled"), live_version(bucket)) == (["labelled"] * 3, "2"), step
     assert (verify_ledger(bucket), wrong) == ([], [])
+
+
+def test_end_of_labels_dies(bucket, versions, make_candidate, labels, object_server):
+    _two_labelled(bucket, labels, versions, make_candidate)
+    promote(bucket, labels, **WHO)
+    for step in interrupted(object_server, bucket, lambda: end_labels(bucket, labels, **WHO), at_least=2):
+        assert (verify_ledger(bucket), live_version(bucket)) == ([], "2"), step
+        end_labels(bucket, labels, **WHO)
+        assert (named(object_server, bucket), _count(bucket, "unlabelled")) == (([2], {}), ["unlabelled"]), step
+        assert (verify_ledger(bucket), live_version(bucket)) == ([], "2"), step
 
 
 def test_rollback_by_label_dies(bucket, versions, make_candidate, labels, object_server):

@@ -9,7 +9,7 @@ from interrupted_requests import files_below, files_of, interrupted, named, watc
 from components._release import gcs
 from components._release.ledger import read_ledger
 from components._release.push import push
-from components._release.releases import verify_ledger
+from components._release.verify import verify_ledger
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,8 @@ from components._release import bucket_push, gcs
 from components._release.ledger import read_ledger
 from components._release.model_configuration import Configuration, render, replace_configuration
 from components._release.push import push
-from components._release.releases import list_releases, live_version, verify_ledger
+from components._release.releases import list_releases, live_version
+from components._release.verify import verify_ledger
 from components._shared.errors import UserError
 
 

@@ -22,6 +22,13 @@ def test_missing_ledger_is_empty(base):
     assert read_ledger(base) == []
 
 
+def test_a_file_in_the_place_of_the_ledger_is_told(base):
+    base.mkdir(parents=True, exist_ok=True)
+    (base / ".ledger").write_text("")
+    with pytest.raises(UserError, match=r"is a folder.*\.ledger"):
+        read_ledger(base)
+
+
 def test_entries_come_back_in_order(base, entries):
     read = read_ledger(base)
     assert [(entry.sequence, entry.kind, entry.payload) for entry in read] == [(n, "noted", {"number": n}) for n in range(1, 5)]

@@ -2,15 +2,16 @@
 
 import pytest
 
-from components._release import promotion, server_client
-from components._release.labels import Labels
+from components._release import promotion, server_waits
+from components._release.labels import Labels, drop_labels
 from components._release.ledger import append_entry, read_ledger
 from components._release.model_config import make_configuration, read_labels, replace_configuration, with_labels
-from components._release.promotion import promote, roll_back_labels, settle_labels, verify_canary
+from components._release.promotion import end_labels, promote, roll_back_labels, settle_labels, verify_canary
 from components._release.push import push
-from components._release.releases import list_releases, live_version, verify_ledger
+from components._release.releases import list_releases, live_version
 from components._release.rollback import rollback, withdraw
 from components._release.server_client import Server
+from components._release.verify import verify_ledger
 from components._shared.errors import UserError
 
 WHO = {"by": "Ada", "reason": "Too slow."}
@@ -20,7 +21,7 @@ WHO = {"by": "Ada", "reason": "Too slow."}
 def labels(base, two_versions, make_candidate, tmp_path, monkeypatch):
     """Returns labels of three versions, of which the third is stable and the canary."""
     for name in ("wait_available", "wait_label"):
-        monkeypatch.setattr(server_client, name, lambda *arguments: "")
+        monkeypatch.setattr(server_waits, name, lambda *arguments: "")
     monkeypatch.setattr(promotion, "check_all_reachable", lambda servers: None)
     monkeypatch.setattr(promotion, "verify_version", lambda *arguments: "")
     push(base, make_candidate("three", "2"))
@@ -81,7 +82,7 @@ def test_version_that_returns_and_does_not_serve_leaves_again(base, labels, monk
     roll_back_labels(base, labels, **WHO)
     monkeypatch.setattr(promotion, "verify_version", lambda *arguments: "It does not load.")
     with pytest.raises(UserError, match=r"It does not load.*Version 2 is live as before"):
-        roll_back_labels(base, labels, to="3", **WHO)
+        roll_back_labels(base, labels, to="3", by="Bob", reason="It was the data.")
     assert _seen(base, labels) == GONE
     assert list_releases(base)[2].withdrawn_by == "Ada"
 
@@ -102,7 +103,7 @@ def test_canary_that_was_verified_stays_where_a_server_does_not_follow(base, lab
     push(base, make_candidate("four", "3", record={"server": "http://none"}))
     monkeypatch.setattr(promotion, "verify_version", verify)
     with monkeypatch.context() as patch:
-        patch.setattr(server_client, "wait_label", lambda *arguments: "It answers with version 3.")
+        patch.setattr(server_waits, "wait_label", lambda *arguments: "It answers with version 3.")
         with pytest.raises(UserError, match=r"It answers with version 3\. Nothing was withdrawn"):
             verify_canary(base, labels)
     assert verify_canary(base, labels) == ("", "")
@@ -113,3 +114,43 @@ def test_canary_that_was_verified_stays_where_a_server_does_not_follow(base, lab
 def test_label_that_takes_away_what_it_cannot_is_not_trusted(base, labels, withdraws):
     _append(base, label="stable", version=2, previous="3", withdraws=withdraws)
     assert "takes versions away that are not in place" in verify_ledger(base)[0]
+
+
+def test_labels_end_and_the_stable_version_stays_live(base, labels, make_candidate):
+    change = end_labels(base, labels, **WHO)
+    assert (change.entry.kind, change.entry.payload["labels"], change.live) == ("unlabelled", {"canary": 3, "stable": 3}, "3")
+    assert _seen(base, labels) == ("3", (set(), {}), ["pushed"] * 3)
+    assert "model_version_policy" not in labels.config_file.read_text()
+    assert end_labels(base, labels, **WHO).entry is None
+    push(base, make_candidate("four", "3"))
+    assert _seen(base, labels)[0] == "4"
+
+
+def test_labels_do_not_end_while_another_version_is_the_highest(base, labels, make_candidate):
+    push(base, make_candidate("four", "3"))
+    with pytest.raises(UserError, match="version 3 is stable, and version 4 the highest"):
+        end_labels(base, labels, **WHO)
+    assert _seen(base, labels)[:2] == ("3", ({3}, {"stable": 3, "canary": 3}))
+
+
+def test_labels_that_servers_let_go_of_and_the_ledger_has_come_back(base, labels):
+    drop_labels(base, labels)
+    assert read_labels(labels.config_file, "m") == (set(), {})
+    settle_labels(base, labels)
+    assert _seen(base, labels)[1] == ({3}, {"stable": 3, "canary": 3})
+
+
+@pytest.mark.parametrize(
+    ("told", "problem"),
+    [
+        ({}, "does not say 'labels'"),
+        ({"labels": {"stable": 3}}, "says something else of the labels"),
+        ({"labels": {"stable": 2, "canary": 4}}, "and version 4 would be live"),
+    ],
+)
+def test_end_of_labels_that_makes_no_sense_is_not_trusted(base, labels, make_candidate, told, problem):
+    push(base, make_candidate("four", "3"))
+    _append(base, label="stable", version=2, previous="3")
+    _append(base, label="canary", version=4, previous="3")
+    append_entry(base, "unlabelled", lambda _: {**WHO, **told})
+    assert problem in verify_ledger(base)[0]

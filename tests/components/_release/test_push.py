@@ -8,7 +8,8 @@ from components._release import push as push_module
 from components._release.ledger import read_ledger
 from components._release.lock import hold_lock
 from components._release.push import push
-from components._release.releases import live_version, verify_ledger
+from components._release.releases import live_version
+from components._release.verify import verify_ledger
 from components._shared.errors import UserError
 
 

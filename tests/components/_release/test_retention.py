@@ -5,8 +5,9 @@ import pytest
 from components._release.keeping import keep_last
 from components._release.ledger import append_entry, read_ledger
 from components._release.push import push
-from components._release.releases import list_releases, live_version, untrusted_versions, verify_ledger
+from components._release.releases import list_releases, live_version, untrusted_versions
 from components._release.rollback import rollback, withdraw
+from components._release.verify import verify_ledger
 from components._shared.errors import UserError
 
 WHO = {"by": "Ada", "reason": "Too many false alarms."}

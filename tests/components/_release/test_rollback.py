@@ -7,8 +7,9 @@ import pytest
 from components._release import moves as moves_module
 from components._release.ledger import append_entry, read_ledger
 from components._release.push import push
-from components._release.releases import list_releases, live_version, verify_ledger
+from components._release.releases import list_releases, live_version
 from components._release.rollback import rollback, withdraw
+from components._release.verify import verify_ledger
 from components._release.waiting import request_approval
 from components._shared.errors import UserError
 

@@ -8,7 +8,8 @@ from components._release.answers import answer
 from components._release.ledger import read_ledger
 from components._release.precedence import explain_precedence
 from components._release.push import push
-from components._release.releases import live_version, verify_ledger
+from components._release.releases import live_version
+from components._release.verify import verify_ledger
 from components._release.waiting import list_requests, request_approval, settle_waiting
 from components._shared.digest import digest_tree
 from components._shared.errors import UserError

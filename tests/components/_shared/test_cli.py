@@ -48,8 +48,10 @@ def test_run_exits_by_who_must_act(error, code, monkeypatch, caplog):
     assert exit_.value.code == code
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM])
-def test_a_disk_that_is_full_or_closed_is_for_the_user(monkeypatch, number):
+@pytest.mark.parametrize(
+    "number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EISDIR, errno.EIO]
+)
+def test_a_disk_that_is_full_closed_or_otherwise_than_expected_is_for_the_user(monkeypatch, number):
     def write(_args):
         raise OSError(number, os.strerror(number), "/some/file")
 

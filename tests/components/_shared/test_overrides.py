@@ -5,7 +5,8 @@ import pytest
 
 from components._shared.errors import UserError
 from components._shared.overrides import TIGHTER, Becomes, Tighter, read_bounds, tighten
-from components._shared.policy import BusinessRulesGate, FairnessGate, Policy, RegressionGate, hash_policy, policy_to_json
+from components._shared.policy import BusinessRulesGate, FairnessGate, Policy, RegressionGate
+from components._shared.policy_documents import hash_policy, policy_to_json
 
 RULE = {"name": "never certain", "prediction": {"at_most": 0.9}}
 POLICY = policy_to_json(

@@ -44,6 +44,11 @@ def test_an_error_names_file_line_source_and_cause(load):
         load("# a comment\nvalue = 1 / 0\n")
 
 
+def test_an_exit_is_an_error(load):
+    with pytest.raises(UserError, match=r"can be imported.*line 2: sys\.exit\(0\): SystemExit: 0"):
+        load("import sys\nsys.exit(0)\n")
+
+
 def test_an_error_of_ours_keeps_its_traceback(tmp_path):
     with pytest.raises(KeyError), user_errors(tmp_path, "code.py works"):
         {}["ours"]

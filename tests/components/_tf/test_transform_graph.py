@@ -26,6 +26,16 @@ def test_a_missing_graph_is_named(tmp_path):
         TransformGraph(tmp_path)
 
 
+def test_a_graph_with_another_byte_is_told(tmp_path):
+    module = tf.Module()
+    module.transform_fn = tf.function(lambda x: x + 1, input_signature=[tf.TensorSpec([None])])
+    tf.saved_model.save(module, str(tmp_path / "transform_fn"))
+    file = tmp_path / "transform_fn" / "saved_model.pb"
+    file.write_bytes(file.read_bytes().replace(b"RestoreV2/tensor_names", b"RestoreV2/tensor_namez", 1))
+    with pytest.raises(UserError, match="Run transform_features again"):
+        TransformGraph(tmp_path)
+
+
 def test_ids_below_zero_have_no_size(tmp_path):
     (tmp_path / "transformed_metadata").mkdir()
     text = 'feature { name: "a" type: INT shape {} int_domain { min: -1 max: 4 is_categorical: true } }'

@@ -12,7 +12,8 @@ from components._shared.artifacts import SPLITS
 from components._shared.digest import digest_model
 from components._shared.gates import Evidence, GateReport, GateResult, Measurement, Verdict
 from components._shared.overrides import tighten
-from components._shared.policy import FairnessGate, Policy, hash_policy, policy_to_json
+from components._shared.policy import FairnessGate, Policy
+from components._shared.policy_documents import hash_policy, policy_to_json
 
 GATES = {
     "anomalies": ("validate_examples", ("data",)),

@@ -6,7 +6,7 @@ import pytest
 from components._shared.digest import digest_file
 from components._shared.errors import UserError
 from components._shared.gates import Verdict
-from components._shared.policy import hash_policy
+from components._shared.policy_documents import hash_policy
 from components.decide_release.executor import decide_release
 
 LIVE_REPORTS = ("anomalies", "evaluation", "serving_report")
@@ -419,9 +419,16 @@ def test_documents_that_do_not_fit_together_refuse(run, file, edit, words):
     assert words in gates["evidence"][1]
 
 
-@pytest.mark.parametrize(
-    "file", ["model/training.json", "examples/manifest.json", "baseline/baseline.json", "evaluation/evaluation.json"]
-)
+DOCUMENTS = ["model/training.json", "examples/manifest.json", "baseline/baseline.json", "evaluation/evaluation.json"]
+
+
+def test_decision_holds_the_digests_of_the_documents_it_judged(run):
+    decision, _ = decide(run)
+
+    assert decision["documents"] == {file.split("/")[1]: digest_file(run.root / file) for file in DOCUMENTS}
+
+
+@pytest.mark.parametrize("file", DOCUMENTS)
 @pytest.mark.parametrize("content", [None, "", "[1]", "{", '{"a": NaN}'])
 def test_a_document_that_cannot_be_read_refuses(run, file, content):
     (run.root / file).unlink() if content is None else (run.root / file).write_text(content)

@@ -62,3 +62,15 @@ def test_the_error_of_an_area_is_that_of_many_samples():
 def test_the_best_threshold_lies_between_the_classes():
     predicted = np.array([0.01, 0.05, 0.1, 0.25, 0.3])
     assert 0.1 <= best_threshold(predicted, np.array([0, 0, 0, 1, 1.0])) < 0.25
+
+
+def test_a_rare_class_and_long_tails_do_not_make_the_fit_run_away():
+    random = np.random.default_rng(29)
+    rare = (random.random(1000) < 0.02) * 1
+    tails = np.exp(random.normal(0, 2.5, (1000, 6)))
+    tails[:, 0] = random.normal(0, 1, 1000) + 8 * rare
+    tails[rare == 1, 1] *= 32
+    table = pa.table({f"x{number}": tails[:, number] for number in range(6)} | {"y": rare})
+    features = [Feature(name=f"x{number}", is_number=True) for number in range(6)]
+    quick = fit_quick_models(table.slice(0, 700), table.slice(700), features, "y", LabelKind.MULTICLASS)
+    assert quick.linear > quick.guess

@@ -31,6 +31,9 @@ def repeated(count, rows=ROWS):
         ("customerID", RANDOM.permutation(ROWS) * 7, Role.LEFT_OUT, "names each row"),
         ("n", range(ROWS), Role.LEFT_OUT, "names each row"),
         ("n", [number * 2 for number in range(ROWS)], Role.NUMBER, "whole numbers"),
+        ("rownames", [number * 2 for number in range(ROWS)], Role.LEFT_OUT, "names each row"),
+        ("Employee No", RANDOM.permutation(ROWS) * 3, Role.LEFT_OUT, "names each row"),
+        ("number of visits", repeated(9), Role.NUMBER, "whole numbers"),
         ("", range(ROWS), Role.LEFT_OUT, "names each row"),
         ("patient_id", repeated(150), Role.LEFT_OUT, "names what rows are about"),
         ("zone id", repeated(6), Role.CATEGORY, "6 names of something"),
@@ -79,11 +82,18 @@ def test_rows_that_nothing_tells_apart_are_numbered_under_a_name_that_is_free():
     assert (keys.row_key, keys.split_key, keys.row_number) == (("row_number_",), ("row_number_",), "row_number_")
 
 
+def test_a_series_in_time_is_told_that_its_splits_are_neighbours():
+    days = np.datetime64("2020-01-01") + np.arange(ROWS)
+    columns = [column("day", [str(day) for day in days]), column("level", RANDOM.normal(size=ROWS))]
+    keys = choose_keys(columns, [decide(item, item.original) for item in columns], ROWS)
+    assert "Each row has a day of its own" in keys.why
+
+
 def test_a_key_has_no_gaps():
     assert keys_of(a=[None, *range(1, ROWS)], b=repeated(2)).split_key == ("row_number",)
 
 
-@pytest.mark.parametrize("name", ["Sex", "racepctblack", "native-country", "Age", "marital.status", "applicantGender"])
+@pytest.mark.parametrize("name", ["Sex", "racepctblack", "native-country", "Age", "marital.status", "applicantGender", "black"])
 def test_names_of_attributes_that_may_be_protected_are_known(name):
     assert may_be_protected(decide(column(name, repeated(3)), "name"))
 

@@ -15,7 +15,7 @@ from components._data.examples import write_split
 from components._data.integrity import digest_split
 from components._data.split_keys import write_split_keys
 from components._shared.digest import digest_model
-from components._shared.policy import hash_policy
+from components._shared.policy_documents import hash_policy
 
 SCHEMA = """
 feature { name: "origin" type: BYTES presence { min_fraction: 1.0 } shape {} }

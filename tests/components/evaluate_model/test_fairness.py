@@ -67,6 +67,8 @@ def test_each_bound_alone_can_say_no(bound, other):
     name = next(iter(bound)).split("_", 1)[1].replace("_", " ")
     assert result.verdict is Verdict.FAILED
     assert result.reason.startswith(f"The {name} over origin is")
+    assert "The smaller of both has " in result.reason
+    assert "a test on more rows or spans" in result.reason
     assert judge(EVEN, EVEN, **bound).verdict is Verdict.PASSED
 
 
@@ -86,6 +88,7 @@ def test_a_small_group_that_is_unfair_beyond_chance_says_no(bound):
     assert item.slice in ("origin=A and origin=C", "origin=B and origin=C")
     assert (item.rows, item.value) == (40, pytest.approx(0.9 if "max" in next(iter(bound)) else 0.0))
     assert "beyond chance" in result.reason
+    assert "more rows" not in result.reason
 
 
 def test_two_small_groups_may_prove_it_against_each_other():

@@ -103,6 +103,27 @@ def test_latin_1_is_told_with_its_line(bench):
         bench.ingest()
 
 
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [
+        (gzip.compress(HEADER.encode(), mtime=0), "compressed: let its name end in .gz"),
+        (HEADER.encode("utf-16"), "source.encoding: utf-16"),
+        (b"\xff\x00\xfe" * 9, "deliver the file again, as text"),
+    ],
+    ids=["gzip", "utf-16", "binary"],
+)
+def test_file_that_is_no_utf_8_is_told_what_it_may_be(bench, content: bytes, remedy: str):
+    bench.add(content, name="b.csv")
+    with pytest.raises(UserError, match=remedy):
+        bench.ingest()
+
+
+def test_zero_byte_in_a_text_is_located(bench):
+    bench.add(f"{HEADER}1,1,1,1,x,7,n\n2,1,1,1,y\0,7,n\n", name="b.csv")
+    with pytest.raises(UserError, match=r"no zero bytes.*'y\\x00' of 'site' in .*b\.csv, line 3"):
+        bench.ingest()
+
+
 @pytest.mark.parametrize("content", ["", "\n", "\n\n"])
 def test_empty_file_is_named(bench, content: str):
     bench.add(content, name="b.csv")
@@ -132,6 +153,21 @@ def test_column_named_twice(bench):
 def test_required_column_absent_from_some_files(bench):
     bench.add("day,number,size,site,delay\n1,1,1,x,7\n", name="b.csv")
     with pytest.raises(UserError, match=r"all input files or in none.*no column count in .*b\.csv.*let the column be missing"):
+        bench.ingest()
+
+
+@pytest.mark.parametrize(
+    ("header", "column"),
+    [
+        (HEADER.replace("number", "no"), "number"),
+        (HEADER.replace("delay", "wait"), "delay"),
+        (HEADER.replace(",", ";"), "day"),
+    ],
+)
+def test_column_of_keys_or_label_absent_from_some_files(bench, header: str, column: str):
+    bench.add(f"{header}1,1,1,1,x,7,n\n", name="b.csv")
+    message = rf"in every input file.*no column {column} in .*b\.csv, which has '{header[:3]}.*header"
+    with pytest.raises(UserError, match=message):
         bench.ingest()
 
 

@@ -106,6 +106,15 @@ def test_bytes_that_are_no_text_are_located(pair):
         other.ingest()
 
 
+def test_text_that_is_no_utf_8_is_located(pair):
+    _, other, table = pair
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="none", use_dictionary=False, write_statistics=False)
+    other.add(buffer.getvalue().replace(b"site-2", b"site-\xff", 1), name="a.parquet")
+    with pytest.raises(UserError, match=r"'site' holds BYTES.*b'site-\\xff' in row \d+ of .*a\.parquet"):
+        other.ingest()
+
+
 def test_null_in_a_key_is_located_by_row(pair):
     _, other, table = pair
     days = pc.if_else(pc.equal(table["count"], 8), None, table["day"])
@@ -124,7 +133,7 @@ def test_file_without_rows(pair):
 def test_file_that_is_no_parquet(pair, csv_of):
     _, other, _ = pair
     other.add(csv_of([1]), name="a.parquet")
-    with pytest.raises(UserError, match=r"is a Parquet file.*a\.parquet"):
+    with pytest.raises(UserError, match=r"is a whole Parquet file.*a\.parquet"):
         other.ingest()
 
 

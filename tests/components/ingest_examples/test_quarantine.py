@@ -43,6 +43,7 @@ def aside(bench) -> list[dict[str, Any]]:
         ("90,2,many,big,x,7,n", {"column": "count", "value": "many", "rule": "Column 'count' holds INT, as the schema says."}),
         ("90,2,2,big,x,7,n", {"column": "size", "value": "big", "rule": "Column 'size' holds FLOAT, as the schema says."}),
         ("90,2,2,1,x,late,n", {"column": "delay", "value": "late", "rule": "Column 'delay' holds FLOAT, as the schema says."}),
+        ("90,2,2,1,x\0,7,n", {"column": "site", "value": "x\0", "rule": "Column 'site' holds BYTES, as the schema says."}),
         ("90,2,2,1,x,7", {"value": "90,2,2,1,x,7", "rule": "A row has as many fields as the header."}),
         ("90,2,2,1,x,7,n,n", {"value": "90,2,2,1,x,7,n,n", "rule": "A row has as many fields as the header."}),
         (",2,2,1,x,7,n", {"column": "day", "value": "", "rule": "The column 'day' of a key has a value in every row."}),

@@ -6,18 +6,25 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
+from components._data.integrity import digest_split
 from components._shared.artifacts import SPLITS
 from components._shared.digest import digest_file, digest_model
 from components._shared.gates import APPROVAL_GATE, EVIDENCE_GATE, Evidence, GateReport, GateResult, Measurement
 from components._shared.overrides import tighten
-from components._shared.policy import Policy, hash_policy, policy_to_json, read_policy
+from components._shared.policy import Policy
+from components._shared.policy_documents import hash_policy, policy_to_json, read_policy
 from components._shared.required import REQUIRED
 
 REPOSITORY = Path(__file__).parents[3]
 DEADLINE = "2026-03-09T12:00:00+00:00"
+JUDGED = (("examples", "manifest.json"), ("model", "training.json"), ("evaluation", "evaluation.json"))
+SCHEMA = 'feature { name: "x" type: FLOAT presence { min_fraction: 1 } shape {} }'
 GATES = (*(field.name for field in dataclasses.fields(Policy)), EVIDENCE_GATE)
 
 
@@ -37,23 +44,24 @@ def write_statistics(root):
         path.write_bytes(numbers.SerializeToString(deterministic=True))
 
 
-def write_report(root, evidence):
-    """Writes the evaluation's report, in which every gate passed, and returns its digest."""
+def write_reports(root, evidence):
+    """Writes every report, in which each gate passed, and returns their digests by artifact."""
     measured = (Measurement(name="auc", value=0.75, lower_bound=0.5, passed=True),)
-    names = [required.gate for required in REQUIRED if required.artifact == "evaluation"]
-    results = tuple(GateResult(gate=name, verdict="passed", reason="fine", measurements=measured) for name in names)
-    GateReport(stage="evaluate_model", evidence=Evidence(**evidence), gates=results).write(root / "evaluation")
-    return digest_file(root / "evaluation/gates.json")
+    for artifact, stage in {required.artifact: required.stage for required in REQUIRED}.items():
+        names = [required.gate for required in REQUIRED if required.artifact == artifact]
+        results = tuple(GateResult(gate=name, verdict="passed", reason="fine", measurements=measured) for name in names)
+        GateReport(stage=stage, evidence=Evidence(**evidence), gates=results).write(root / artifact)
+    return {required.artifact: digest_file(root / required.artifact / "gates.json") for required in REQUIRED}
 
 
-def make_gates(status, digest):
+def make_gates(status, digests):
     """Returns the gates of a decision."""
     verdicts = {APPROVAL_GATE: "pending" if status == "pending" else "not_applicable"}
     known = {
         required.gate: {
             "stage": required.stage,
             "evidence_file": f"{required.artifact}/gates.json",
-            "evidence_digest": digest if required.artifact == "evaluation" else "sha256:unseen",
+            "evidence_digest": digests[required.artifact],
         }
         for required in REQUIRED
     }
@@ -62,7 +70,20 @@ def make_gates(status, digest):
     return [{**known.get(gate["gate"], own), **gate} for gate in told]
 
 
-def write_artifacts(root, weights="w1", baseline=("", ""), served=None, policy=None, overrides=None, **changes):
+def write_rows(root, rows, predictions):
+    """Writes test rows of the one feature x with their predictions, and returns what the manifest says of them."""
+    (root / "examples/Split-test").mkdir(parents=True)
+    pq.write_table(pa.table({"x": rows}), root / "examples/Split-test/part-00000.parquet")
+    (root / "evaluation").mkdir()
+    pq.write_table(pa.table({"candidate": predictions.astype(np.float32)}), root / "evaluation/predictions.parquet")
+    return {
+        "label": "late",
+        "label_kind": "binary",
+        "splits": {"test": {"rows": len(rows), "files": digest_split(root / "examples", "test")}},
+    }
+
+
+def write_artifacts(root, weights="w1", baseline=("", ""), served=None, rows=None, policy=None, overrides=None, **changes):
     """Writes all that push_model reads, and returns its keyword arguments. `changes` go into decision.json."""
     saved_model = {"saved_model.pb": "graph", "variables/variables.data": weights, "assets/vocabulary": "AA\nUA\n"}
     if served:
@@ -73,16 +94,17 @@ def write_artifacts(root, weights="w1", baseline=("", ""), served=None, policy=N
     facts = {"model_digest": digest, "data_version": "sha256:data"}
     compiled = {"policy": policy_to_json(read_policy(policy or {})), "eval_config": {"options": {}}}
     bounds = tighten(**compiled, overrides=overrides)
-    write_files(root / "schema", {"schema.pbtxt": 'feature { name: "carrier" }'})
+    write_files(root / "schema", {"schema.pbtxt": SCHEMA})
     training = {**facts, "schema_hash": digest_file(root / "schema/schema.pbtxt")}
     write_files(root / "model", {"training.json": {**training, "seed": 7, "epochs_run": 3, "hyperparameters": {"units": 8}}})
     manifest = {"data_version": "sha256:data", "spans": [1, 2], "splits": {"train": {"rows": 1200}}, "fingerprint": "sha256:f"}
+    manifest |= write_rows(root, *rows) if rows else {}
     write_files(root / "examples", {"manifest.json": manifest})
     write_statistics(root)
     write_files(root / "statistics", {"statistics.json": {"data_version": "sha256:data"}})
     evaluated = {**facts, "eval_config": bounds.eval_config, "rows": 100, "metrics": {"candidate": {"auc": 0.75}}}
     write_files(root / "evaluation", {"evaluation.json": evaluated})
-    report = write_report(root, {**facts, "policy_hash": bounds.policy_hash, "baseline_version": baseline[0]})
+    reports = write_reports(root, {**facts, "policy_hash": bounds.policy_hash, "baseline_version": baseline[0]})
     status = changes.get("status", "approved" if changes.get("approved", True) else "refused")
     decision = {
         "format": "sluice/decision/1",
@@ -96,14 +118,15 @@ def write_artifacts(root, weights="w1", baseline=("", ""), served=None, policy=N
         "overrides": list(bounds.overrides),
         "baseline_version": baseline[0],
         "baseline_pushed_digest": baseline[1],
-        "gates": make_gates(status, report),
+        "gates": make_gates(status, reports),
+        "documents": {name: digest_file(root / folder / name) for folder, name in JUDGED},
         "lineage": {"spans": [1, 2], "features_hash": "sha256:features", "metrics": {"auc": 0.75}},
         **changes,
     }
     blessing = "BLESSED" if decision["approved"] else "NOT_BLESSED"
     write_files(root / "decision", {"decision.json": decision, blessing: ""})
-    names = ("model", "decision", "examples", "statistics", "schema", "evaluation", "pushed")
-    paths = {name: str(root / name) for name in names} | {"serving_dir": str(root.parent / "serving")}
+    inputs = ("model", "decision", "examples", "statistics", "schema", "anomalies", "evaluation", "serving_report")
+    paths = {name: str(root / name) for name in (*inputs, "pushed")} | {"serving_dir": str(root.parent / "serving")}
     judged_by = {**compiled, "policy_hash": hash_policy(compiled["policy"], compiled["eval_config"])}
     server = {"server": "", "server_required": False, "model_name": "m", "server_wait_seconds": 20, "labels": ""}
     settings = {"model_config_file": "", "keep_versions": 0, "strict": False}

@@ -19,14 +19,15 @@ import signal
 import sys
 from pathlib import Path
 
-from components._release import labels, promotion, server_client, verification, verifier
+from components._release import labels, promotion, server_waits, verification, verifier
 from components._release.ledger import read_ledger
 from components._release.model_config import read_labels
 from components._release.places import places_of
-from components._release.releases import live_version, verify_ledger
+from components._release.releases import live_version
 from components._release.rollback import rollback
 from components._release.server_client import Server
 from components._release.store import version_folders
+from components._release.verify import verify_ledger
 from components._release.waiting import list_requests
 from components._shared.digest import digest_parts, digest_tree
 from components._shared.errors import UserError
@@ -105,8 +106,9 @@ def file_of(base):
 
 def replace_server():
     """Stands for a server that has every version as soon as it is told to, and for the rows that a version carries for it."""
-    for module in (labels, promotion, server_client, verification, verifier):
-        for name in ("wait_available", "wait_label", "wait_live", "check_reachable", "check_all_reachable"):
+    for module in (labels, promotion, server_waits, verification, verifier):
+        checks = ("check_reachable", "check_all_reachable", "check_all_know_model")
+        for name in ("wait_available", "wait_label", "wait_live", *checks):
             if hasattr(module, name):
                 setattr(module, name, lambda *arguments: "")
     executor._sample = lambda *arguments: {}

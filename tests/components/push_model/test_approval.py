@@ -7,10 +7,12 @@ import pytest
 
 from components._release.answers import answer
 from components._release.ledger import read_ledger
-from components._release.releases import live_version, verify_ledger
+from components._release.releases import live_version
+from components._release.verify import verify_ledger
 from components._release.waiting import list_requests
 from components._shared.errors import Refusal, UserError
-from components._shared.policy import Policy, hash_policy, policy_to_json
+from components._shared.policy import Policy
+from components._shared.policy_documents import hash_policy, policy_to_json
 from components.push_model.executor import push_model
 from components.resolve_baseline.executor import resolve_baseline
 

@@ -6,7 +6,8 @@ import pytest
 
 from components._release.answers import answer
 from components._release.ledger import read_ledger
-from components._release.releases import list_releases, live_version, verify_ledger
+from components._release.releases import list_releases, live_version
+from components._release.verify import verify_ledger
 from components.push_model.executor import push_model
 
 

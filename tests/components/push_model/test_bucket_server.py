@@ -7,8 +7,6 @@ import urllib.request
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from interrupted_requests import named
 from mirrored_bucket import mirror_bucket
@@ -16,10 +14,10 @@ from quick_server import free_port, make_server
 from typer.testing import CliRunner
 
 from components._release.ledger import read_ledger
-from components._release.releases import list_releases, live_version, verify_ledger
+from components._release.releases import list_releases, live_version
 from components._release.server_client import Server, predict
 from components._release.verification import roll_back_verified
-from components._shared.digest import digest_file
+from components._release.verify import verify_ledger
 from components._shared.errors import UserError
 from components.push_model.executor import push_model
 from pipelines.__main__ import app
@@ -57,25 +55,12 @@ def run_push(make_artifacts, models, tmp_path, bucket, server):
     def run(offset, said=None, **options):
         name = f"run-{len(list(tmp_path.glob('run-*')))}"
         policy = {"policy": {"parity": {"off": "", "tolerance": 1e-5}}}
-        arguments = make_artifacts(name, served=models[offset], baseline=(live_version(bucket), ""), **policy)
-        _write_rows(tmp_path / name, X / 2 + (offset if said is None else said))
+        rows = (X, X / 2 + (offset if said is None else said))
+        arguments = make_artifacts(name, served=models[offset], rows=rows, baseline=(live_version(bucket), ""), **policy)
         place = {"serving_dir": str(bucket), "server": server.url, "model_name": "parcels"}
         return push_model(**{**arguments, **place, **options})
 
     return run
-
-
-def _write_rows(root, predictions):
-    schema = root / "schema/schema.pbtxt"
-    schema.write_text('feature { name: "x" type: FLOAT presence { min_fraction: 1 } shape {} }')
-    training = json.loads((root / "model/training.json").read_text())
-    (root / "model/training.json").write_text(json.dumps({**training, "schema_hash": digest_file(schema)}))
-    manifest = json.loads((root / "examples/manifest.json").read_text())
-    manifest |= {"label": "late", "label_kind": "binary", "splits": {"test": {"rows": len(X)}}}
-    (root / "examples/manifest.json").write_text(json.dumps(manifest))
-    (root / "examples/Split-test").mkdir()
-    pq.write_table(pa.table({"x": X}), root / "examples/Split-test/part-00000.parquet")
-    pq.write_table(pa.table({"candidate": predictions.astype(np.float32)}), root / "evaluation/predictions.parquet")
 
 
 def _kinds(base):
@@ -147,6 +132,8 @@ def test_no_request_by_label_fails_while_labels_move(run_push, server, bucket, o
     assert (live_version(bucket), [item.state for item in list_releases(bucket)][1]) == ("1", "withdrawn")
     assert named(object_server, bucket) == ([1], {"stable": 1, "canary": 1})
     assert (errors, set(answers), answers[-1], verify_ledger(bucket)) == ([], {3.0, 4.0}, 3.0, [])
+    assert "there were: canary, stable." in _sluice("unlabel", project, "--reason", "One client, no canary")
+    assert (named(object_server, bucket), live_version(bucket), verify_ledger(bucket)) == (([1], {}), "1", [])
 
 
 def test_labels_in_another_place_stop_the_push(run_push, tmp_path, bucket):

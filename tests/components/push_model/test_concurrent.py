@@ -4,7 +4,8 @@ import pytest
 
 from components._release.ledger import read_ledger
 from components._release.lock import hold_lock
-from components._release.releases import list_releases, verify_ledger
+from components._release.releases import list_releases
+from components._release.verify import verify_ledger
 from components.push_model.executor import push_model
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from components._release.ledger import append_entry, read_ledger
-from components._release.releases import live_version, verify_ledger
-from components._shared.digest import digest_file, digest_model
+from components._release.releases import live_version
+from components._release.verify import verify_ledger
+from components._shared.digest import digest_model
 from components._shared.errors import Refusal, UserError
-from components._shared.policy import hash_policy, policy_to_json, read_policy
 from components.push_model.executor import push_model
 
 RELEASE_FILES = {
@@ -161,69 +161,17 @@ UNTRUSTED = {
     "evaluated on other data": (lambda run: _edit(run / "evaluation/evaluation.json", data_version="x"), "another data"),
     "no policy": (lambda run: _remove_key(run / "decision/decision.json", "policy"), "lacks policy"),
     "other examples": (lambda run: _edit(run / "examples/manifest.json", data_version="sha256:x"), "manifest"),
-}
-
-
-def _loosen(run):
-    """Lets a decision hold looser bounds, with the hash of these, and all the files that name it."""
-    decision, evaluation = run / "decision/decision.json", run / "evaluation"
-    policy = policy_to_json(read_policy({"regression": {"margin": 1.0}}))
-    looser = {"policy": policy, "policy_hash": hash_policy(policy, {"options": {}})}
-    report = json.loads((evaluation / "gates.json").read_text())
-    _edit(evaluation / "gates.json", evidence={**report["evidence"], "policy_hash": looser["policy_hash"]})
-    _edit(decision, **looser)
-    digest = digest_file(evaluation / "gates.json")
-    seen = "evaluation/gates.json"
-    _edit_gates(
-        run, lambda gates: [gate | ({"evidence_digest": digest} if gate["evidence_file"] == seen else {}) for gate in gates]
-    )
-
-
-def _say(gate, **fields):
-    return lambda run: _edit_gates(run, lambda gates: [item | (fields if item["gate"] == gate else {}) for item in gates])
-
-
-def _fail_in_report(run, *, digest_too=False):
-    report = json.loads((run / "evaluation/gates.json").read_text())
-    _edit(run / "evaluation/gates.json", gates=[{**gate, "verdict": "failed"} for gate in report["gates"]])
-    if digest_too:
-        _say("performance", evidence_digest=digest_file(run / "evaluation/gates.json"))(run)
-        for gate in ("fairness", "regression", "calibration"):
-            _say(gate, evidence_digest=digest_file(run / "evaluation/gates.json"))(run)
-
-
-UNTRUSTED |= {
-    "looser bounds throughout": (_loosen, "under another policy than that of this run"),
-    "looser bounds under the old hash": (
-        lambda run: _edit(run / "decision/decision.json", policy=policy_to_json(read_policy({"parity": {"tolerance": 1.0}}))),
-        "is not that of this run",
+    "no documents": (lambda run: _remove_key(run / "decision/decision.json", "documents"), "lacks documents"),
+    "documents that nobody judged": (
+        lambda run: _edit(run / "decision/decision.json", documents={}),
+        "is not the one",
     ),
-    "overrides that are not the run's": (
-        lambda run: _edit(run / "decision/decision.json", overrides=[{"key": "regression.margin", "from": 0.01, "to": 0.005}]),
-        "is not that of this run",
+    "another manifest of the same data": (
+        lambda run: _edit(run / "examples/manifest.json", spans=[3]),
+        "is not the one",
     ),
-    "evaluated under other thresholds": (
-        lambda run: _edit(run / "evaluation/evaluation.json", eval_config={"options": {"x": 1}}),
-        "under another configuration",
-    ),
-    "evaluated under nothing": (
-        lambda run: _remove_key(run / "evaluation/evaluation.json", "eval_config"),
-        "another configuration",
-    ),
-    "another report": (_fail_in_report, "is not the one that was judged"),
-    "a report that says no": (
-        lambda run: _fail_in_report(run, digest_too=True),
-        "'passed' of the gate performance, and its report 'failed'",
-    ),
-    "no report": (lambda run: (run / "evaluation/gates.json").unlink(), "report of the gate performance cannot be read"),
-    "a gate of another stage": (_say("parity", stage="train_model"), "as the source of the gate parity"),
-    "a gate that the policy has on": (
-        _say("parity", verdict="switched_off"),
-        "gate parity is switched off, and the policy does not",
-    ),
-    "evidence that is switched off": (_say("evidence", verdict="switched_off"), "gate evidence is switched off"),
-    "a gate that always applies": (_say("serving", verdict="not_applicable"), "gate serving does not apply, and it does"),
-    "fairness without": (_say("fairness", verdict="not_applicable"), "'not_applicable' of the gate fairness"),
+    "another account of the training": (lambda run: _edit(run / "model/training.json", seed=8), "training.json is not the one"),
+    "other metrics": (lambda run: _edit(run / "evaluation/evaluation.json", metrics={}), "evaluation.json is not the one"),
 }
 
 
@@ -236,26 +184,6 @@ def test_decision_that_cannot_be_trusted_is_a_no(make_artifacts, tmp_path, case)
     assert not result.pushed
     assert reason in result.reason
     assert not (tmp_path / "serving").exists()
-
-
-def test_regression_gate_applies_where_a_version_was_live(make_artifacts, tmp_path):
-    first = push_model(**make_artifacts("one"))
-    options = make_artifacts("run", weights="w2", baseline=("1", first.pushed_digest))
-    _say("regression", verdict="not_applicable")(tmp_path / "run")
-    assert "gate regression does not apply, and it does" in push_model(**options).reason
-
-
-def test_approval_that_the_policy_requires_is_never_in_a_decision(make_artifacts, tmp_path):
-    result = push_model(**make_artifacts(policy={"approval": {"required": True}}))
-    assert "gate approval does not apply, and it does" in result.reason
-    assert not (tmp_path / "serving").exists()
-
-
-def test_gates_that_do_not_apply_or_are_off_by_the_policy_let_through(make_artifacts, tmp_path):
-    options = make_artifacts(policy={"parity": {"off": "Not served yet."}, "calibration": {"off": "No probabilities."}})
-    for gate, verdict in (("parity", "switched_off"), ("calibration", "switched_off"), ("business_rules", "not_applicable")):
-        _say(gate, verdict=verdict)(tmp_path / "run")
-    assert push_model(**options).pushed
 
 
 def test_policy_that_is_not_what_its_hash_says_is_an_error(make_artifacts):

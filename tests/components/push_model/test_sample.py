@@ -4,6 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from components._data.integrity import digest_split
 from components._shared.errors import UserError
 from components.push_model.sample import take_sample
 
@@ -31,11 +32,22 @@ def take(tmp_path):
         (tmp_path / "schema/schema.pbtxt").write_text(SCHEMA)
         pq.write_table(pa.table(rows), tmp_path / "examples/Split-test/part-00000.parquet")
         pq.write_table(pa.table({"candidate": predictions}), tmp_path / "evaluation/predictions.parquet")
-        manifest = {"label": "late", "splits": {"test": {"rows": 2}}, **manifest}
+        files = digest_split(tmp_path / "examples", "test")
+        manifest = {"label": "late", "splits": {"test": {"rows": 2, "files": files}}, **manifest}
         paths = {name: str(tmp_path / name) for name in ("schema", "examples", "evaluation")}
         return take_sample(**paths, manifest=manifest, tolerance=tolerance)
 
     return run
+
+
+@pytest.fixture
+def take_again(take, tmp_path):
+    """Returns a function that takes the sample anew, from the files as they are by then."""
+    take()
+    files = digest_split(tmp_path / "examples", "test")
+    paths = {name: str(tmp_path / name) for name in ("schema", "examples", "evaluation")}
+    manifest = {"label": "late", "splits": {"test": {"rows": 2, "files": files}}}
+    return lambda: take_sample(**paths, manifest=manifest, tolerance=None)
 
 
 def test_missing_values_are_as_the_signature_takes_them(take):
@@ -71,9 +83,13 @@ def test_feature_that_is_not_there_is_an_error(take):
         take(rows={name: values for name, values in ROWS.items() if name != "hour"})
 
 
-def test_evaluation_without_predictions_is_an_error(take, tmp_path):
-    take()
+def test_evaluation_without_predictions_is_an_error(take_again, tmp_path):
     (tmp_path / "evaluation/predictions.parquet").unlink()
-    paths = {name: str(tmp_path / name) for name in ("schema", "examples", "evaluation")}
     with pytest.raises(UserError, match=r"predictions\.parquet"):
-        take_sample(**paths, manifest={"label": "late", "splits": {"test": {"rows": 2}}}, tolerance=None)
+        take_again()
+
+
+def test_as_many_other_rows_are_an_error(take_again, tmp_path):
+    pq.write_table(pa.table({**ROWS, "late": [1, 0]}), tmp_path / "examples/Split-test/part-00000.parquet")
+    with pytest.raises(UserError, match=r"Split-test/part-00000\.parquet changed since"):
+        take_again()

@@ -9,22 +9,21 @@ import time
 import urllib.request
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from quick_server import free_port, make_server
 
-from components._release import server_client, verifier
+from components._release import server_waits, verifier
 from components._release.answers import answer
 from components._release.labels import Labels
 from components._release.ledger import read_ledger
 from components._release.model_config import read_labels
 from components._release.promotion import promote, roll_back_labels
-from components._release.releases import list_releases, live_version, verify_ledger
+from components._release.releases import list_releases, live_version
 from components._release.rollback import rollback
-from components._release.server_client import Server, predict, read_status, wait_available, wait_label
+from components._release.server_client import Server, predict, read_status
+from components._release.server_waits import wait_available, wait_label
 from components._release.verification import roll_back_verified
-from components._shared.digest import digest_file
+from components._release.verify import verify_ledger
 from components._shared.errors import Refusal, UserError
 from components.push_model.executor import push_model
 from serving.bench import save_half_plus
@@ -36,7 +35,7 @@ X = np.arange(50, dtype=np.float32)
 
 @pytest.fixture(autouse=True)
 def _quick_looks(monkeypatch):
-    monkeypatch.setattr(server_client, "_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(server_waits, "_POLL_SECONDS", 0.02)
 
 
 @pytest.fixture(scope="module")
@@ -56,26 +55,11 @@ def run_push(make_artifacts, models, tmp_path):
         live = live_version(tmp_path / "serving")
         name = f"run-{len(list(tmp_path.glob('run-*')))}"
         decision = options.pop("decision", {})
-        arguments = make_artifacts(name, served=models[offset], baseline=(live, ""), **decision)
-        _write_rows(tmp_path / name, X / 2 + (offset if said is None else said))
+        rows = (X, X / 2 + (offset if said is None else said))
+        arguments = make_artifacts(name, served=models[offset], rows=rows, baseline=(live, ""), **decision)
         return push_model(**{**arguments, "server": url, "server_wait_seconds": PATIENCE, **options})
 
     return run
-
-
-def _write_rows(root, predictions):
-    schema = 'feature { name: "x" type: FLOAT presence { min_fraction: 1 } shape {} }'
-    (root / "schema/schema.pbtxt").write_text(schema)
-    training = json.loads((root / "model/training.json").read_text())
-    (root / "model/training.json").write_text(
-        json.dumps({**training, "schema_hash": digest_file(root / "schema/schema.pbtxt")})
-    )
-    manifest = json.loads((root / "examples/manifest.json").read_text())
-    manifest |= {"label": "late", "label_kind": "binary", "splits": {"test": {"rows": len(X)}}}
-    (root / "examples/manifest.json").write_text(json.dumps(manifest))
-    (root / "examples/Split-test").mkdir()
-    pq.write_table(pa.table({"x": X}), root / "examples/Split-test/part-00000.parquet")
-    pq.write_table(pa.table({"candidate": predictions.astype(np.float32)}), root / "evaluation/predictions.parquet")
 
 
 @pytest.fixture
@@ -155,15 +139,26 @@ def test_version_is_verified_over_rest_and_grpc_alike(run_push, serve, tmp_path)
         run_push(4, f"{urls},grpc://127.0.0.1:{free_port()}")
 
 
+def test_name_that_the_server_does_not_know_stops_a_push_where_a_version_is_live(run_push, serve, tmp_path):
+    url, base = serve(), tmp_path / "serving"
+    assert run_push(2, url).version == "1"
+    problem = "has no version of a model 'other'; its name there may be another one"
+    assert problem in wait_available(Server(url=url, model_name="other", wait_seconds=0), 1)
+    before = len(read_ledger(base))
+    with pytest.raises(UserError, match=rf"{problem}.*Nothing was changed"):
+        run_push(3, url, model_name="other", server_wait_seconds=0)
+    assert (len(read_ledger(base)), live_version(base)) == (before, "1")
+
+
 def test_version_that_one_of_several_servers_does_not_have_is_withdrawn(run_push, serve, tmp_path, monkeypatch):
     url, base, behind = serve(), tmp_path / "serving", tmp_path / "behind"
     run_push(2, url)
     shutil.copytree(base / "1", behind / "1")
     second = serve(base=behind)
     assert wait_available(Server(url=second, model_name="m", wait_seconds=PATIENCE), 1) == ""
-    waits, wait = {url: PATIENCE, second: 1}, server_client._wait
+    waits, wait = {url: PATIENCE, second: 1}, server_waits._wait
     monkeypatch.setattr(
-        server_client, "_wait", lambda server, *more: wait(dataclasses.replace(server, wait_seconds=waits[server.url]), *more)
+        server_waits, "_wait", lambda server, *more: wait(dataclasses.replace(server, wait_seconds=waits[server.url]), *more)
     )
     result = run_push(3, f"{url},{second}")
     assert (result.pushed, live_version(base), _kinds(base)[-1]) == (False, "1", "withdrawn")
@@ -171,7 +166,7 @@ def test_version_that_one_of_several_servers_does_not_have_is_withdrawn(run_push
 
 
 def test_version_that_does_not_load_is_withdrawn(run_push, serve, tmp_path, models, monkeypatch):
-    monkeypatch.setattr(server_client, "_FAILED_SECONDS", 0.5)
+    monkeypatch.setattr(server_waits, "_FAILED_SECONDS", 0.5)
     url, broken = serve(), tmp_path / "broken"
     run_push(2, url)
     shutil.copytree(models[3], broken)

@@ -128,6 +128,19 @@ def test_dangling_link_is_named(project: Path):
         resolve(project)
 
 
+def test_pipe_is_refused_unread(project: Path):
+    os.mkfifo(project / "data/span-3/b.csv")
+    with pytest.raises(UserError, match=r"regular file.*b\.csv, a pipe"):
+        resolve(project)
+
+
+def test_name_that_is_no_text_is_refused(project: Path):
+    path = os.fsencode(project / "data/span-3") + b"/\xff.csv"
+    os.close(os.open(path, os.O_CREAT))
+    with pytest.raises(UserError, match=r"UTF-8.*\\xff\.csv.*Rename"):
+        resolve(project)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_unreadable_file_is_named(project: Path):
     (project / "data/span-1/a.csv").chmod(0)

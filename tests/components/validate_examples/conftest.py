@@ -8,7 +8,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components._data.examples import write_manifest
 from components._data.statistics import write_origin, write_statistics
-from components._shared.policy import hash_policy
+from components._shared.policy_documents import hash_policy
 from components.generate_statistics.executor import compute_statistics
 from components.validate_examples.executor import validate_examples
 

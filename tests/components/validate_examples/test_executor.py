@@ -8,7 +8,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 from components._data.statistics import write_origin
 from components._shared.errors import UserError
 from components._shared.gates import Verdict, read_gate_report
-from components._shared.policy import hash_policy
+from components._shared.policy_documents import hash_policy
 
 SPLITS = ("train", "eval", "test")
 

@@ -21,7 +21,8 @@ from components._data.integrity import digest_split
 from components._shared.digest import digest_model
 from components._shared.gates import Evidence, GateReport, GateResult, Verdict
 from components._shared.label import LabelKind, LabelSpec
-from components._shared.policy import BusinessRulesGate, ParityGate, Policy, ServingGate, policy_to_json
+from components._shared.policy import BusinessRulesGate, ParityGate, Policy, ServingGate
+from components._shared.policy_documents import policy_to_json
 from components.validate_serving.client import Client
 from serving.flags import parse as parse_flags
 from serving.server import Server

@@ -12,7 +12,8 @@ from components._data.examples import write_split
 from components._shared.errors import UserError
 from components._shared.gates import Verdict, read_gate_report
 from components._shared.overrides import tighten
-from components._shared.policy import ParityGate, hash_policy
+from components._shared.policy import ParityGate
+from components._shared.policy_documents import hash_policy
 from components.validate_serving.executor import validate_serving
 
 RISES = {"column": "hour", "direction": "increasing", "over": [0, 23]}

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from components._shared.policy import hash_policy
+from components._shared.policy_documents import hash_policy
 from components.validate_serving.__main__ import build_parser
 
 

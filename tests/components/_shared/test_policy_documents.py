@@ -1,15 +1,8 @@
 import pytest
 
 from components._shared.errors import UserError
-from components._shared.policy import (
-    FairnessGate,
-    Policy,
-    ServingGate,
-    check_policy_hash,
-    hash_policy,
-    policy_to_json,
-    read_policy,
-)
+from components._shared.policy import FairnessGate, Policy, ServingGate
+from components._shared.policy_documents import check_policy_hash, hash_policy, policy_to_json, read_policy
 
 
 def test_a_policy_survives_json():
