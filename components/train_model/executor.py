@@ -21,12 +21,13 @@ from components._shared.outputs import write_json, write_text
 from components._shared.project_code import BUILD_MODEL, RUN_FN, trains_by_run_fn
 from components._shared.user_code import load_one, user_errors
 from components._tf.transform_graph import FeatureSpec, TransformGraph, read_feature_spec
-from components.train_model.arrays import Arrays, read_arrays
+from components.train_model.arrays import Arrays, read_rows
 from components.train_model.checkpoints import CheckpointFile
 from components.train_model.fit import Fit, Settings, build, fit, model_errors
 from components.train_model.page import render
 from components.train_model.record import TrainingResult, read_origin
 from components.train_model.saving import save_model
+from components.train_model.streams import Stream
 from components.train_model.training_key import training_key
 
 logger = logging.getLogger("sluice.train_model")
@@ -94,7 +95,7 @@ def train_model(
         label = read_label_spec(manifest)
         origin = read_origin(transform_graph, manifest["data_version"])
         feature_spec = _read_features(transform_graph, label.name)
-        splits = {split: read_arrays(transformed_examples, split, feature_spec, label) for split in (TRAIN, EVAL)}
+        splits = {split: read_rows(transformed_examples, split, feature_spec, label) for split in (TRAIN, EVAL)}
         _check_rows(manifest, splits)
         keras.utils.set_random_seed(seed)
         tf.config.experimental.enable_op_determinism()
@@ -160,7 +161,7 @@ def _fit(
     feature_spec: dict[str, FeatureSpec],
     hyperparameters: dict[str, Any],
     label: LabelSpec,
-    splits: dict[str, Arrays],
+    splits: dict[str, Arrays | Stream],
     settings: Settings,
     checkpoint: CheckpointFile | None,
 ) -> Fit:
@@ -179,7 +180,7 @@ def _read_features(transform_graph: str, label: str) -> dict[str, FeatureSpec]:
     return {name: feature for name, feature in spec.items() if name != label}
 
 
-def _check_rows(manifest: dict[str, Any], splits: dict[str, Arrays]) -> None:
+def _check_rows(manifest: dict[str, Any], splits: dict[str, Arrays | Stream]) -> None:
     for split, arrays in splits.items():
         expected = manifest["splits"][split]["rows"]
         if arrays.rows != expected:

@@ -19,6 +19,7 @@ from components._tf.export import WARMUP_BATCHES, ServingModel, export_model, wr
 from components._tf.saved_model import load_model, predict_table, serialize_examples
 from components._tf.transform_graph import TransformGraph
 from components.train_model.arrays import Arrays
+from components.train_model.streams import Stream
 
 ROWS_CHECKED = 1000
 TOLERANCE = 1e-4
@@ -31,7 +32,7 @@ def save_model(
     graph: TransformGraph,
     schema: schema_pb2.Schema,
     examples: str,
-    evaluation: Arrays,
+    evaluation: Arrays | Stream,
     label: LabelSpec,
     path: Path,
 ) -> None:
@@ -49,13 +50,13 @@ def save_model(
     Raises:
         UserError: If the saved model does not answer, or otherwise than the fitted one.
     """
-    features = list(evaluation.features)
+    features = list(evaluation.first_rows(1))
     serving = ServingModel(model, graph, features, label)
     export_model(serving, schema, path)
     interface = own_interface([feature.name for feature in serving_features(schema)], label)
     write_warmup(path, _first_rows(examples, TRAIN, schema, max(WARMUP_BATCHES)), schema, interface)
     rows = _first_rows(examples, EVAL, schema, ROWS_CHECKED)
-    batch = {name: tf.constant(values[: rows.num_rows]) for name, values in evaluation.features.items()}
+    batch = {name: tf.constant(values) for name, values in evaluation.first_rows(rows.num_rows).items()}
     expected = serving.shape_output(model(batch, training=False)).numpy()
     _compare(path, rows, schema, expected, label.output)
 
