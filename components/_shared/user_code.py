@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import inspect
 import re
 import sys
 import traceback
@@ -12,6 +13,14 @@ from typing import Any
 
 from components._shared.digest import check_code_hash, code_files
 from components._shared.errors import SluiceError, UserError
+from components._shared.project_code import BUILD_MODEL, PREPROCESSING_FN, RUN_FN
+
+_ARGUMENTS = {
+    PREPROCESSING_FN: ("inputs",),
+    BUILD_MODEL: ("feature_spec", "hyperparameters"),
+    RUN_FN: ("fn_args",),
+}
+"""What a stage calls a project's function with."""
 
 
 def load_function(project_dir: str | Path, file: str, name: str, expected_hash: str) -> Callable[..., Any]:
@@ -27,7 +36,8 @@ def load_function(project_dir: str | Path, file: str, name: str, expected_hash: 
         expected_hash: Digest that the file, with what it may import from the project, must have (`digest_code`).
 
     Raises:
-        UserError: If the file is not there, has another digest, cannot be imported, or has no such function.
+        UserError: If the file is not there, has another digest, cannot be imported, has no such function, or one that cannot
+            be called as the stages call it.
     """
     return load_one(project_dir, file, (name,), expected_hash)[1]
 
@@ -52,7 +62,22 @@ def load_one(project_dir: str | Path, file: str, names: tuple[str, ...], expecte
     if len(functions) > 1:
         rule = f"{file} defines one of the functions {' and '.join(names)}."
         raise UserError(rule, received=list(functions), remedy="Remove the one that is not meant.")
-    return next(iter(functions.items()))
+    name, function = next(iter(functions.items()))
+    _check_arguments(name, function, path)
+    return name, function
+
+
+def _check_arguments(name: str, function: Callable[..., Any], path: Path) -> None:
+    if name not in _ARGUMENTS:
+        return
+    arguments, signature = _ARGUMENTS[name], inspect.signature(function)
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        called = f"{name}({', '.join(arguments)})"
+        raise UserError(
+            f"A stage calls {called}.", received=f"{name}{signature}", remedy=f"Let it take these arguments in {path}."
+        ) from error
 
 
 @contextlib.contextmanager

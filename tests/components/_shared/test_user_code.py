@@ -59,6 +59,24 @@ def test_what_is_no_function_is_refused(load):
         load("build = 3\ndef other():\n    pass\n")
 
 
+@pytest.mark.parametrize(
+    ("code", "received"),
+    [
+        ("def preprocessing_fn(inputs, schema): ...", r"preprocessing_fn\(inputs, schema\)"),
+        ("def build_model(feature_spec): ...", r"build_model\(feature_spec\)"),
+        ("def run_fn(fn_args, *, epochs): ...", r"run_fn\(fn_args, \*, epochs\)"),
+    ],
+)
+def test_a_function_that_cannot_be_called_as_stages_call_it_is_refused(load, code, received):
+    name = code.split("(")[0].split()[1]
+    with pytest.raises(UserError, match=rf"A stage calls {name}\(.*Received: {received}"):
+        load(code, name)
+
+
+def test_further_arguments_with_defaults_are_no_matter(load):
+    assert load("def run_fn(fn_args, epochs=3):\n    return epochs\n", "run_fn")(None) == 3
+
+
 def test_an_import_that_the_digest_does_not_cover_is_refused(load, tmp_path):
     (tmp_path / "uncovered").mkdir()
     (tmp_path / "uncovered" / "deep.py").write_text("")
