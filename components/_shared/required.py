@@ -38,7 +38,7 @@ REQUIRED = (
 DOCUMENTS = {
     "anomalies": (MANIFEST_FILE,),
     "evaluation": (MANIFEST_FILE, TRAINING_FILE, EVALUATION_FILE, PREDICTIONS_FILE, DETAILS_FILE),
-    "serving_report": (MANIFEST_FILE, DETAILS_FILE),
+    "serving_report": (MANIFEST_FILE, TRAINING_FILE, DETAILS_FILE),
 }
 """Files whose digests the report in each artifact names: a decision shows them, or a release carries them."""
 

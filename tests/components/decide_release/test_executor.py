@@ -519,7 +519,7 @@ def test_details_that_cannot_be_read_change_nothing_in_the_decision(run):
 
 CHANGED_LATER = {
     "examples/manifest.json": GATES,
-    "model/training.json": GATES[1:5],
+    "model/training.json": GATES[1:],
     "evaluation/evaluation.json": GATES[1:5],
     "evaluation/predictions.parquet": GATES[1:5],
     "evaluation/details.html": GATES[1:5],
