@@ -21,7 +21,7 @@ DATES = ["2024-02-29 08:15", "1999-12-31 23:00", "2000-03-01 00:30", "1970-01-01
 def features(tmp_path_factory):
     form = find_date_form(pa.array(DATES))
     date = {"name": "day", "constant": "YMD", "parts": form.parts}
-    named = {"numbers": ["a"], "categories": ["b"], "texts": ["c"], "optional": ["a"], "timed": ["day"]}
+    named = {"numbers": ["a"], "categories": ["b"], "texts": ["c"], "optional": ["a"], "timed": ["day"], "flagged": []}
     text = render("features.py.j2", label="y", patterns={"YMD": form.pattern}, dates=[date], **named)
     return load(tmp_path_factory.mktemp("features"), text)
 
@@ -70,7 +70,7 @@ default_environment: "SERVING"
 
 
 def test_the_graph_flags_dates_that_are_missing_or_none(tmp_path):
-    named = {"numbers": [], "categories": [], "texts": [], "optional": [], "timed": ["day"]}
+    named = {"numbers": [], "categories": [], "texts": [], "optional": [], "timed": ["day"], "flagged": ["day", "sent"]}
     form = find_date_form(pa.array(DATES))
     dates = [{"name": name, "constant": "YMD", "parts": form.parts} for name in ("day", "sent")]
     features = load(tmp_path, render("features.py.j2", label="y", patterns={"YMD": form.pattern}, dates=dates, **named))
@@ -90,9 +90,8 @@ def test_the_graph_flags_dates_that_are_missing_or_none(tmp_path):
     raw = {"day": tf.constant(days), "sent": sent, "y": tf.constant(table["y"].to_pylist(), tf.int64)}
     made = tft.TFTransformOutput(str(graph)).transform_raw_features(raw)
 
-    of_day, of_hour, of_sent = made["missing"].numpy().T
+    of_day, of_sent = made["missing"].numpy().T
     assert of_day.tolist() == [0, 0, 0, 0, 1, 0]
-    assert of_hour.tolist() == [0, 0, 0, 0, 1, 1]
     assert of_sent.tolist() == [0, 0, 0, 1, 1, 1]
     assert np.isfinite(made["numbers"].numpy()).all()
 
