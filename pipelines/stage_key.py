@@ -9,12 +9,13 @@ import importlib.metadata
 import json
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from components._shared.artifacts import COURSE
+from components._shared.artifacts import COURSE, MODEL_SERVER
 from components._shared.digest import digest_file, digest_files, digest_parts
 from pipelines.launchers import CODE_DIR
 
@@ -22,6 +23,8 @@ _VARIABLES = ("CUDA_", "KERAS_", "KMP_", "MKL_", "OMP_", "PYTHONHASHSEED", "PYTH
 """How variables begin that change what TensorFlow or Python compute."""
 _PLACES = ("checkpoint_dir",)
 """Parameters that no result rests on: what lies there is used only where it leads to the same result."""
+_ASKS_A_SERVER = "validate_serving"
+"""The stage that starts a model server: TF Serving's program where it is on the PATH, else `python -m serving`."""
 _RUN_PLACEHOLDER = "{{$.pipeline_"
 """How placeholders begin that are another text in every run."""
 
@@ -84,7 +87,7 @@ def _by_content(artifact: Mapping[str, Any], contents: Contents) -> dict[str, An
 
 def code_state() -> tuple[Any, ...]:
     """Returns what shows that a file of the stages was edited: processes that start early hold the code as it was then."""
-    files = sorted(file for file in (CODE_DIR / "components").rglob("*") if _is_code(file))
+    files = sorted(file for name in ("components", "serving") for file in (CODE_DIR / name).rglob("*") if _is_code(file))
     return tuple((str(file), *_touched(file)) for file in files)
 
 
@@ -92,7 +95,7 @@ def digest_stage(argv: Sequence[str], *, started_with: tuple[Any, ...]) -> str:
     """Returns the digest of the code of `python -m package.stage`, and of the Python and libraries that it runs with.
 
     The code is the stage's folder, and the folders beside it whose names begin with an underscore, which every stage may
-    import; a stage imports no other stage.
+    import; a stage imports no other stage. Where a stage starts a model server, the server counts, too.
 
     Args:
         argv: The command.
@@ -109,8 +112,20 @@ def digest_stage(argv: Sequence[str], *, started_with: tuple[Any, ...]) -> str:
     if root is None:
         return ""
     return digest_parts(
-        [_digest_code(root / stage), _shared_code(root), _shared_code(CODE_DIR / "components"), _surroundings()]
+        [
+            _digest_code(root / stage),
+            _shared_code(root),
+            _shared_code(CODE_DIR / "components"),
+            _surroundings(),
+            *(_model_server() if stage == _ASKS_A_SERVER else ()),
+        ]
     )
+
+
+def _model_server() -> tuple[str, str]:
+    """Returns what stands for the code of the local server, and for TF Serving's program, which is too large to be read."""
+    program = shutil.which(MODEL_SERVER)
+    return _digest_code(CODE_DIR / "serving"), json.dumps([program, *_touched(Path(program))] if program else [])
 
 
 def _shared_code(root: Path) -> str:
