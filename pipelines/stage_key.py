@@ -17,10 +17,12 @@ from typing import Any
 
 from components._shared.artifacts import COURSE, MODEL_SERVER
 from components._shared.digest import digest_file, digest_files, digest_parts
+from components._shared.surroundings import ARITHMETIC
 from pipelines.launchers import CODE_DIR
 
-_VARIABLES = ("CUDA_", "KERAS_", "KMP_", "MKL_", "OMP_", "PYTHONHASHSEED", "PYTHONOPTIMIZE", "PYTHONPATH", "TF_", "XLA_")
-"""How variables begin that change what TensorFlow or Python compute."""
+_LIBRARIES = ("CUDA_", "KMP_", "LD_", "MKL_", "NPY_", "OMP_", "OPENBLAS_", *ARITHMETIC)
+_VARIABLES = (*_LIBRARIES, "PYTHONHASHSEED", "PYTHONOPTIMIZE", "PYTHONPATH")
+"""How variables begin that change what libraries or Python compute."""
 _PLACES = ("checkpoint_dir",)
 """Parameters that no result rests on: what lies there is used only where it leads to the same result."""
 _ASKS_A_SERVER = "validate_serving"

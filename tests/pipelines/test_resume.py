@@ -272,6 +272,16 @@ def test_code_edited_since_the_run_began_is_no_code_to_rely_on(code):
     assert not stage_key.digest_stage(argv, started_with=())
 
 
+@pytest.mark.usefixtures("libraries")
+@pytest.mark.parametrize("variable", ["OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "LD_LIBRARY_PATH", "TF_DETERMINISTIC_OPS"])
+def test_other_arithmetic_is_other_code(code, variable, monkeypatch):
+    argv = ["python", "-m", "fake_stages.first"]
+    before = stage_key.digest_stage(argv, started_with=stage_key.code_state())
+    stage_key._surroundings.cache_clear()
+    monkeypatch.setenv(variable, "other")
+    assert stage_key.digest_stage(argv, started_with=stage_key.code_state()) != before
+
+
 def test_validate_serving_rests_on_the_server_that_it_starts(tmp_path, monkeypatch):
     for name in ("components/validate_serving", "components/evaluate_model", "serving"):
         (tmp_path / name).mkdir(parents=True)
