@@ -15,10 +15,10 @@ EXTRAS := runtime authoring demo dev
 PROJECT ?= projects/flights
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench golden images test-image lock clean
+.PHONY: help setup demo test lint format bench bench-large golden images test-image lock clean
 
 help: ## Lists the commands
-	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: $(READY) ## Makes .venv from the lock file, with bytecode compiled
 
@@ -45,6 +45,10 @@ bench: $(READY) ## Measures the pipeline's stages, and the model server under lo
 	$(BIN)/python -m pipelines.bench $(PROJECT) --spans 1-12 --json bench.json
 	$(BIN)/python -m serving.bench --seconds 60 --clients 16
 
+bench-large: $(READY) ## Measures how the stages grow with their data, up to ten million rows; takes 4 GB of memory and half an hour
+	@$(BIN)/python projects/large/prepare_data.py --spans 100
+	$(BIN)/python -m pipelines.bench_large projects/large --spans 3,10,100 --json bench-large.json
+
 golden: $(READY) ## Writes the compiled pipeline that the tests compare with
 	$(BIN)/sluice compile $(PROJECT) --image sluice:latest -o tests/pipelines/golden/flights-training.yaml
 
@@ -63,7 +67,7 @@ lock: $(UV) ## Resolves both dependency lines, and what of them the image needs,
 	$(UV) pip compile -q requirements/uv.in --generate-hashes --no-header -o requirements/uv.lock
 
 clean: ## Removes environments, runs, served models and prepared data
-	rm -rf .venv .uv runs build dist *.egg-info $(PROJECT)/served $(PROJECT)/data containers/images.lock
+	rm -rf .venv .uv runs build dist *.egg-info $(PROJECT)/served $(PROJECT)/data projects/large/data containers/images.lock
 
 define compile
 $(UV) pip compile -q setup.cfg $(EXTRAS:%=--extra %) --generate-hashes --no-header --upgrade $(2) \

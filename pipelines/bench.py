@@ -2,7 +2,7 @@
 
     python -m pipelines.bench projects/flights --spans 1-12
 
-It serves nobody: models go into a folder that is removed afterwards.
+It serves nobody: models go into a folder that is removed afterwards, unless another is named.
 """
 
 import argparse
@@ -31,20 +31,26 @@ _SAMPLE_SECONDS = 0.5
 
 
 class MemorySampler:
-    """Remembers the greatest memory of this process and all below it, sampled twice a second; what they share counts once."""
+    """Remembers the greatest memory of this process and all below it, sampled twice a second; what they share counts once.
+
+    Attributes:
+        peaks: By stage, in bytes. With it stand this process and, on standby, the next stage with its imports.
+    """
 
     def __init__(self) -> None:
-        self.peak_bytes = 0
+        self.peaks = dict[str, int]()
         self._next = 0.0
 
-    def observe(self, _: StageRun) -> None:
+    def observe(self, stage: StageRun) -> None:
         """Takes a sample if it is time for one."""
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _SAMPLE_SECONDS
-            self.peak_bytes = max(self.peak_bytes, memory_of_tree(os.getpid()))
+            self.peaks[stage.stage] = max(self.peaks.get(stage.stage, 0), memory_of_tree(os.getpid()))
 
 
-def measure(project_dir: str, *, spans: str, isolation: str, standby: bool) -> tuple[Run, dict[str, Any]]:
+def measure(
+    project_dir: str, *, spans: str, isolation: str, standby: bool, serving_dir: Path | None = None
+) -> tuple[Run, dict[str, Any]]:
     """Runs the pipeline of a project once and returns the run and its figures.
 
     Args:
@@ -52,6 +58,7 @@ def measure(project_dir: str, *, spans: str, isolation: str, standby: bool) -> t
         spans: Spans to read; the project's own if empty.
         isolation: `process` or `fork`.
         standby: Whether stages do their imports early.
+        serving_dir: Where models go, and the live version is; an empty folder that is removed afterwards when None.
     """
     project, sampler = load_project(project_dir), MemorySampler()
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
@@ -59,13 +66,14 @@ def measure(project_dir: str, *, spans: str, isolation: str, standby: bool) -> t
         run = run_project(
             project,
             runs_dir=Path(folder) / "runs",
-            serving_dir=Path(folder) / "served",
+            serving_dir=serving_dir or Path(folder) / "served",
             settings=[f"spans={spans}"] if spans else [],
             isolation=isolation,
             standby=standby,
             observe=sampler.observe,
         )
         wall = time.monotonic() - begin
+        stages = [_figures(stage, sampler.peaks.get(stage.stage, 0)) for stage in run.stages]
         if run.state != "succeeded":
             print_summary(run, project, Console(stderr=True, emoji=False))
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -78,17 +86,20 @@ def measure(project_dir: str, *, spans: str, isolation: str, standby: bool) -> t
         "state": run.state,
         "wall_seconds": round(wall, 2),
         "cpu_seconds": round(sum(item.ru_utime + item.ru_stime for item in usage), 2),
-        "peak_bytes": sampler.peak_bytes,
-        "stages": [_figures(stage) for stage in run.stages],
+        "peak_bytes": max(sampler.peaks.values(), default=0),
+        "disk_bytes": sum(stage["disk_bytes"] for stage in stages),
+        "stages": stages,
     }
 
 
-def _figures(stage: StageRun) -> dict[str, Any]:
+def _figures(stage: StageRun, tree_bytes: int) -> dict[str, Any]:
     return {
         "stage": stage.stage,
         "wall_seconds": round(stage.seconds, 2),
         "cpu_seconds": round(stage.cpu_seconds, 2),
         "peak_bytes": stage.peak_bytes,
+        "tree_bytes": tree_bytes,
+        "disk_bytes": sum(path.stat().st_size for path in stage.folder.rglob("*") if path.is_file()),
         "rows_per_second": max((item.get(ROWS_PER_SECOND, 0) for item in stage.metadata.values()), default=0),
     }
 
@@ -112,10 +123,17 @@ def main() -> None:
     parser.add_argument("--spans", default="", help="spans to read; by default the project's own")
     parser.add_argument("--isolation", default="process", choices=ISOLATIONS)
     parser.add_argument("--no-standby", action="store_true", help="start every stage only when its turn comes")
+    parser.add_argument("--serving-dir", type=Path, metavar="DIR", help="where models go; by default one that is removed")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
     args = parser.parse_args()
     try:
-        run, figures = measure(args.project, spans=args.spans, isolation=args.isolation, standby=not args.no_standby)
+        run, figures = measure(
+            args.project,
+            spans=args.spans,
+            isolation=args.isolation,
+            standby=not args.no_standby,
+            serving_dir=args.serving_dir,
+        )
     except SluiceError as error:
         Console(stderr=True, emoji=False).print(f"Error: {error}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)

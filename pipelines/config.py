@@ -23,9 +23,11 @@ from components._shared.errors import UserError
 from components._shared.patterns import parse_pattern
 from components._shared.policy import DEADLINE_HOURS, LEAST_REQUESTS, Policy
 from components._shared.policy_documents import is_batch_size, policy_to_json, read_policy
+from components._shared.project_code import preprocessing_file
 from components._shared.spans import ALL, parse_spans
 from pipelines.cluster import Cluster
 from pipelines.fairness import BOUNDS, problems_of_fairness
+from pipelines.fn_args import FnArgs
 from pipelines.known_keys import known_keys
 from pipelines.problems import as_problem, checked_by
 from pipelines.rules import problems_of_label, problems_of_rules
@@ -109,6 +111,7 @@ class Training(_Model):
     patience: Annotated[int, Field(ge=0)] = 2
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     hyperparameters: dict[str, Any] = Field(default_factory=dict)
+    fn_args: FnArgs = FnArgs()
     checkpoint_dir: Annotated[str, Field(pattern=r"^[^:]*$")] = ""
 
 
@@ -173,7 +176,8 @@ class Project(_Model):
     @cached_property
     def digests(self) -> dict[str, str]:
         """Digest of each file of the project that a stage loads, by file name."""
-        code = {name: digest_code(self.folder, name) for name in (FEATURES_FILE, MODEL_FILE)}
+        files = {FEATURES_FILE: preprocessing_file(self.folder), MODEL_FILE: MODEL_FILE}
+        code = {name: digest_code(self.folder, file) for name, file in files.items()}
         return {SCHEMA_FILE: digest_file(self.folder / SCHEMA_FILE), **code}
 
 
@@ -222,7 +226,7 @@ def _write_out(document: Any) -> Any:
 
 
 def _missing_files(folder: Path) -> list[str]:
-    return [name for name in (SCHEMA_FILE, FEATURES_FILE, MODEL_FILE) if not (folder / name).is_file()]
+    return [name for name in (SCHEMA_FILE, preprocessing_file(folder), MODEL_FILE) if not (folder / name).is_file()]
 
 
 def _describe(problem: Any) -> str:

@@ -1,5 +1,6 @@
 """Asks a model server for predictions of rows in a file, over TF Serving's REST interface."""
 
+import base64
 import codecs
 import csv
 import io
@@ -16,8 +17,10 @@ from rich.console import Console
 from rich.table import Table
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components._shared.artifacts import SCHEMA_FILE
+from components._shared.artifacts import SCHEMA_FILE, SIGNATURE_RAW
 from components._shared.errors import UserError
+from components._shared.interface import Signature, serialized_input
+from components._shared.tf_example import serialize_example
 from pipelines.config import Project, Source
 
 BATCH_ROWS = 1000
@@ -30,6 +33,10 @@ Row = dict[str, Any]
 _KINDS = {schema_pb2.INT: "whole number", schema_pb2.FLOAT: "number", schema_pb2.BYTES: "text"}
 _MISSING: dict[int, Any] = {schema_pb2.INT: _LEAST_INT64, schema_pb2.FLOAT: float("nan"), schema_pb2.BYTES: ""}
 """What stands for a missing value in a request; docs/serving.md."""
+
+
+class UnansweredError(UserError):
+    """The server was reached, and said no."""
 
 
 def predict_file(project: Project, file: Path, url: str, *, version: str = "", label: str = "") -> list[Row]:
@@ -53,12 +60,15 @@ def predict_file(project: Project, file: Path, url: str, *, version: str = "", l
         remedy = "Name a file with rows: CSV with a header, or JSON in a file that ends in .json or .jsonl."
         raise UserError("A file of rows has one at least.", received=file, remedy=remedy)
     which = f"/versions/{version}" if version else f"/labels/{urllib.parse.quote(label, safe='')}" if label else ""
-    address = f"{url.rstrip('/')}/v1/models/{urllib.parse.quote(project.serving.model_name, safe='')}{which}:predict"
+    address = f"{url.rstrip('/')}/v1/models/{urllib.parse.quote(project.serving.model_name, safe='')}{which}"
+    inputs = _inputs_of(address, url)
     outputs: list[Row] = []
     for start in range(0, len(rows), BATCH_ROWS):
         batch = rows[start : start + BATCH_ROWS]
         columns = {feature.name: list(_values(batch, feature, project.source, start)) for feature in features}
-        outputs += _rows_of(_ask(address, columns, url), len(batch))
+        outputs += _rows_of(
+            _ask(f"{address}:predict", {"inputs": _fill(inputs, columns, features)}, url)["outputs"], len(batch)
+        )
     return outputs
 
 
@@ -151,14 +161,38 @@ def _convert(value: Any, feature: Any, source: Source, number: int) -> Any:
     )
 
 
-def _ask(address: str, columns: dict[str, list[Any]], url: str) -> Any:
-    body = json.dumps({"inputs": columns}).encode()
+def _inputs_of(address: str, url: str) -> dict[str, str]:
+    """Returns name and dtype of what `serving_default` takes; nothing if the server does not tell."""
+    try:
+        signatures = _ask(f"{address}/metadata", None, url)["metadata"]["signature_def"]["signature_def"]
+        inputs = signatures[SIGNATURE_RAW]["inputs"]
+        return {name: str(info["dtype"]).removeprefix("DT_").lower() for name, info in inputs.items()}
+    except (UnansweredError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _fill(inputs: dict[str, str], columns: dict[str, list[Any]], features: list[Any]) -> dict[str, list[Any]]:
+    """Returns what a request holds: raw tensors, or tf.Examples in base64 where the model takes those."""
+    if not (name := serialized_input(Signature(inputs=inputs, outputs={}), columns)):
+        return {name: values for name, values in columns.items() if not inputs or name in inputs}
+    known = [[_unless_missing(value, feature) for value in columns[feature.name]] for feature in features]
+    rows = (dict(zip(columns, values, strict=True)) for values in zip(*known, strict=True))
+    return {name: [{"b64": base64.b64encode(serialize_example(row)).decode("ascii")} for row in rows]}
+
+
+def _unless_missing(value: Any, feature: Any) -> Any:
+    return None if value == _MISSING[feature.type] or value != value else value  # noqa: PLR0124  # NaN differs from itself
+
+
+def _ask(address: str, document: Any, url: str) -> Any:
+    """Returns the JSON that an address answers: to a request with a document, or to one without."""
+    body = None if document is None else json.dumps(document).encode()
     request = urllib.request.Request(address, body, {"Content-Type": "application/json"})  # noqa: S310  # the user's own
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310  # the user's own
-            return json.loads(response.read())["outputs"]
+            return json.loads(response.read())
     except urllib.error.HTTPError as error:
-        raise UserError("The model server answers.", received=f"{error.code} {_message(error.read())}") from error
+        raise UnansweredError("The model server answers.", received=f"{error.code} {_message(error.read())}") from error
     except (OSError, ValueError) as error:  # a URLError is an OSError; ValueError: no URL, or no JSON
         reason = getattr(error, "reason", error)
         remedy = "Start one: sluice serve PROJECT"

@@ -70,6 +70,7 @@ def build_training_pipeline(project: Project) -> Any:
         patience: int = training.patience,
         seed: int = training.seed,
         hyperparameters: dict = training.hyperparameters,  # type: ignore[type-arg]  # read by the compiler
+        fn_args: dict = training.fn_args.json_object,  # type: ignore[type-arg]  # read by the compiler
         checkpoint_dir: str = _in_project(training.checkpoint_dir),
         strict: bool = project.strict,
         overrides: dict = {},  # type: ignore[type-arg]  # noqa: B006  # read by the compiler
@@ -122,6 +123,7 @@ def build_training_pipeline(project: Project) -> Any:
             patience=patience,
             seed=seed,
             hyperparameters=hyperparameters,
+            fn_args=fn_args,
             checkpoint_dir=checkpoint_dir,
         ).outputs["model"]
         evaluation = evaluate_model(

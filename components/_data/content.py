@@ -18,8 +18,32 @@ def digest_table(table: pa.Table) -> str:
     Raises:
         TypeError: If a column has another type.
     """
-    columns = [part for name in table.column_names for part in (name, *_digest_column(table[name]))]
-    return digest_parts([str(table.num_rows), *columns])
+    digest = TableDigest(table.schema)
+    digest.update(table)
+    return digest.value()
+
+
+class TableDigest:
+    """The digest of a table that comes in parts, so that it need never be in memory as a whole."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        """Takes the columns' names and types; those of every part."""
+        self._schema, self._rows = schema, 0
+        self._hashers = [(hashlib.sha256(), hashlib.sha256()) for _ in schema]  # of the shape, and of the values
+
+    def update(self, table: pa.Table) -> None:
+        """Takes the rows that come next; raises as `digest_table` does."""
+        self._rows += table.num_rows
+        for column, hashers in zip(table.columns, self._hashers, strict=True):
+            for chunk in column.chunks:
+                for hasher, data in zip(hashers, _canonical_bytes(chunk), strict=True):
+                    hasher.update(data)
+
+    def value(self) -> str:
+        """Returns what `digest_table` gives for all rows so far."""
+        digests = [[hasher.hexdigest() for hasher in hashers] for hashers in self._hashers]
+        columns = [(field.name, str(field.type), *parts) for field, parts in zip(self._schema, digests, strict=True)]
+        return digest_parts([str(self._rows), *(part for column in columns for part in column)])
 
 
 def canonical_floats(values: pa.Array) -> np.ndarray:
@@ -33,16 +57,8 @@ def canonical_floats(values: pa.Array) -> np.ndarray:
     return np.where(np.isnan(numbers), numbers.dtype.type(np.nan), numbers)
 
 
-def _digest_column(column: pa.ChunkedArray) -> tuple[str, str, str]:
-    """Returns type, digest of the shape (which values are null, how long they are) and digest of the values."""
-    shape, values = hashlib.sha256(), hashlib.sha256()
-    for chunk in column.chunks:
-        for hasher, data in zip((shape, values), _canonical_bytes(chunk), strict=True):
-            hasher.update(data)
-    return str(column.type), shape.hexdigest(), values.hexdigest()
-
-
 def _canonical_bytes(chunk: pa.Array) -> tuple[memoryview, memoryview]:
+    """Returns the shape (which values are null, how long they are) and the values."""
     if pa.types.is_string(chunk.type):
         lengths = pc.fill_null(pc.binary_length(chunk), -1).to_numpy(zero_copy_only=False)
         return _view(lengths.astype("<i8")), _string_bytes(chunk.drop_null())

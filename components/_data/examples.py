@@ -1,8 +1,9 @@
 """Reads and writes Examples artifacts: Parquet shards by split, and a manifest that is written last."""
 
+import dataclasses
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,20 @@ def read_manifest(examples: str | Path) -> dict[str, Any]:
 
 def write_split(examples: str | Path, split: str, table: pa.Table) -> Path:
     """Writes one split as a single Parquet shard, whole or not at all, and returns its path."""
+    starts = range(0, max(table.num_rows, 1), ROW_GROUP_ROWS)
+    return write_batches(examples, split, table.schema, (table.slice(start, ROW_GROUP_ROWS) for start in starts))
+
+
+def write_batches(examples: str | Path, split: str, schema: pa.Schema, batches: Iterable[pa.Table]) -> Path:
+    """Writes one split as `write_split` does, from tables of at most ROW_GROUP_ROWS rows, each a row group."""
     folder = Path(examples) / split_dir(split)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / SHARD_FILE
     temporary = folder / f".{path.name}.{os.getpid()}.tmp"
     try:
-        pq.write_table(table, temporary, compression="zstd", row_group_size=ROW_GROUP_ROWS)
+        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            for batch in batches:
+                writer.write_table(batch)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -93,6 +102,46 @@ def iterate_split(
                     yield pa.Table.from_batches([batch]).select(names)
         except (pa.ArrowException, OSError) as error:
             raise _corrupt(path, error) from error
+
+
+@dataclasses.dataclass(frozen=True)
+class RowGroup:
+    """A part of a shard that can be read by itself.
+
+    Attributes:
+        path: The shard.
+        index: Its number in the shard.
+        rows: Number of rows.
+    """
+
+    path: Path
+    index: int
+    rows: int
+
+
+def list_row_groups(examples: str | Path, split: str) -> list[RowGroup]:
+    """Returns the row groups of a split, in the order of its rows; raises as read_split."""
+    groups = []
+    for path in _shards(examples, split):
+        try:
+            metadata = pq.read_metadata(path)
+        except (pa.ArrowException, OSError) as error:
+            raise _corrupt(path, error) from error
+        groups += [RowGroup(path, index, metadata.row_group(index).num_rows) for index in range(metadata.num_row_groups)]
+    return groups
+
+
+def read_row_groups(groups: Sequence[RowGroup], columns: Sequence[str]) -> pa.Table:
+    """Returns the rows of some row groups, in their order; raises as read_split."""
+    tables = []
+    for group in groups:
+        try:
+            with pq.ParquetFile(group.path) as file:
+                names = _check_columns(group.path, file, columns)
+                tables.append(file.read_row_group(group.index, columns=names).select(names))
+        except (pa.ArrowException, OSError) as error:
+            raise _corrupt(group.path, error) from error
+    return pa.concat_tables(tables)
 
 
 def _shards(examples: str | Path, split: str) -> list[Path]:

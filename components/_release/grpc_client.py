@@ -6,6 +6,7 @@ which nobody who pushes or rolls back needs. They live in a pool of their own, s
 https://github.com/tensorflow/serving/tree/master/tensorflow_serving/apis
 """
 
+import base64
 import functools
 import math
 import struct
@@ -98,7 +99,7 @@ def predict(
         model_name: The model's name there.
         version: The version.
         signature: The signature.
-        inputs: Values by input, one per row: text, whole numbers (int64) or numbers (float32).
+        inputs: Values by input, one per row: text, bytes as {"b64": …}, whole numbers (int64) or numbers (float32).
         seconds: How long to wait for the answer.
     """
     spec = {"name": model_name, "version": {"value": version}, "signature_name": signature}
@@ -185,11 +186,15 @@ def _message(name: str) -> Any:
 
 def _tensor(values: list[Any]) -> dict[str, Any]:
     shape = {"dim": [{"size": len(values)}]}
-    if any(isinstance(value, str) for value in values):
-        return {"dtype": _STRING, "tensor_shape": shape, "string_val": [value.encode() for value in values]}
+    if any(isinstance(value, str | dict) for value in values):
+        return {"dtype": _STRING, "tensor_shape": shape, "string_val": [_bytes(value) for value in values]}
     if all(isinstance(value, int) for value in values):
         return {"dtype": _INT64, "tensor_shape": shape, "int64_val": values}
     return {"dtype": _FLOAT, "tensor_shape": shape, "float_val": values}
+
+
+def _bytes(value: str | dict[str, str]) -> bytes:
+    return base64.b64decode(value["b64"]) if isinstance(value, dict) else value.encode()
 
 
 def _numbers(tensor: Any) -> list[float]:

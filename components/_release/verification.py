@@ -19,6 +19,7 @@ from components._release.turns import append, in_turn
 from components._shared.artifacts import ASSETS_EXTRA_DIR, RELEASE_DIR, VERIFICATION_FILE
 from components._shared.documents import parse_object
 from components._shared.errors import UserError
+from components._shared.interface import read_rows
 
 logger = logging.getLogger(__name__)
 
@@ -33,10 +34,12 @@ class Sample:
 
     Attributes:
         output: Name of the model's output.
-        inputs: Values by feature, as a request holds them; None stands for NaN.
+        inputs: Values by input, as a request holds them: None stands for NaN, {"b64": …} for bytes.
         predictions: A number per row, or a list of them for a multiclass label.
         tolerance: Greatest difference, absolute for probabilities and relative for numbers; None if the parity gate is off.
         relative: Whether differences are relative.
+        logits: Whether the output holds logits.
+        kind: The kind of label, where the output may have another form than train_model gives it; else empty.
     """
 
     output: str
@@ -44,6 +47,8 @@ class Sample:
     predictions: list[Any]
     tolerance: float | None
     relative: bool
+    logits: bool = False
+    kind: str = ""
 
     def to_bytes(self) -> bytes:
         """Returns the file's content."""
@@ -160,11 +165,23 @@ def largest_difference(outputs: Any, sample: Sample) -> float:
     Differences are absolute, or |found - wanted| / max(|wanted|, s) with s the standard deviation of `wanted` over the rows.
     """
     found = outputs.get(sample.output) if isinstance(outputs, dict) else outputs
+    if sample.kind and isinstance(found, list):
+        found = _read(found, sample)
     found, wanted = _numbers(found), _numbers(sample.predictions)
     if len(found) != len(wanted) or not all(map(math.isfinite, found)):
         return math.inf
     spread = statistics.pstdev(wanted) if sample.relative else 0.0
     return max((_apart(one, other, spread, sample.relative) for one, other in zip(found, wanted, strict=True)), default=0.0)
+
+
+def _read(found: list[Any], sample: Sample) -> list[Any]:
+    rows = len(sample.predictions)
+    if len(found) > rows and len(found) % rows == 0:  # gRPC gives all numbers in one list
+        width = len(found) // rows
+        found = [found[start : start + width] for start in range(0, len(found), width)]
+    if not all(math.isfinite(number) for number in _numbers(found)):
+        return []
+    return read_rows(found, sample.kind, logits=sample.logits)
 
 
 def _apart(found: float, wanted: float, spread: float, relative: bool) -> float:

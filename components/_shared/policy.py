@@ -174,10 +174,13 @@ class ParityGate(_Gate):
         tolerance: Greatest allowed difference: of a probability as it is, of a numeric prediction and of a transformed
             feature relative to its value or its standard deviation, whichever is larger.
         rows: Number of test rows whose predictions, and of eval rows whose transformed features, are compared.
+        transform_off: The reason why transformed features are not compared, where a run_fn exports a model without the
+            signature transform_features; empty to compare them.
     """
 
     tolerance: float = 1e-5
     rows: int = 2000
+    transform_off: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import inspect
 import re
 import sys
 import traceback
@@ -12,6 +13,14 @@ from typing import Any
 
 from components._shared.digest import check_code_hash, code_files
 from components._shared.errors import SluiceError, UserError
+from components._shared.project_code import BUILD_MODEL, PREPROCESSING_FN, RUN_FN
+
+_ARGUMENTS = {
+    PREPROCESSING_FN: ("inputs",),
+    BUILD_MODEL: ("feature_spec", "hyperparameters"),
+    RUN_FN: ("fn_args",),
+}
+"""What a stage calls a project's function with."""
 
 
 def load_function(project_dir: str | Path, file: str, name: str, expected_hash: str) -> Callable[..., Any]:
@@ -27,7 +36,17 @@ def load_function(project_dir: str | Path, file: str, name: str, expected_hash: 
         expected_hash: Digest that the file, with what it may import from the project, must have (`digest_code`).
 
     Raises:
-        UserError: If the file is not there, has another digest, cannot be imported, or has no such function.
+        UserError: If the file is not there, has another digest, cannot be imported, has no such function, or one that cannot
+            be called as the stages call it.
+    """
+    return load_one(project_dir, file, (name,), expected_hash)[1]
+
+
+def load_one(project_dir: str | Path, file: str, names: tuple[str, ...], expected_hash: str) -> tuple[str, Callable[..., Any]]:
+    """Returns the one of several functions that a project's Python file defines, with its name; see `load_function`.
+
+    Raises:
+        UserError: As `load_function`, or if it defines several of them.
     """
     path = Path(project_dir).absolute() / file
     if not path.is_file():
@@ -35,11 +54,30 @@ def load_function(project_dir: str | Path, file: str, name: str, expected_hash: 
     check_code_hash(path.parent, file, expected_hash)
     with user_errors(path.parent, f"{file} can be imported"):
         module = _import(path)
-    function = getattr(module, name, None)
-    if not callable(function):
+    functions = {name: found for name in names if callable(found := getattr(module, name, None))}
+    if not functions:
         found = sorted(key for key, value in vars(module).items() if callable(value) and not key.startswith("_"))
-        raise UserError(f"{file} defines the function {name}.", received=found, remedy=f"Define {name} in {path}.")
-    return function
+        either = " or ".join(names)
+        raise UserError(f"{file} defines the function {either}.", received=found, remedy=f"Define {either} in {path}.")
+    if len(functions) > 1:
+        rule = f"{file} defines one of the functions {' and '.join(names)}."
+        raise UserError(rule, received=list(functions), remedy="Remove the one that is not meant.")
+    name, function = next(iter(functions.items()))
+    _check_arguments(name, function, path)
+    return name, function
+
+
+def _check_arguments(name: str, function: Callable[..., Any], path: Path) -> None:
+    if name not in _ARGUMENTS:
+        return
+    arguments, signature = _ARGUMENTS[name], inspect.signature(function)
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        called = f"{name}({', '.join(arguments)})"
+        raise UserError(
+            f"A stage calls {called}.", received=f"{name}{signature}", remedy=f"Let it take these arguments in {path}."
+        ) from error
 
 
 @contextlib.contextmanager
@@ -65,13 +103,19 @@ def user_errors(project_dir: str | Path, rule: str) -> Iterator[None]:
         if place is None:
             raise
         received = f"{place}: {type(error).__name__}: {last_words(error)}"
-        raise UserError(f"{rule}.", received=received, remedy="Mend that line and run again.") from error
+        raise UserError(f"{rule}.", received=received, remedy=_remedy(error)) from error
 
 
 def last_words(error: BaseException) -> str:
     """Returns the last line of an error's text, where the cause stands; TensorFlow puts names of nodes after it."""
     lines = [line.strip() for line in str(error).split("[[{{node")[0].splitlines()]
     return next((line for line in reversed(lines) if line), "")
+
+
+def _remedy(error: BaseException) -> str:
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == "tfx":
+        return "Install tfx beside Sluice, or drop the import: docs/from-tfx.md says what stands for each."
+    return "Mend that line and run again."
 
 
 def _import(path: Path) -> ModuleType:

@@ -27,9 +27,11 @@ from components._shared.artifacts import (
     SIGNATURE_TRANSFORM,
     WARMUP_FILE,
 )
+from components._shared.interface import Interface
 from components._shared.label import LabelKind, LabelSpec
+from components._tf.interface import default_tensors
 from components._tf.same_bytes import settle_fingerprint
-from components._tf.saved_model import MISSING, dtype_of, raw_specs, raw_tensors, serialize_examples
+from components._tf.saved_model import MISSING, dtype_of, raw_specs, serialize_examples
 from components._tf.transform_graph import TransformGraph
 
 WARMUP_BATCHES = (1, 16, 128)
@@ -112,27 +114,33 @@ def _with_markers(values: tf.SparseTensor) -> tf.Tensor:
     return tf.squeeze(tf.sparse.to_dense(one_column, MISSING[values.dtype]), axis=1)
 
 
-def write_warmup(path: str | Path, rows: pa.Table, schema: schema_pb2.Schema) -> int:
-    """Writes requests that TF Serving sends through both prediction signatures before it calls a version available.
+def write_warmup(path: str | Path, rows: pa.Table, schema: schema_pb2.Schema, interface: Interface) -> int:
+    """Writes requests that TF Serving sends through each prediction signature before it calls a version available.
 
-    The file is an uncompressed TFRecord of PredictionLogs; TF Serving refuses a version with more than 1000 of them.
+    The file is an uncompressed TFRecord of PredictionLogs; TF Serving refuses a version with more than 1000 of them. One that
+    is there already stays.
 
     Args:
         path: Folder of the SavedModel.
         rows: Raw rows to make requests of; at least one.
         schema: The schema of the rows.
+        interface: How the model is asked.
 
     Returns:
-        The number of requests.
+        The number of requests that were written.
     """
     file = Path(path) / ASSETS_EXTRA_DIR / WARMUP_FILE
-    file.parent.mkdir()
+    if file.is_file():
+        return 0
+    file.parent.mkdir(exist_ok=True)
     logs = []
     for size in sorted({min(size, rows.num_rows) for size in WARMUP_BATCHES}):
         batch = rows.slice(0, size)
-        logs.append(_predict_log(SIGNATURE_RAW, raw_tensors(batch, schema)))
-        serialized = [_in_order(example) for example in serialize_examples(batch, schema)]
-        logs.append(_predict_log(SIGNATURE_EXAMPLES, {EXAMPLES_INPUT: tf.constant(serialized)}))
+        serialized = {interface.examples_input: tf.constant([_in_order(row) for row in serialize_examples(batch, schema)])}
+        default = default_tensors(interface, batch, schema) if interface.raw else serialized
+        logs.append(_predict_log(SIGNATURE_RAW, default))
+        if interface.raw and interface.examples_signature:
+            logs.append(_predict_log(interface.examples_signature, serialized))
     with tf.io.TFRecordWriter(str(file)) as writer:
         for log in logs:
             writer.write(log.SerializeToString(deterministic=True))

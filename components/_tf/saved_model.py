@@ -107,13 +107,14 @@ def column_tensors(table: pa.Table, features: list[schema_pb2.Feature]) -> dict[
     return {feature.name: _to_tensor(typed_column(table, feature), feature) for feature in features}
 
 
-def serialize_examples(table: pa.Table, schema: schema_pb2.Schema) -> list[bytes]:
-    """Returns each row as a serialized tf.Example with its SERVING features; a null is left out.
+def serialize_examples(table: pa.Table, schema: schema_pb2.Schema, *, with_label: bool = False) -> list[bytes]:
+    """Returns each row as a serialized tf.Example with its SERVING features, or with all of them; a null is left out.
 
     Raises:
         UserError: If a feature is not among the columns or has values of another type.
     """
-    columns = {feature.name: typed_column(table, feature) for feature in serving_features(schema)}
+    features = list(schema.feature) if with_label else serving_features(schema)
+    columns = {feature.name: typed_column(table, feature) for feature in features}
     return example_coder.RecordBatchToExamplesEncoder().encode(to_record_batch(pa.table(columns)))
 
 

@@ -16,7 +16,8 @@ from components._shared.digest import digest_model
 from components._shared.documents import read_object
 from components._shared.errors import UserError
 from components._shared.label import PROBABILITY_TOLERANCE, LabelKind, LabelSpec, read_label_spec
-from components._tf.saved_model import load_model, predict_table
+from components._tf.interface import predict_rows, read_interface
+from components._tf.saved_model import load_model
 
 _INVALID = {
     LabelKind.BINARY: "probability: not finite, or not in [0, 1]",
@@ -130,10 +131,9 @@ def predict(path: Path, rows: pa.Table, schema: schema_pb2.Schema, label: LabelS
     Raises:
         UserError: If the model cannot be loaded or used on these rows, or its output has another shape.
     """
-    predictions = predict_table(load_model(path), rows, schema, output=label.output)
+    model = load_model(path)
+    predictions = predict_rows(model, read_interface(path, schema, label), rows, schema, label)
     wanted = (rows.num_rows, len(label.classes)) if label.classes else (rows.num_rows,)
-    if predictions.shape == (*wanted, 1) and not label.classes:
-        predictions = predictions[:, 0]
     if predictions.shape != wanted:
         raise UserError(
             f"A model of a {label.kind.value} label gives predictions of shape {list(wanted)} for {rows.num_rows} rows.",

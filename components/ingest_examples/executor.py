@@ -12,7 +12,7 @@ import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components._data.content import digest_table
-from components._data.examples import FORMAT, clear_examples, write_manifest, write_split
+from components._data.examples import FORMAT, clear_examples, read_split, write_manifest
 from components._data.integrity import digest_split
 from components._data.schema import arrow_types, read_schema
 from components._data.split_keys import has_split_keys, write_split_keys
@@ -37,6 +37,7 @@ from components.ingest_examples.labels import with_label
 from components.ingest_examples.quarantine import check_share, write_quarantine
 from components.ingest_examples.rows import Rows, drop_without_label, join_rows, with_whole_keys
 from components.ingest_examples.tables import open_file, read_table
+from components.ingest_examples.writing import write_splits
 
 logger = logging.getLogger(__name__)
 
@@ -101,15 +102,16 @@ def ingest_examples(
         rows, columns = _read_rows(inputs, curated, reading, rule)
         rows, positions, counts = _choose_rows(rows)
         quarantine = write_quarantine(examples, rows)
-        tables, keys = _split(rows, positions, [name for name in features if name in rows.table.column_names], rule)
-        for name, table in tables.items():
-            write_split(examples, name, table)
-        for name, values in keys.items():
-            write_split_keys(examples, name, values)
-        for name, table in tables.items() if also_tfrecord else ():
-            tf_examples.write_split(examples, name, table)
-        digests = {name: digest_split(examples, name) for name in tables}
-        manifest = _describe(rows, tables, keys, digests, rule) | columns
+        parts, keys = _split(rows, positions, rule)
+        rows, values = rows.without([name for name in features if name in rows.table.column_names])
+        types = {name: column.type for name, column in values.items()}
+        contents = write_splits(examples, values, parts)
+        for name, hashes in keys.items():
+            write_split_keys(examples, name, hashes)
+        for name in SPLITS if also_tfrecord else ():
+            tf_examples.write_split(examples, name, read_split(examples, name))
+        splits_written = {name: _describe_split(examples, name, part) for name, part in parts.items()}
+        manifest = _describe(rows, types, contents, keys, rule) | {"splits": splits_written} | columns
         manifest |= {"spans": numbers, "fingerprint": fingerprint, "rows": counts}
         write_manifest(examples, manifest | ({"quarantine": quarantine} if quarantine else {}))
     if rows.count_bad:
@@ -117,7 +119,7 @@ def ingest_examples(
     logger.info("Kept %(kept)d of %(read)d rows: %(duplicates)d duplicates, %(without_label)d without a label", counts)
     return IngestedExamples(
         data_version=manifest["data_version"],
-        rows={name: table.num_rows for name, table in tables.items()},
+        rows={name: len(part) for name, part in parts.items()},
         rows_read=counts["read"],
         rows_quarantined=quarantine["rows"] if quarantine else None,
         spans=numbers,
@@ -132,7 +134,7 @@ def _read_rows(inputs: list[LocalFile], schema: schema_pb2.Schema, source: Sourc
     rows = join_rows(inputs, [read_table(file, source, types) for file in opened], source)
     if source.row_number:
         rows = dataclasses.replace(
-            rows, table=rows.table.append_column(source.row_number, pa.array(range(rows.table.num_rows)))
+            rows, table=rows.table.append_column(source.row_number, pa.array(np.arange(rows.table.num_rows)))
         )
     rows = with_label(rows, features[source.label.name])
     rows = with_whole_keys(rows, tuple(dict.fromkeys((*source.row_key, *rule.key))))
@@ -157,16 +159,13 @@ def _choose_rows(rows: Rows) -> tuple[Rows, np.ndarray, dict[str, int]]:
     return rows, kept, counts | {"without_label": without_label}
 
 
-def _split(
-    rows: Rows, positions: np.ndarray, columns: list[str], rule: Splits
-) -> tuple[dict[str, pa.Table], dict[str, np.ndarray]]:
-    """Returns the rows of each split, and where rows may share a split key, the hashes of their keys by split."""
+def _split(rows: Rows, positions: np.ndarray, rule: Splits) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Returns the positions of each split's rows, and where rows may share a split key, the hashes of their keys by split."""
     # Without any key, rows of equal content share a split, so that none is both trained and tested on.
     hashes = hash_keys(rows.table, rule.key or rows.table.column_names, rule.salt)[positions]
     index = assign_splits(hashes, [getattr(rule, name) for name in SPLITS])
-    content = rows.table.select(columns).combine_chunks()  # taking from many chunks is slow
-    tables = {name: content.take(pa.array(positions[index == number])) for number, name in enumerate(SPLITS)}
-    if empty := [name for name in SPLITS if tables[name].num_rows == 0]:
+    parts = {name: positions[index == number] for number, name in enumerate(SPLITS)}
+    if empty := [name for name in SPLITS if not len(parts[name])]:
         keys = len(np.unique(hashes[:, 0]))
         raise UserError(
             "Every split holds rows.",
@@ -174,34 +173,35 @@ def _split(
             remedy="Read more data, or choose a split key with more values or larger shares in `splits`.",
         )
     if not has_split_keys(rule.key, rows.source.row_key):
-        return tables, {}
-    return tables, {name: hashes[index == number, 0] for number, name in enumerate(SPLITS)}
+        return parts, {}
+    return parts, {name: hashes[index == number, 0] for number, name in enumerate(SPLITS)}
 
 
 def _describe(
-    rows: Rows,
-    tables: Mapping[str, pa.Table],
-    keys: Mapping[str, np.ndarray],
-    files: Mapping[str, dict[str, str]],
-    rule: Splits,
+    rows: Rows, types: Mapping[str, pa.DataType], contents: Mapping[str, str], keys: Mapping[str, np.ndarray], rule: Splits
 ) -> dict[str, Any]:
-    columns = {field.name: _TYPE_NAMES[field.type] for field in tables[SPLITS[0]].schema}
+    """Returns what the manifest says of the rows as a whole.
+
+    Args:
+        rows: The rows; their values are not needed any more.
+        types: The features.
+        contents: Digest of the content of each split.
+        keys: Where rows may share a split key, the hashes of their keys by split.
+        rule: How the rows were split.
+    """
+    columns = {name: _TYPE_NAMES[kind] for name, kind in types.items()}
     split_rule = {"key": list(rule.key), "salt": rule.salt, **{name: float(getattr(rule, name)) for name in SPLITS}}
     label = rows.source.label.spec
     # The same numbers are other data under other classes; of the other kinds the content says all.
     classes = [json.dumps(label.classes)] if label.kind is LabelKind.MULTICLASS else []
     # Rows that were set aside are missing from the content, so their number says that it is not all there was.
     aside = [json.dumps({"quarantined": rows.count_bad})] if rows.count_bad else []
-    contents = [part for name in SPLITS for part in (name, digest_table(tables[name]))]
-    contents += [digest_table(pa.table({"split_key": keys[name].view(np.int64)})) for name in SPLITS if name in keys]
+    digests = [part for name in SPLITS for part in (name, contents[name])]
+    digests += [digest_table(pa.table({"split_key": keys[name].view(np.int64)})) for name in SPLITS if name in keys]
     return {
         "data_version": digest_parts(
-            [FORMAT, json.dumps(list(columns.items())), json.dumps(split_rule), *classes, *aside, *contents]
+            [FORMAT, json.dumps(list(columns.items())), json.dumps(split_rule), *classes, *aside, *digests]
         ),
-        "splits": {
-            name: {"rows": tables[name].num_rows, "shards": [f"{split_dir(name)}/{SHARD_FILE}"], "files": files[name]}
-            for name in SPLITS
-        },
         "columns": columns,
         "column_names": {name: rows.source.original(name) for name in columns if rows.source.original(name) != name},
         "label": label.name,
@@ -211,6 +211,11 @@ def _describe(
         "split_rule": split_rule,
         "row_key": list(rows.source.row_key),
     }
+
+
+def _describe_split(examples: str, name: str, positions: np.ndarray) -> dict[str, Any]:
+    shards = [f"{split_dir(name)}/{SHARD_FILE}"]
+    return {"rows": len(positions), "shards": shards, "files": digest_split(examples, name)}
 
 
 def _describe_files(rows: Rows) -> list[dict[str, Any]]:

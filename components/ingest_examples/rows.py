@@ -1,6 +1,7 @@
 """All rows of all input files, and where in the files each of them stands."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -67,6 +68,10 @@ class Rows:
             )
         table = self.table.filter(pa.array(~is_bad))
         return dataclasses.replace(self, table=table, files=self.files[~is_bad], records=self.records[~is_bad], bad=bad)
+
+    def without(self, columns: Sequence[str]) -> tuple["Rows", dict[str, pa.ChunkedArray]]:
+        """Returns the rows without their values, and the values of some columns, which are then held there alone."""
+        return dataclasses.replace(self, table=self.table.select([])), {name: self.table[name] for name in columns}
 
 
 def join_rows(inputs: list[LocalFile], parts: list[FileRows], source: Source) -> Rows:

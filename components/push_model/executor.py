@@ -217,6 +217,7 @@ def _sample(policy: Policy, evidence: Evidence, artifacts: dict[str, str]) -> di
         evaluation=artifacts["evaluation"],
         manifest=evidence.manifest,
         tolerance=None if policy.parity.off else policy.parity.tolerance,
+        interface=evidence.training.get("interface"),
     )
     return {VERIFICATION_FILE: sample.to_bytes()}
 

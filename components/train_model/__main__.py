@@ -19,7 +19,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch_size", required=True, type=cli.integer, help="rows per training step")
     parser.add_argument("--patience", required=True, type=cli.integer, help="epochs without a better eval loss before it stops")
     parser.add_argument("--seed", required=True, type=cli.integer, help="seed of weights and row order")
-    parser.add_argument("--hyperparameters", required=True, type=cli.json_object, help="JSON object passed on to build_model")
+    parser.add_argument("--hyperparameters", required=True, type=cli.json_object, help="JSON object passed on to the function")
+    parser.add_argument("--fn_args", required=True, type=cli.json_object, help="JSON object with the settings of a run_fn")
     parser.add_argument("--checkpoint_dir", required=True, help="folder for a checkpoint after each epoch; empty for none")
     parser.add_argument("--model", required=True, help="folder to write the SavedModel and training.json to")
     parser.add_argument("--metrics", required=True, help="file to write the metrics of the best epoch to")
@@ -43,19 +44,20 @@ def main(args: argparse.Namespace) -> None:
         patience=args.patience,
         seed=args.seed,
         hyperparameters=args.hyperparameters,
+        fn_args=args.fn_args,
         model=args.model,
         metrics=args.metrics,
         report=args.report,
         checkpoint_dir=args.checkpoint_dir,
     )
-    progress = {"best_epoch": result.best_epoch, "epochs_run": result.epochs_run}
-    resumed = {RESUMED_AT_EPOCH: result.resumed_at} if result.resumed_at else {}
-    speed = {ROWS_PER_SECOND: round(result.rows_per_second)}
+    speed = None if result.rows_per_second is None else round(result.rows_per_second)
+    progress = {"best_epoch": result.best_epoch, "epochs_run": result.epochs_run, ROWS_PER_SECOND: speed}
+    progress |= {RESUMED_AT_EPOCH: result.resumed_at or None}
     outputs.write_metadata(
         args.executor_input,
         {
             "model": {"model_digest": result.model_digest, "data_version": result.data_version},
-            "metrics": {**result.metrics, **progress, **resumed, **speed},
+            "metrics": {**result.metrics, **{name: value for name, value in progress.items() if value is not None}},
         },
     )
 

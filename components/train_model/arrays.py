@@ -1,17 +1,23 @@
 """Transformed examples in memory, and the order in which training sees them."""
 
 import dataclasses
+import logging
 import math
 
 import numpy as np
 import tensorflow as tf
 
-from components._data.examples import read_split
+from components._data.examples import iterate_split, read_split
 from components._data.vectors import to_array
 from components._shared.errors import UserError
 from components._shared.label import LabelKind, LabelSpec
 from components._tf.transform_graph import FeatureSpec
+from components.train_model.streams import Stream, label_type, open_stream, row_bytes, stream_evaluation, stream_training
 
+logger = logging.getLogger("sluice.train_model")
+
+MOST_BYTES_IN_MEMORY = 512 << 20
+"""A split that takes more is read from disk in every epoch: in memory it takes up to four times as much for a moment."""
 MOST_STEPS_PER_EXECUTION = 50
 EVALUATION_ROWS = 8192
 
@@ -31,25 +37,46 @@ class Arrays:
         """Number of rows."""
         return len(self.label)
 
+    def first_rows(self, count: int) -> dict[str, np.ndarray]:
+        """Returns the features of the first rows, each of shape [count, ...]."""
+        return {name: values[:count] for name, values in self.features.items()}
 
-def read_arrays(transformed_examples: str, split: str, feature_spec: dict[str, FeatureSpec], label: LabelSpec) -> Arrays:
-    """Reads one split of the transformed examples.
+
+def read_rows(
+    transformed_examples: str,
+    split: str,
+    feature_spec: dict[str, FeatureSpec],
+    label: LabelSpec,
+    most_bytes: int = MOST_BYTES_IN_MEMORY,
+) -> Arrays | Stream:
+    """Reads one split of the transformed examples into memory, or leaves it on disk if it is too large.
 
     Args:
         transformed_examples: Folder of the transformed examples.
         split: Name of the split.
         feature_spec: The transformed features, without the label.
         label: The label.
+        most_bytes: Greatest size in memory.
 
     Raises:
         UserError: If the split is empty, a label is not what its kind asks for, or all labels are the same.
     """
+    stream = open_stream(transformed_examples, split, feature_spec, label)
+    if stream.rows * row_bytes(feature_spec) <= most_bytes:
+        return read_arrays(transformed_examples, split, feature_spec, label)
+    parts = (to_array(table[label.name]) for table in iterate_split(transformed_examples, split, [label.name]))
+    _check_label(np.concatenate([part.astype(np.float32) for part in parts]), split, label)
+    logger.info("Reading %s rows of %s from disk in every epoch", f"{stream.rows:,}", split)
+    return stream
+
+
+def read_arrays(transformed_examples: str, split: str, feature_spec: dict[str, FeatureSpec], label: LabelSpec) -> Arrays:
+    """Reads one split of the transformed examples into memory; see `read_rows`."""
     table = read_split(transformed_examples, split, [*feature_spec, label.name])
     features = {name: to_array(table[name]) for name in feature_spec}
     values = to_array(table[label.name]).astype(np.float32)
     _check_label(values, split, label)
-    dtype = np.int64 if label.kind is LabelKind.MULTICLASS else np.float32
-    return Arrays(features=features, label=values.astype(dtype))
+    return Arrays(features=features, label=values.astype(label_type(label)))
 
 
 def _check_label(values: np.ndarray, split: str, label: LabelSpec) -> None:
@@ -97,7 +124,7 @@ def plan_epoch(rows: int, batch_size: int) -> Plan:
     return Plan(batch_size=batch_size, steps=executions * per_execution, steps_per_execution=per_execution)
 
 
-def training_batches(arrays: Arrays, plan: Plan, seed: int, *, first_epoch: int = 0) -> tf.data.Dataset:
+def training_batches(arrays: Arrays | Stream, plan: Plan, seed: int, *, first_epoch: int = 0) -> tf.data.Dataset:
     """Returns endless batches in an order that a seed and the epoch fix: one permutation per epoch, no work per row.
 
     The rows that fill no whole step are other ones in every epoch.
@@ -108,6 +135,8 @@ def training_batches(arrays: Arrays, plan: Plan, seed: int, *, first_epoch: int 
         seed: The seed.
         first_epoch: The epoch to begin with, from 0.
     """
+    if isinstance(arrays, Stream):
+        return _without_autotune(stream_training(arrays, plan.batch_size, plan.steps, seed, first_epoch))
     features, label = _tensors(arrays)
 
     def permute(epoch: tf.Tensor) -> tf.data.Dataset:
@@ -124,8 +153,10 @@ def training_batches(arrays: Arrays, plan: Plan, seed: int, *, first_epoch: int 
     return _without_autotune(gathered.prefetch(2))
 
 
-def evaluation_batches(arrays: Arrays) -> tf.data.Dataset:
+def evaluation_batches(arrays: Arrays | Stream) -> tf.data.Dataset:
     """Returns every row once, in order, in large batches."""
+    if isinstance(arrays, Stream):
+        return _without_autotune(stream_evaluation(arrays, EVALUATION_ROWS))
     features, label = _tensors(arrays)
     starts = tf.data.Dataset.range(0, arrays.rows, EVALUATION_ROWS)
     batches = starts.map(

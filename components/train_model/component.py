@@ -18,12 +18,13 @@ def train_model(
     patience: int,
     seed: int,
     hyperparameters: dict,
+    fn_args: dict,
     checkpoint_dir: str,
     model: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
     report: dsl.Output[dsl.HTML],
 ) -> dsl.ContainerSpec:
-    """Trains the model and exports it with its transform graph.
+    """Trains the model and exports it with its transform graph, by the project's build_model or run_fn.
 
     Args:
         examples: The raw examples, for the warm-up requests and the data version.
@@ -36,7 +37,8 @@ def train_model(
         batch_size: Rows per training step.
         patience: Epochs without a better eval loss before training stops.
         seed: Seed of weights and row order.
-        hyperparameters: Passed on to build_model.
+        hyperparameters: Passed on to build_model or run_fn.
+        fn_args: Settings of a run_fn: `train_steps`, `eval_steps`, `examples` (transformed or raw) and `custom_config`.
         checkpoint_dir: Folder for a checkpoint after each epoch, which a training that was killed goes on from; empty for none.
 
     Returns:
@@ -70,6 +72,8 @@ def train_model(
             seed,
             "--hyperparameters",
             hyperparameters,
+            "--fn_args",
+            fn_args,
             "--checkpoint_dir",
             checkpoint_dir,
             "--model",

@@ -4,7 +4,6 @@ import dataclasses
 import logging
 import statistics
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,46 +12,25 @@ import tensorflow as tf
 from components._data.examples import read_manifest
 from components._data.integrity import check_splits
 from components._data.schema import read_schema
-from components._shared.artifacts import EVAL, MODEL_FILE, SERVING_MODEL_DIR, TRAIN, TRAINING_FILE, TRANSFORM_FILE
+from components._shared.artifacts import EVAL, MODEL_FILE, SERVING_MODEL_DIR, TRAIN, TRAINING_FILE
 from components._shared.digest import digest_model
-from components._shared.documents import read_object
 from components._shared.errors import UserError
 from components._shared.folders import whole_folder
 from components._shared.label import LabelSpec, read_label_spec
 from components._shared.outputs import write_json, write_text
-from components._shared.user_code import load_function, user_errors
+from components._shared.project_code import BUILD_MODEL, RUN_FN, trains_by_run_fn
+from components._shared.user_code import load_one, user_errors
 from components._tf.transform_graph import FeatureSpec, TransformGraph, read_feature_spec
-from components.train_model.arrays import Arrays, read_arrays
+from components.train_model.arrays import Arrays, read_rows
 from components.train_model.checkpoints import CheckpointFile
 from components.train_model.fit import Fit, Settings, build, fit, model_errors
 from components.train_model.page import render
+from components.train_model.record import TrainingResult, read_origin
 from components.train_model.saving import save_model
+from components.train_model.streams import Stream
 from components.train_model.training_key import training_key
 
 logger = logging.getLogger("sluice.train_model")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainingResult:
-    """What was trained.
-
-    Attributes:
-        metrics: Loss and metrics of the best epoch; `eval_` before a name stands for the eval split.
-        best_epoch: The epoch whose weights were kept, from 1.
-        epochs_run: Number of epochs run.
-        rows_per_second: Training speed of the median epoch after the first, which traces the graph.
-        model_digest: Digest of the SavedModel.
-        data_version: Data version of the examples.
-        resumed_at: The epoch at which it went on from a checkpoint, from 1; 0 if it began anew.
-    """
-
-    metrics: dict[str, float]
-    best_epoch: int
-    epochs_run: int
-    rows_per_second: float
-    model_digest: str
-    data_version: str
-    resumed_at: int
 
 
 def train_model(
@@ -71,9 +49,10 @@ def train_model(
     model: str,
     metrics: str,
     report: str,
+    fn_args: dict[str, Any] | None = None,
     checkpoint_dir: str = "",
 ) -> TrainingResult:
-    """Fits the model of the project's build_model, keeps the weights of the best epoch and exports it.
+    """Fits the model of the project's build_model, keeps the weights of the best epoch and exports it; or calls its run_fn.
 
     The same transformed examples, settings and seed give the same weights on the same machine, also when it is killed on the
     way and goes on from its checkpoint.
@@ -93,23 +72,34 @@ def train_model(
         model: Folder to write the SavedModel and `training.json` to.
         metrics: File to write the best epoch's metrics to.
         report: File to write the training curves to.
+        fn_args: Settings of a run_fn; see `fn_args.Settings`.
         checkpoint_dir: Folder for a checkpoint after each epoch, of this training and of others; empty for none.
 
     Raises:
         UserError: If a setting, model.py or the data is not as it should be, or the loss becomes NaN.
     """
+    if trains_by_run_fn(project_dir):
+        from components.train_model.run_fn import Inputs, train_by_run_fn  # noqa: PLC0415  # TFT and Beam take seconds
+
+        settings = Settings(epochs=epochs, batch_size=batch_size, patience=patience, seed=seed)
+        folders = {"examples": examples, "transformed_examples": transformed_examples, "transform_graph": transform_graph}
+        folders |= {"schema": schema, "project_dir": project_dir}
+        given = Inputs(
+            **folders, model_hash=model_hash, settings=settings, hyperparameters=hyperparameters, fn_args=fn_args or {}
+        )
+        return train_by_run_fn(given, model=model, metrics=metrics, report=report, checkpoint_dir=checkpoint_dir)
     with whole_folder(model) as folder:
         settings = Settings(epochs=epochs, batch_size=batch_size, patience=patience, seed=seed)
         manifest = read_manifest(examples)
         check_splits(examples, manifest, (TRAIN, EVAL))
         label = read_label_spec(manifest)
-        origin = _read_origin(transform_graph, manifest["data_version"])
+        origin = read_origin(transform_graph, manifest["data_version"])
         feature_spec = _read_features(transform_graph, label.name)
-        splits = {split: read_arrays(transformed_examples, split, feature_spec, label) for split in (TRAIN, EVAL)}
+        splits = {split: read_rows(transformed_examples, split, feature_spec, label) for split in (TRAIN, EVAL)}
         _check_rows(manifest, splits)
         keras.utils.set_random_seed(seed)
         tf.config.experimental.enable_op_determinism()
-        build_model = load_function(project_dir, MODEL_FILE, "build_model", model_hash)
+        build_model = _load_build_model(project_dir, model_hash)
         checkpoint = _find_checkpoint(
             checkpoint_dir,
             transformed_examples=transformed_examples,
@@ -153,6 +143,14 @@ def train_model(
     )
 
 
+def _load_build_model(project_dir: str, model_hash: str) -> Callable[..., Any]:
+    name, function = load_one(project_dir, MODEL_FILE, (BUILD_MODEL, RUN_FN), model_hash)
+    if name != BUILD_MODEL:
+        remedy = f"Write `from module import {RUN_FN}`, not `*`."
+        raise UserError(f"{MODEL_FILE} defines {RUN_FN}, or imports it by its name.", received=name, remedy=remedy)
+    return function
+
+
 def _find_checkpoint(checkpoint_dir: str, **training: Any) -> CheckpointFile | None:
     return CheckpointFile(checkpoint_dir, training_key(**training)) if checkpoint_dir else None
 
@@ -163,7 +161,7 @@ def _fit(
     feature_spec: dict[str, FeatureSpec],
     hyperparameters: dict[str, Any],
     label: LabelSpec,
-    splits: dict[str, Arrays],
+    splits: dict[str, Arrays | Stream],
     settings: Settings,
     checkpoint: CheckpointFile | None,
 ) -> Fit:
@@ -175,21 +173,6 @@ def _fit(
     return fitted
 
 
-def _read_origin(transform_graph: str, data_version: str) -> dict[str, str]:
-    """Returns the digests of the code and the schema that the transform graph was fitted with."""
-    file = Path(transform_graph) / TRANSFORM_FILE
-    try:
-        document = read_object(file)
-        origin = {name: document[name] for name in ("data_version", "features_hash", "schema_hash")}
-    except (OSError, ValueError, KeyError) as error:
-        rule = f"A transform graph says in {TRANSFORM_FILE} what it was fitted from."
-        raise UserError(rule, received=repr(error), remedy="Run transform_features again.") from error
-    if origin.pop("data_version") != data_version:
-        rule = "The transform graph was fitted on these examples."
-        raise UserError(rule, received=f"{file} is about other data", remedy="Run transform_features again.")
-    return origin
-
-
 def _read_features(transform_graph: str, label: str) -> dict[str, FeatureSpec]:
     spec = read_feature_spec(transform_graph)
     if label not in spec:
@@ -197,7 +180,7 @@ def _read_features(transform_graph: str, label: str) -> dict[str, FeatureSpec]:
     return {name: feature for name, feature in spec.items() if name != label}
 
 
-def _check_rows(manifest: dict[str, Any], splits: dict[str, Arrays]) -> None:
+def _check_rows(manifest: dict[str, Any], splits: dict[str, Arrays | Stream]) -> None:
     for split, arrays in splits.items():
         expected = manifest["splits"][split]["rows"]
         if arrays.rows != expected:

@@ -18,6 +18,7 @@ from components._tf.transform_graph import FeatureSpec
 from components.train_model.arrays import Arrays, evaluation_batches, plan_epoch, training_batches
 from components.train_model.checkpoints import CheckpointFile
 from components.train_model.resuming import Keeper, restore
+from components.train_model.streams import Stream
 
 logger = logging.getLogger("sluice.train_model")
 
@@ -127,7 +128,12 @@ def model_errors() -> Iterator[None]:
 
 
 def fit(
-    model: keras.Model, *, train: Arrays, evaluation: Arrays, settings: Settings, checkpoint: CheckpointFile | None = None
+    model: keras.Model,
+    *,
+    train: Arrays | Stream,
+    evaluation: Arrays | Stream,
+    settings: Settings,
+    checkpoint: CheckpointFile | None = None,
 ) -> Fit:
     """Fits a compiled model in place.
 

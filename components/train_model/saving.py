@@ -12,12 +12,14 @@ from components._data.examples import iterate_split
 from components._data.schema import serving_features
 from components._shared.artifacts import EVAL, EXAMPLES_INPUT, SIGNATURE_EXAMPLES, TRAIN
 from components._shared.errors import UserError
+from components._shared.interface import own_interface
 from components._shared.label import LabelSpec
 from components._shared.user_code import last_words
 from components._tf.export import WARMUP_BATCHES, ServingModel, export_model, write_warmup
 from components._tf.saved_model import load_model, predict_table, serialize_examples
 from components._tf.transform_graph import TransformGraph
 from components.train_model.arrays import Arrays
+from components.train_model.streams import Stream
 
 ROWS_CHECKED = 1000
 TOLERANCE = 1e-4
@@ -30,7 +32,7 @@ def save_model(
     graph: TransformGraph,
     schema: schema_pb2.Schema,
     examples: str,
-    evaluation: Arrays,
+    evaluation: Arrays | Stream,
     label: LabelSpec,
     path: Path,
 ) -> None:
@@ -48,12 +50,13 @@ def save_model(
     Raises:
         UserError: If the saved model does not answer, or otherwise than the fitted one.
     """
-    features = list(evaluation.features)
+    features = list(evaluation.first_rows(1))
     serving = ServingModel(model, graph, features, label)
     export_model(serving, schema, path)
-    write_warmup(path, _first_rows(examples, TRAIN, schema, max(WARMUP_BATCHES)), schema)
+    interface = own_interface([feature.name for feature in serving_features(schema)], label)
+    write_warmup(path, _first_rows(examples, TRAIN, schema, max(WARMUP_BATCHES)), schema, interface)
     rows = _first_rows(examples, EVAL, schema, ROWS_CHECKED)
-    batch = {name: tf.constant(values[: rows.num_rows]) for name, values in evaluation.features.items()}
+    batch = {name: tf.constant(values) for name, values in evaluation.first_rows(rows.num_rows).items()}
     expected = serving.shape_output(model(batch, training=False)).numpy()
     _compare(path, rows, schema, expected, label.output)
 

@@ -66,12 +66,19 @@ def _check_exportable(name: str, values: Any) -> None:
         )
 
 
-def feature_names(spec: dict[str, FeatureSpec], label: str) -> tuple[str, ...]:
+def feature_names(spec: dict[str, FeatureSpec], label: str, *, needs_label: bool = True) -> tuple[str, ...]:
     """Returns the names of the transformed features, without the label.
+
+    Args:
+        spec: The outputs of preprocessing_fn.
+        label: Name of the label.
+        needs_label: Whether the label has to be among them as it is: build_model is fitted to it. A run_fn finds its own.
 
     Raises:
         UserError: If the label is not among the outputs, is no number per row, or is the only one.
     """
+    if not needs_label and label not in spec:
+        return tuple(sorted(spec))
     if label not in spec:
         raise UserError(
             f"preprocessing_fn passes the label {label!r} through.",

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
 
-from components._shared.label import LabelSpec
+from components._shared.interface import Interface
 from components.validate_serving import rest
 from components.validate_serving.target import MODEL_NAME, ServerLostError
 
@@ -63,13 +63,13 @@ class Client:
         """Returns the outputs of a signature, over gRPC; raises as `send` does."""
         return read_response(self.send(make_request(signature, tensors)))
 
-    def predict_rest(self, tensors: dict[str, tf.Tensor], label: LabelSpec) -> np.ndarray:
-        """Returns the predictions of `serving_default`, over REST; raises as `send` does.
+    def predict_rest(self, tensors: dict[str, tf.Tensor], interface: Interface) -> np.ndarray:
+        """Returns the output of `serving_default` that is the prediction, over REST; raises as `send` does.
 
         Raises:
             ValueError: If the answer holds no predictions.
         """
-        body = rest.encode_request({name: tensor.numpy() for name, tensor in tensors.items()})
+        body = rest.encode_request({name: tensor.numpy() for name, tensor in tensors.items()}, binary=not interface.raw)
         self._rest.timeout = self._remaining()
         if self._rest.sock is not None:
             self._rest.sock.settimeout(self._rest.timeout)
@@ -84,9 +84,9 @@ class Client:
         if response.status != http.HTTPStatus.OK:
             raise RefusedError(f"REST: {response.status}: {_error_text(answer)}")
         outputs = rest.decode_answer(answer)
-        if not outputs.keys() & {"", label.output}:
-            raise ValueError(f"REST gives no {label.output!r} but {sorted(outputs)}.")
-        return outputs.get(label.output, outputs.get("", np.empty(0)))
+        if not outputs.keys() & {"", interface.output}:
+            raise ValueError(f"REST gives no {interface.output!r} but {sorted(outputs)}.")
+        return outputs.get(interface.output, outputs.get("", np.empty(0)))
 
     def signatures(self) -> dict[str, Any]:
         """Returns the SignatureDef of each signature by name; raises as `send` does."""

@@ -10,18 +10,27 @@ import pyarrow as pa
 from components._data.examples import read_manifest
 from components._data.integrity import check_splits
 from components._data.schema import read_schema
-from components._shared.artifacts import EVAL, GATES_FILE, SERVING_MODEL_DIR, SIGNATURE_TRANSFORM, TEST
+from components._shared.artifacts import EVAL, GATES_FILE, SERVING_MODEL_DIR, SIGNATURE_TRANSFORM, TEST, TRAINING_FILE
 from components._shared.digest import digest_model
+from components._shared.documents import read_object
 from components._shared.gates import Evidence, GateReport, GateResult, Verdict
 from components._shared.label import LabelKind, LabelSpec, read_label_spec
 from components._shared.live_version import read_live_version
 from components._shared.overrides import read_bounds
 from components._shared.policy import Policy
+from components._shared.project_code import RUN_FN
 from components.validate_serving.business_rules import BusinessRules, judge_rules
-from components.validate_serving.job import Outcome, Samples
+from components.validate_serving.job import Job, Outcome, Samples
 from components.validate_serving.latency import summarize_latency
 from components.validate_serving.page import write_page, write_report
-from components.validate_serving.parity import NoPredictionsError, Parity, judge_parity, read_predictions, with_transform
+from components.validate_serving.parity import (
+    NoPredictionsError,
+    Parity,
+    judge_parity,
+    read_predictions,
+    with_transform,
+    without_transform,
+)
 from components.validate_serving.plan import choose_samples, plan_job
 from components.validate_serving.robustness import Robustness, judge_robustness
 from components.validate_serving.run import run_job
@@ -74,7 +83,9 @@ def validate_serving(
     bounds, manifest, model_dir = judged_by.policy, read_manifest(examples), Path(model) / SERVING_MODEL_DIR
     check_splits(examples, manifest, (EVAL, TEST))
     known = read_schema(schema)
-    task = plan_job(bounds, model_dir, known, read_label_spec(manifest), timeout_seconds)
+    trained = _read_training(model)
+    by_run_fn = trained.get("trained_by") == RUN_FN
+    task = plan_job(bounds, model_dir, known, read_label_spec(manifest), timeout_seconds, by_run_fn=by_run_fn)
     evidence = Evidence(
         model_digest=digest_model(model_dir),
         data_version=manifest["data_version"],
@@ -87,10 +98,15 @@ def validate_serving(
     timed = {size: outcome.answers[key] for size in task.batch_sizes if (key := f"latency_{size}") in outcome.answers}
     latencies, size_mb = [summarize_latency(size, values) for size, values in timed.items()], model_size_mb(model_dir)
     serving = judge_serving(bounds.serving, task.label, outcome, latencies, size_mb)
-    parity = _parity(bounds, task.label, outcome, evaluation, evidence, manifest, rows, samples)
-    parity = with_transform(parity, _transform(bounds, task.label, outcome, transformed_examples, manifest, samples))
+    parity = _parity(bounds, task, outcome, evaluation, evidence, manifest, rows, samples)
+    features = trained.get("features") if by_run_fn else None
+    if reason := bounds.parity.transform_off:
+        parity = without_transform(parity, reason)
+    else:
+        transform = _transform(bounds, task.label, outcome, transformed_examples, manifest, samples, features)
+        parity = with_transform(parity, transform)
     labels = label_range(examples, task.label.name) if task.label.kind is LabelKind.NUMERIC else None
-    robustness, rules = _judge_stress(bounds, task.label, outcome, samples, known, labels)
+    robustness, rules = _judge_stress(bounds, task, outcome, samples, labels)
     results = (serving, parity.result, robustness.result, rules.result)
     gates = tuple(_unless_off(result, getattr(bounds, result.gate).off) for result in results)
     found = GateReport(stage="validate_serving", evidence=evidence, gates=gates)
@@ -106,25 +122,25 @@ def validate_serving(
 
 def _judge_stress(
     bounds: Policy,
-    label: LabelSpec,
+    task: Job,
     outcome: Outcome,
     samples: Samples,
-    schema: Any,
     labels: tuple[float, float] | None,
 ) -> tuple[Robustness, BusinessRules]:
     # A gate that is switched off was not asked: what it would send may end the process that the other gates need.
     robustness = Robustness(result=GateResult(gate="robustness", verdict=Verdict.SWITCHED_OFF, reason="", measurements=()))
     rules = BusinessRules(result=GateResult(gate="business_rules", verdict=Verdict.SWITCHED_OFF, reason="", measurements=()))
     if not bounds.robustness.off:
-        robustness = judge_robustness(bounds.robustness, label, outcome, samples.robustness, schema, labels)
+        sample, schema = samples.robustness, task.schema
+        robustness = judge_robustness(bounds.robustness, task.label, outcome, sample, schema, labels, task.ways)
     if not bounds.business_rules.off:
-        rules = judge_rules(bounds.business_rules, label, outcome, samples.rules, schema)
+        rules = judge_rules(bounds.business_rules, task.label, outcome, samples.rules, task.schema)
     return robustness, rules
 
 
 def _parity(
     bounds: Policy,
-    label: LabelSpec,
+    task: Job,
     outcome: Outcome,
     evaluation: str,
     evidence: Evidence,
@@ -135,11 +151,11 @@ def _parity(
     if outcome.measured is None:
         return _no_parity(f"Serving gave no answers to compare. {outcome.failure}")
     try:
-        predictions = read_predictions(evaluation, evidence, manifest["splits"][TEST]["rows"], label, rows)
+        predictions = read_predictions(evaluation, evidence, manifest["splits"][TEST]["rows"], task.label, rows)
     except NoPredictionsError as error:
         return _no_parity(str(error))
-    regroup = not bounds.parity.off
-    return judge_parity(bounds.parity, label, predictions, outcome.answers, samples.rows, regroup=regroup)
+    answers, regroup = outcome.answers, not bounds.parity.off
+    return judge_parity(bounds.parity, task.label, predictions, answers, samples.rows, regroup=regroup, ways=task.ways)
 
 
 def _transform(
@@ -149,6 +165,7 @@ def _transform(
     transformed_examples: str,
     manifest: dict[str, Any],
     samples: Samples,
+    features: list[str] | None,
 ) -> TransformParity:
     if outcome.measured is None:
         return failure("No transformed features were given either.")
@@ -157,10 +174,25 @@ def _transform(
         said = " ".join(problems.get("loads", problems.get("transform", []))) or outcome.measured.lost
         return failure(f"The signature {SIGNATURE_TRANSFORM!r} gave no features to compare. {said}".strip())
     raw, rows = samples.to_transform, manifest["splits"][EVAL]["rows"]
-    found = judge_transform(bounds.parity, label, outcome.transformed, transformed_examples, raw, rows)
+    served, alone = outcome.transformed, outcome.transformed_alone
+    if features is not None:  # TFX's modules may give the transformed label, too
+        served, alone = _only(served, features), None if alone is None else _only(alone, features)
+    found = judge_transform(bounds.parity, label, served, transformed_examples, raw, rows, features)
     if bounds.parity.off:
         return found
-    return with_alone(bounds.parity, found, outcome.transformed, outcome.transformed_alone, raw)
+    return with_alone(bounds.parity, found, served, alone, raw)
+
+
+def _only(table: pa.Table, names: list[str]) -> pa.Table:
+    return table.select([name for name in table.column_names if name in names])
+
+
+def _read_training(model: str) -> dict[str, Any]:
+    """Returns what train_model wrote; nothing if it cannot be read: then all is asked as of its own export."""
+    try:
+        return read_object(Path(model) / TRAINING_FILE)
+    except (OSError, ValueError):
+        return {}
 
 
 def _no_parity(reason: str) -> Parity:

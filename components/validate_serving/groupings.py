@@ -1,7 +1,7 @@
 """Other groupings of the same rows: an answer must not depend on which rows share its request."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
@@ -46,6 +46,11 @@ GROUPINGS = (
 """The groupings beside the large batches."""
 
 
+def grouped_ways(ways: Collection[str]) -> list[str]:
+    """Returns the ways that are asked in other groupings, of those that a model has."""
+    return [way for way in _WAYS if way in ways]
+
+
 def key_of(way: str, grouping: Grouping) -> str:
     """Returns the name of the array with the answers through this way in this grouping."""
     return f"{way}, {grouping.name}"
@@ -82,17 +87,20 @@ class Regrouped:
         return apart is not None and bool((apart <= tolerance).all())
 
 
-def compare_groupings(label: LabelSpec, predictions: np.ndarray, answers: dict[str, np.ndarray]) -> Iterator[Regrouped]:
-    """Yields both signatures over gRPC in every grouping, compared with evaluation and with the large batches.
+def compare_groupings(
+    label: LabelSpec, predictions: np.ndarray, answers: dict[str, np.ndarray], ways: Collection[str] = job.ANSWERS
+) -> Iterator[Regrouped]:
+    """Yields each signature over gRPC in every grouping, compared with evaluation and with the large batches.
 
     Args:
         label: What is predicted.
         predictions: The evaluation's predictions of all rows.
         answers: Serving's answers by way, and by `key_of` in the order of the grouping.
+        ways: The ways of asking that the model has.
     """
     for grouping in GROUPINGS:
         order = grouping.order(len(predictions))
-        for way in _WAYS:
+        for way in grouped_ways(ways):
             given = answers.get(key_of(way, grouping))
             if given is None:
                 yield Regrouped(way=way, grouping=grouping, order=order)
@@ -106,10 +114,10 @@ def compare_groupings(label: LabelSpec, predictions: np.ndarray, answers: dict[s
             yield Regrouped(way=way, grouping=grouping, order=order, answers=laid, apart=apart, moved=moved)
 
 
-def grouping_reason(regrouped: list[Regrouped], tolerance: float) -> str:
+def grouping_reason(regrouped: list[Regrouped], tolerance: float, ways: Mapping[str, str] = job.ANSWERS) -> str:
     """Returns why the gate says no to the answers in other groupings, as sentences; empty when it does not."""
     wrong = [item for item in regrouped if not item.agrees(tolerance)]
-    if unanswered := [f"{job.ANSWERS[item.way]}, {item.grouping.name}" for item in wrong if item.apart is None]:
+    if unanswered := [f"{ways[item.way]}, {item.grouping.name}" for item in wrong if item.apart is None]:
         return f"Serving gave no answer to compare through: {'; '.join(unanswered)}."
     for item in wrong:
         if item.moved is not None and (count := int(np.count_nonzero(~(item.moved <= tolerance)))):

@@ -6,8 +6,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from components._shared.interface import Interface
 from components._shared.label import LabelSpec
 from components._shared.policy import RobustnessGate
+
+_LONGEST_MESSAGE = 300
 
 RAW, REST, EXAMPLES = "raw tensors", "JSON", "tf.Example"
 ANSWERS = {
@@ -15,7 +18,19 @@ ANSWERS = {
     REST: "serving_default, JSON over REST",
     EXAMPLES: "examples, serialized tf.Example over gRPC",
 }
-"""The ways of asking for a prediction whose answers must agree with the evaluation's."""
+"""The ways of asking for a prediction whose answers must agree with the evaluation's, of what train_model exports."""
+
+_SERIALIZED = {
+    REST: "serving_default, serialized tf.Example over REST",
+    EXAMPLES: "serving_default, serialized tf.Example over gRPC",
+}
+
+
+def ways_of(interface: Interface) -> dict[str, str]:
+    """Returns the ways of asking that a model has, each described."""
+    if not interface.raw:
+        return _SERIALIZED
+    return {way: text for way, text in ANSWERS.items() if way != EXAMPLES or interface.examples_signature}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,6 +41,7 @@ class Job:
         model: Folder of the SavedModel.
         schema: The schema of the raw rows.
         label: What is predicted.
+        interface: How the model is asked.
         batch_sizes: Rows per request of the timed requests.
         requests: Timed requests per batch size.
         timeout_seconds: How long the server may take, from its start to the last answer.
@@ -37,12 +53,18 @@ class Job:
     model: str
     schema: Any
     label: LabelSpec
+    interface: Interface
     batch_sizes: tuple[int, ...]
     requests: int
     timeout_seconds: float
     robustness: RobustnessGate | None = None
     rules: tuple[dict[str, Any], ...] = ()
     regroup: bool = True
+
+    @property
+    def ways(self) -> dict[str, str]:
+        """The ways of asking for a prediction, each described."""
+        return ways_of(self.interface)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,7 +73,7 @@ class Samples:
 
     Attributes:
         rows: The first rows of the test split.
-        to_transform: The first rows of the eval split.
+        to_transform: The first rows of the eval split; with all columns for what a run_fn exported.
         robustness: Sampled rows of the test split for the probes; empty when they are not asked.
         rules: Sampled rows of the test split for the rules; empty when there are none.
     """
@@ -93,6 +115,13 @@ class Measured:
     unanswered: dict[str, str] = dataclasses.field(default_factory=dict)
     lost: str = ""
     problems: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+
+    def note(self, check: str, message: str) -> None:
+        """Adds what went wrong in a check, once."""
+        line = " ".join(message.split())
+        line = line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]}…"
+        if line not in self.problems.setdefault(check, []):
+            self.problems[check].append(line)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from components._shared.artifacts import DETAILS_FILE, SERVING_REPORT_FILE
 from components._shared.gates import GateReport, Verdict
 from components._shared.outputs import write_json, write_text
 from components._shared.policy import Policy
-from components.validate_serving.job import ANSWERS, Job, Outcome
+from components.validate_serving.job import Job, Outcome
 from components.validate_serving.latency import Latency
 from components.validate_serving.predictions import VALID
 
@@ -31,7 +31,7 @@ def write_page(
     """
     known = {"found": found, "bounds": bounds, "label": task.label, "valid": VALID[task.label.kind]}
     asked = [way for row in findings["worst_rows"] for way in row["answers"]]
-    known["ways"] = list(dict.fromkeys([*ANSWERS, *asked]))  # other groupings are shown where they differ
+    known["ways"] = list(dict.fromkeys([*task.ways, *asked]))  # other groupings are shown where they differ
     known |= {"failed": any(gate.verdict is Verdict.FAILED for gate in found.gates), **findings}
     folder = Path(__file__).parent
     details = render_fragment(folder / "details.html.j2", **known)

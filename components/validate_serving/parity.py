@@ -1,6 +1,7 @@
 """The parity gate: serving's predictions against the evaluation's, on the same raw rows."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,17 @@ def with_transform(parity: Parity, transform: TransformParity) -> Parity:
     return dataclasses.replace(parity, result=result, differing=transform.differing)
 
 
+def without_transform(parity: Parity, reason: str) -> Parity:
+    """Returns the verdict over the predictions alone, with the reason why transformed features are not compared."""
+    note = Measurement(name="transformed features", value=None, note=f"switched off: {reason}")
+    result = dataclasses.replace(
+        parity.result,
+        reason=f"{parity.result.reason} Transformed features are not compared: {reason}",
+        measurements=(*parity.result.measurements, note),
+    )
+    return dataclasses.replace(parity, result=result)
+
+
 def read_predictions(
     evaluation: str | Path, evidence: Evidence, test_rows: int, label: LabelSpec, rows: pa.Table
 ) -> np.ndarray:
@@ -100,6 +112,7 @@ def judge_parity(
     rows: pa.Table,
     *,
     regroup: bool,
+    ways: Mapping[str, str] = job.ANSWERS,
 ) -> Parity:
     """Compares every way of asking with the evaluation; a row passes when its difference is at most the tolerance.
 
@@ -110,19 +123,20 @@ def judge_parity(
         answers: Serving's answers, one array of the same shape per way of asking; a way that is missing fails.
         rows: The raw rows.
         regroup: Whether the answers in other groupings are judged as well.
+        ways: The ways of asking that the model has, each described.
     """
-    apart = {way: differences(answers[way], predictions, label) for way in job.ANSWERS if way in answers}
+    apart = {way: differences(answers[way], predictions, label) for way in ways if way in answers}
     by_row = {way: per_row(values) for way, values in apart.items()}
-    measurements = [_measure(job.ANSWERS[way], label, by_row.get(way), bounds.tolerance) for way in job.ANSWERS]
-    between = per_row(differences(answers[job.REST], answers[job.RAW], label)) if {job.REST, job.RAW} <= apart.keys() else None
+    measurements = [_measure(ways[way], label, by_row.get(way), bounds.tolerance) for way in ways]
+    default = job.RAW if job.RAW in ways else job.EXAMPLES
+    between = per_row(differences(answers[job.REST], answers[default], label)) if {job.REST, default} <= apart.keys() else None
     measurements.append(_measure("between REST and gRPC", label, between, AGREEMENT))
-    largest = np.max([*apart.values()], axis=0) if apart else None
-    told = _reason(None if len(by_row) < len(job.ANSWERS) else largest, by_row, bounds.tolerance, measurements[-1])
-    regrouped = list(compare_groupings(label, predictions, answers)) if regroup else []
-    if depends := grouping_reason(regrouped, bounds.tolerance):
+    told = _unanswered(by_row, ways) or _reason(np.max([*apart.values()], axis=0), bounds.tolerance, measurements[-1])
+    regrouped = list(compare_groupings(label, predictions, answers, ways)) if regroup else []
+    if depends := grouping_reason(regrouped, bounds.tolerance, ways):
         told = depends if all(item.passed for item in measurements) else f"{depends} {told}"
     for item in regrouped:
-        name = f"{job.ANSWERS[item.way]}, {item.grouping.name}"
+        name = f"{ways[item.way]}, {item.grouping.name}"
         measurements.append(_measure(name, label, item.by_row(), bounds.tolerance))
     result = GateResult(
         gate="parity",
@@ -182,10 +196,12 @@ def _measure(what: str, label: LabelSpec, apart: np.ndarray | None, tolerance: f
     )
 
 
-def _reason(largest: np.ndarray | None, by_row: dict[str, np.ndarray], tolerance: float, between: Measurement) -> str:
-    if largest is None:
-        unanswered = [job.ANSWERS[way] for way in job.ANSWERS if way not in by_row]
-        return f"Serving gave no answer to compare through: {'; '.join(unanswered)}."
+def _unanswered(by_row: dict[str, np.ndarray], ways: Mapping[str, str]) -> str:
+    unanswered = [text for way, text in ways.items() if way not in by_row]
+    return f"Serving gave no answer to compare through: {'; '.join(unanswered)}." if unanswered else ""
+
+
+def _reason(largest: np.ndarray, tolerance: float, between: Measurement) -> str:
     apart = per_row(largest)
     rows, beyond, worst = len(apart), int(np.count_nonzero(~(apart <= tolerance))), float(np.max(apart))
     shown = f"the largest difference is {worst:.3g}" if np.isfinite(worst) else "some are not numbers"

@@ -5,6 +5,7 @@ Both sides make the plan anew from the schema and the bounds, so only answers tr
 
 import dataclasses
 import zlib
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components._data.schema import is_required, serving_features
 from components._shared.policy import RobustnessGate
-from components.validate_serving.job import EXAMPLES, RAW
+from components.validate_serving.job import ANSWERS, EXAMPLES, RAW
 
 MISSING, NEGATIVE, PERMUTED, NOISE = "missing", "negative", "permuted", "noise"
 ALL_NUMBERS = ""
@@ -40,7 +41,7 @@ class Probe:
         kind: What is done to it, for people.
         change: `missing`, `negative`, `permuted` or `noise`; empty when `value` takes every row's place.
         value: The value that every row gets.
-        way: How it is sent: as raw tensors or as tf.Examples.
+        way: How it is sent, of the ways to leave a value out; empty for what `serving_default` takes.
         judged: Whether the answers count; else they are reported.
         may_refuse: Whether an error is as good as a valid answer.
     """
@@ -49,27 +50,33 @@ class Probe:
     kind: str
     change: str = ""
     value: Any = None
-    way: str = RAW
+    way: str = ""
     judged: bool = True
     may_refuse: bool = False
 
 
-def plan_probes(schema: schema_pb2.Schema, bounds: RobustnessGate) -> list[Probe]:
-    """Returns all probes, feature by feature in the schema's order; the noise on all numbers together comes last."""
+def plan_probes(schema: schema_pb2.Schema, bounds: RobustnessGate, ways: Collection[str] = ANSWERS) -> list[Probe]:
+    """Returns all probes, feature by feature in the schema's order; the noise on all numbers together comes last.
+
+    Args:
+        schema: The schema of the rows.
+        bounds: The gate's bounds.
+        ways: The ways of asking that the model has.
+    """
     features, probes = serving_features(schema), list[Probe]()
     for feature in features:
-        if is_required(feature):
-            # A dense tensor cannot be sent without it: the signature names it.
-            kind = f"missing, as {EXAMPLES}"
-            probes.append(Probe(feature=feature.name, kind=kind, change=MISSING, way=EXAMPLES, may_refuse=True))
-        else:
-            probes += [
-                Probe(feature=feature.name, kind=f"missing, as {way}", change=MISSING, way=way) for way in (RAW, EXAMPLES)
-            ]
+        # A dense tensor cannot be sent without a required feature: the signature names it.
+        required = is_required(feature)
+        probes += [
+            Probe(feature=feature.name, kind=f"missing, as {way}", change=MISSING, way=way, may_refuse=required)
+            for way in (RAW, EXAMPLES)
+            if way in ways and not (required and way == RAW)
+        ]
         constants = _TEXTS if feature.type == schema_pb2.BYTES else _numbers(feature)
         for kind, value in constants.items():
-            # A required feature that is no number is the client's mistake; an optional one's NaN means that it is missing.
-            excused = isinstance(value, float) and not np.isfinite(value) and is_required(feature)
+            # A required feature that is no number is the client's mistake; an optional one's NaN means that it is missing,
+            # in a raw tensor. A tf.Example says so by leaving it out.
+            excused = isinstance(value, float) and not np.isfinite(value) and (required or RAW not in ways)
             judged = bounds.required_nan_must_be_finite or not excused
             probes.append(Probe(feature=feature.name, kind=kind, value=value, judged=judged))
         if feature.type != schema_pb2.BYTES:

@@ -1,21 +1,29 @@
 """What the server is asked, by the policy."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from components._data.schema import serving_features
 from components._shared.artifacts import EVAL
 from components._shared.errors import UserError
+from components._shared.interface import Interface, own_interface
 from components._shared.label import LabelSpec
 from components._shared.policy import LEAST_REQUESTS, BusinessRulesGate, Policy, RobustnessGate
 from components._shared.rules import label_problems
+from components._tf.interface import read_interface
 from components.validate_serving.job import Job, Samples
 from components.validate_serving.latency import BATCH_SIZES
 from components.validate_serving.sampling import first_rows, sample_rows, select_features
 
+logger = logging.getLogger("sluice.validate_serving")
 
-def plan_job(bounds: Policy, model_dir: Path, schema: Any, label: LabelSpec, timeout_seconds: float) -> Job:
+
+def plan_job(
+    bounds: Policy, model_dir: Path, schema: Any, label: LabelSpec, timeout_seconds: float, *, by_run_fn: bool = False
+) -> Job:
     """Returns the job that the policy asks for.
 
     Args:
@@ -24,6 +32,7 @@ def plan_job(bounds: Policy, model_dir: Path, schema: Any, label: LabelSpec, tim
         schema: The schema.
         label: What is predicted.
         timeout_seconds: How long the server may take.
+        by_run_fn: Whether a run_fn exported the model, whose signatures then tell how it is asked.
 
     Raises:
         UserError: If a bound cannot be measured, or a rule makes no sense or does not suit the label.
@@ -35,6 +44,7 @@ def plan_job(bounds: Policy, model_dir: Path, schema: Any, label: LabelSpec, tim
         model=str(model_dir.resolve()),
         schema=schema,
         label=label,
+        interface=_find_interface(model_dir, schema, label) if by_run_fn else _own(schema, label),
         batch_sizes=tuple(sorted({*BATCH_SIZES, *(int(text) for text in bounds.serving.max_p99_ms)})),
         requests=bounds.serving.requests,
         timeout_seconds=timeout_seconds,
@@ -59,8 +69,23 @@ def choose_samples(task: Job, bounds: Policy, examples: str, test: pa.Table, tot
     for name, wanted in (("robustness", task.robustness is not None), ("rules", bool(task.rules))):
         gate: RobustnessGate | BusinessRulesGate = bounds.robustness if name == "robustness" else bounds.business_rules
         sampled[name] = sample_rows(examples, schema, gate.rows, gate.seed, total) if wanted else features.slice(0, 0)
-    to_transform = select_features(first_rows(examples, EVAL, bounds.parity.rows), schema)
+    to_transform = first_rows(examples, EVAL, bounds.parity.rows)
+    if task.interface.own:  # what a run_fn exports may parse the label in transform_features, as TFX's modules do
+        to_transform = select_features(to_transform, schema)
     return Samples(rows=features, to_transform=to_transform, **sampled)
+
+
+def _own(schema: Any, label: LabelSpec) -> Interface:
+    return own_interface([feature.name for feature in serving_features(schema)], label)
+
+
+def _find_interface(model_dir: Path, schema: Any, label: LabelSpec) -> Interface:
+    try:
+        return read_interface(model_dir, schema, label)
+    except UserError as error:
+        # Asked as what train_model exports, it fails, and the gates say how.
+        logger.warning("The model cannot be asked by its signatures. %s", error)
+        return _own(schema, label)
 
 
 def _check_bounds(bounds: Policy) -> None:

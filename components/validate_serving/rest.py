@@ -12,13 +12,15 @@ import numpy as np
 from components._shared.artifacts import SIGNATURE_RAW
 
 
-def encode_request(columns: dict[str, np.ndarray]) -> bytes:
+def encode_request(columns: dict[str, np.ndarray], *, binary: bool = False) -> bytes:
     """Returns the body of a predict request.
 
     Args:
         columns: One array of shape [rows] per input: int64, float32, or bytes as objects.
+        binary: Whether bytes are no text, and always go as {"b64": …}.
     """
-    plain = {name: [_encode(value) for value in column.tolist()] for name, column in columns.items()}
+    encode = _encode_binary if binary else _encode
+    plain = {name: [encode(value) for value in column.tolist()] for name, column in columns.items()}
     rows = [dict(zip(plain, values, strict=True)) for values in zip(*plain.values(), strict=True)]
     return json.dumps({"signature_name": SIGNATURE_RAW, "instances": rows}).encode("ascii")
 
@@ -43,4 +45,8 @@ def _encode(value: Any) -> Any:
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError:
-        return {"b64": base64.b64encode(value).decode("ascii")}
+        return _encode_binary(value)
+
+
+def _encode_binary(value: bytes) -> dict[str, str]:
+    return {"b64": base64.b64encode(value).decode("ascii")}

@@ -1,7 +1,7 @@
 """The robustness gate: does the exported model answer sensibly what clients send by mistake."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import pyarrow as pa
 from components._shared.gates import GateResult, Measurement, Verdict
 from components._shared.label import LabelKind, LabelSpec
 from components._shared.policy import RobustnessGate
-from components.validate_serving.job import Measured, Outcome
+from components.validate_serving.job import ANSWERS, Measured, Outcome
 from components.validate_serving.perturbations import ALL_NUMBERS, NOISE, PERMUTED, Probe, perturb, plan_probes
 from components.validate_serving.predictions import VALID, changes, farthest_class, invalid, not_finite, of_class, per_row
 from components.validate_serving.values import plain_row
@@ -84,6 +84,7 @@ def judge_robustness(
     table: pa.Table,
     schema: Any,
     label_range: tuple[float, float] | None = None,
+    ways: Collection[str] = ANSWERS,
 ) -> Robustness:
     """Judges the answers to every probe: all are valid predictions, and stable under noise.
 
@@ -94,6 +95,7 @@ def judge_robustness(
         table: The sampled rows, unchanged.
         schema: The schema of the rows.
         label_range: The least and the greatest label of the test split; a numeric label needs it.
+        ways: The ways of asking that the model has.
     """
     if reason := _why_not_asked(outcome):
         return _not_asked(reason)
@@ -103,7 +105,7 @@ def judge_robustness(
     seen = outcome.measured or Measured()
     before, measurements, broken = outcome.answers[UNCHANGED], list[Measurement](), list[dict[str, Any]]()
     measurements.append(_validity("unchanged rows", valid, before, judged=True))
-    for index, probe in enumerate(plan_probes(schema, bounds)):
+    for index, probe in enumerate(plan_probes(schema, bounds, ways)):
         after = outcome.answers.get(probe_key(index))
         if after is not None and after.shape != before.shape:
             after = None

@@ -7,11 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
-import tensorflow as tf
 
-from components._shared.artifacts import EXAMPLES_INPUT, SIGNATURE_EXAMPLES, SIGNATURE_RAW
+from components._shared.artifacts import SIGNATURE_RAW
 from components._shared.rules import MonotonicRule, read_rules
-from components._tf.saved_model import raw_tensors, serialize_examples
+from components._tf.interface import default_tensors, examples_tensors, to_predictions
 from components.validate_serving import job
 from components.validate_serving.business_rules import grid, with_value
 from components.validate_serving.client import Client, RefusedError
@@ -34,7 +33,7 @@ def ask_probes(client: Client, task: Job, table: pa.Table, seen: Measured, answe
         return
     bounds = task.robustness
     _note(answers, UNCHANGED, "the unchanged rows", seen, lambda: _predict(client, task, table))
-    for index, probe in enumerate(plan_probes(task.schema, bounds)):
+    for index, probe in enumerate(plan_probes(task.schema, bounds, task.ways)):
 
         def ask(probe: Probe = probe) -> np.ndarray:
             return _predict(client, task, perturb(table, probe, task.schema, bounds), probe.way)
@@ -73,18 +72,18 @@ def _note(answers: dict[str, np.ndarray], key: str, name: str, seen: Measured, a
         seen.unanswered[key] = " ".join(told.split())[:_LONGEST_MESSAGE]
 
 
-def _predict(client: Client, task: Job, table: pa.Table, way: str = job.RAW) -> np.ndarray:
+def _predict(client: Client, task: Job, table: pa.Table, way: str = "") -> np.ndarray:
     starts = range(0, max(table.num_rows, 1), _BATCH_ROWS)
     return np.concatenate([_predict_batch(client, task, table.slice(start, _BATCH_ROWS), way) for start in starts])
 
 
 def _predict_batch(client: Client, task: Job, table: pa.Table, way: str) -> np.ndarray:
-    if way == job.RAW:
-        outputs = client.predict(SIGNATURE_RAW, raw_tensors(table, task.schema))
+    asked = task.interface
+    if way == job.EXAMPLES:
+        outputs = client.predict(asked.examples_signature, examples_tensors(asked, table, task.schema))
     else:
-        serialized = {EXAMPLES_INPUT: tf.constant(serialize_examples(table, task.schema), tf.string)}
-        outputs = client.predict(SIGNATURE_EXAMPLES, serialized)
-    predictions, wanted = outputs[task.label.output], expected_shape(task.label, table.num_rows)
-    if predictions.shape != wanted:
-        raise ValueError(f"{task.label.output!r} has the shape {list(predictions.shape)}, not {list(wanted)}.")
+        outputs = client.predict(SIGNATURE_RAW, default_tensors(asked, table, task.schema))
+    predictions = to_predictions(outputs[asked.output], asked, task.label)
+    if predictions.shape != (wanted := expected_shape(task.label, table.num_rows)):
+        raise ValueError(f"{asked.output!r} has the shape {list(predictions.shape)}, not {list(wanted)}.")
     return predictions.astype(np.float64)

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from components._shared.artifacts import SIGNATURE_RAW
-from components._tf.saved_model import raw_tensors
+from components._shared.interface import Interface
+from components._tf.interface import default_tensors
 from components.validate_serving.client import Client, make_request
 
 _UNTIMED_REQUESTS = 50
@@ -25,19 +26,24 @@ def time_call(client: Client, request: Any) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def time_requests(client: Client, table: pa.Table, schema: Any, batch_size: int, requests: int) -> np.ndarray:
+def time_requests(
+    client: Client, table: pa.Table, schema: Any, interface: Interface, batch_size: int, requests: int
+) -> np.ndarray:
     """Returns the milliseconds of each request, float64 of shape [requests], after untimed ones that warm up.
 
     Args:
         client: The server's client.
         table: Raw rows, which are repeated where there are fewer than a batch takes.
         schema: The schema of the rows.
+        interface: How the model is asked.
         batch_size: Rows per request.
         requests: Number of timed requests.
     """
     starts = [index * batch_size for index in range(max(1, min(_BATCHES, table.num_rows // batch_size)))]
     batches = [
-        make_request(SIGNATURE_RAW, raw_tensors(table.take((np.arange(batch_size) + start) % table.num_rows), schema))
+        make_request(
+            SIGNATURE_RAW, default_tensors(interface, table.take((np.arange(batch_size) + start) % table.num_rows), schema)
+        )
         for start in starts
     ]
     for index in range(_UNTIMED_REQUESTS):

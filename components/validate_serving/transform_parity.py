@@ -41,7 +41,13 @@ class TransformParity:
 
 
 def judge_transform(
-    bounds: ParityGate, label: LabelSpec, served: pa.Table, transformed_examples: str, raw: pa.Table, rows: int
+    bounds: ParityGate,
+    label: LabelSpec,
+    served: pa.Table,
+    transformed_examples: str,
+    raw: pa.Table,
+    rows: int,
+    features: list[str] | None = None,
 ) -> TransformParity:
     """Compares what serving makes of the eval split's first raw rows with what training saw of them.
 
@@ -52,6 +58,7 @@ def judge_transform(
         transformed_examples: Folder of the transformed examples.
         raw: The first raw rows of the eval split.
         rows: Rows of the whole eval split.
+        features: Names of the transformed features; None for all but the label.
 
     Raises:
         UserError: If the transformed split has no shard or one cannot be read.
@@ -60,8 +67,8 @@ def judge_transform(
     total = sum(pq.read_metadata(path).num_rows for path in Path(transformed_examples, split_dir(EVAL)).glob("*.parquet"))
     if total != rows:
         return failure(f"Training saw {total:,} rows of the eval split; the examples have {rows:,}.")
-    features = [name for name in trained.column_names if name != label.name]
-    return compare_features(bounds, trained.select(features), served, raw)
+    names = [name for name in trained.column_names if (name != label.name if features is None else name in features)]
+    return compare_features(bounds, trained.select(names), served, raw)
 
 
 def compare_features(bounds: ParityGate, trained: pa.Table, served: pa.Table, raw: pa.Table) -> TransformParity:

@@ -294,3 +294,21 @@ def test_a_file_without_keys_is_refused(project_dir, text):
 
 def test_a_folder_without_project_is_refused(tmp_path):
     assert "A project is a folder with a project.yaml" in message_of(tmp_path)
+
+
+def test_a_module_of_tfx_may_be_the_only_code_of_a_project(project_dir):
+    (project_dir / "features.py").unlink()
+    with pytest.raises(UserError, match=r"features\.py: no such file"):
+        load_project(project_dir)
+    (project_dir / "model.py").write_text("def preprocessing_fn(inputs): ...\ndef run_fn(fn_args): ...\n")
+    digests = load_project(project_dir).digests
+    assert digests["features.py"] == digests["model.py"]
+
+
+def test_settings_of_a_run_fn_are_passed_on_as_they_are_set(project_dir):
+    edit(project_dir, "training:\n", "training:\n  fn_args: { train_steps: 7, custom_config: { a: 1 } }\n")
+    assert load_project(project_dir).training.fn_args.json_object == {"train_steps": 7, "custom_config": {"a": 1}}
+    edit(project_dir, "train_steps: 7", "train_steps: 0, epochs: 3")
+    message = message_of(project_dir)
+    assert "training.fn_args.train_steps" in message
+    assert "training.fn_args.epochs: not a known key" in message

@@ -1,3 +1,4 @@
+import base64
 import csv
 import io
 import json
@@ -9,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from components._shared.errors import UserError
+from components._shared.tf_example import serialize_example
 from pipelines.config import load_project
 from pipelines.predict import BATCH_ROWS, predict_file, show_predictions
 
@@ -41,10 +43,16 @@ def server():
             self.end_headers()
             self.wfile.write(json.dumps(answer).encode())
 
+        def do_GET(self):
+            self.send_response(200 if self.server.metadata else 404)
+            self.end_headers()
+            self.wfile.write(json.dumps(self.server.metadata).encode())
+
         def log_message(self, *_):
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
+    server.metadata = {}
     server.asked, server.answer = [], lambda inputs: (200, {"outputs": inputs["weight"]})
     server.url = f"http://127.0.0.1:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
@@ -179,3 +187,22 @@ def test_predictions_are_shown_in_three_forms(form):
         assert list(csv.reader(io.StringIO(text.getvalue())))[1] == ["1", "0.25", "[b]"]
     else:
         assert text.getvalue().split() == ["row", "p", "kind", "1", "0.2500", "[b]", "2", "0.5000", "c"]
+
+
+def signature(**inputs):
+    known = {"inputs": {name: {"dtype": dtype} for name, dtype in inputs.items()}}
+    return {"metadata": {"signature_def": {"signature_def": {"serving_default": known}}}}
+
+
+def test_a_model_that_takes_examples_gets_rows_without_what_is_missing(ask, server):
+    server.metadata, server.answer = signature(examples="DT_STRING"), lambda inputs: (200, {"outputs": [[0.5], [0.25]]})
+    assert ask("weight,day,place\n1.5,3,Bonn\n2,NA,\n") == [{"prediction": [0.5]}, {"prediction": [0.25]}]
+    ((_, body),) = server.asked
+    rows = [base64.b64decode(row["b64"]) for row in body["inputs"]["examples"]]
+    assert rows == [serialize_example({"weight": 1.5, "day": 3, "place": "Bonn"}), serialize_example({"weight": 2.0})]
+
+
+def test_a_model_gets_the_raw_tensors_that_it_takes(ask, server):
+    server.metadata = signature(weight="DT_FLOAT")
+    ask("weight,day\n1.5,3\n")
+    assert server.asked[0][1] == {"inputs": {"weight": [1.5]}}

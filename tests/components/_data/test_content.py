@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components._data.content import digest_table
+from components._data.content import TableDigest, digest_table
 
 ROWS = st.lists(
     st.tuples(st.none() | st.integers(-(2**63), 2**63 - 1), st.none() | st.floats(width=32), st.none() | st.text(max_size=3)),
@@ -66,3 +66,11 @@ def test_digest_does_not_change_between_releases():
 def test_other_types_are_refused():
     with pytest.raises(TypeError, match="bool"):
         digest_table(pa.table({"b": [True]}))
+
+
+def test_a_table_that_comes_in_parts_has_the_digest_of_the_whole():
+    whole = make_table([(1, 0.5, "a"), (None, None, None), (-3, -0.0, "ä")])
+    digest = TableDigest(whole.schema)
+    for start in range(3):
+        digest.update(whole.slice(start, 1))
+    assert digest.value() == digest_table(whole)

@@ -89,6 +89,12 @@ def test_values_are_tensors(sent, values):
     np.testing.assert_array_equal(tf.make_ndarray(request.inputs["x"]), tf.constant(values, kind).numpy())
 
 
+def test_bytes_are_a_tensor(sent):
+    grpc_client.predict("h:1", "m", 3, "serving_default", {"x": [{"b64": "//4="}]}, 1.0)
+    request = predict_pb2.PredictRequest.FromString(sent[0]["PredictionService/Predict"])
+    assert tf.make_ndarray(request.inputs["x"]).tolist() == [b"\xff\xfe"]
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
 @pytest.mark.parametrize("values", [[1, 2, 3], [2, 2, 2]])
 def test_outputs_are_numbers(sent, dtype, values):

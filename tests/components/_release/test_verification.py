@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -25,6 +26,21 @@ def _sample(predictions, *, relative=False):
 )
 def test_difference_of_probabilities(outputs, wanted, difference):
     assert largest_difference(outputs, _sample(wanted)) == difference
+
+
+@pytest.mark.parametrize(
+    ("found", "kind", "logits", "wanted"),
+    [
+        ([[0.75, 0.25], [0.5, 0.5]], "binary", False, [0.25, 0.5]),
+        ([0.75, 0.25, 0.5, 0.5], "binary", False, [0.25, 0.5]),  # as gRPC gives them
+        ([[0.0], [0.0]], "binary", True, [0.5, 0.5]),
+        ([[0.0, 0.0], [3.0, 3.0]], "multiclass", True, [[0.5, 0.5], [0.5, 0.5]]),
+    ],
+)
+def test_what_a_run_fn_exported_is_read_as_the_evaluation_did(found, kind, logits, wanted):
+    sample = dataclasses.replace(_sample(wanted), kind=kind, logits=logits)
+    assert largest_difference({"p": found}, sample) == 0
+    assert largest_difference({"p": [*found[:-1], math.nan]}, sample) == math.inf
 
 
 def test_difference_of_numbers_is_relative_to_the_value_or_the_spread():

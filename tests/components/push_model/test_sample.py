@@ -1,3 +1,5 @@
+import base64
+import dataclasses
 import json
 
 import pyarrow as pa
@@ -6,6 +8,8 @@ import pytest
 
 from components._data.integrity import digest_split
 from components._shared.errors import UserError
+from components._shared.interface import Interface
+from components._shared.tf_example import serialize_example
 from components.push_model.sample import take_sample
 
 SCHEMA = """
@@ -26,7 +30,7 @@ ROWS = {
 def take(tmp_path):
     """Returns a function that takes a sample of two rows, with the given predictions."""
 
-    def run(predictions=(0.25, 0.5), rows=ROWS, tolerance=1e-5, **manifest):
+    def run(predictions=(0.25, 0.5), rows=ROWS, tolerance=1e-5, interface=None, **manifest):
         for name in ("schema", "examples/Split-test", "evaluation"):
             (tmp_path / name).mkdir(parents=True)
         (tmp_path / "schema/schema.pbtxt").write_text(SCHEMA)
@@ -35,7 +39,7 @@ def take(tmp_path):
         files = digest_split(tmp_path / "examples", "test")
         manifest = {"label": "late", "splits": {"test": {"rows": 2, "files": files}}, **manifest}
         paths = {name: str(tmp_path / name) for name in ("schema", "examples", "evaluation")}
-        return take_sample(**paths, manifest=manifest, tolerance=tolerance)
+        return take_sample(**paths, manifest=manifest, tolerance=tolerance, interface=interface)
 
     return run
 
@@ -66,6 +70,29 @@ def test_classes_and_numbers_have_their_own_output(take):
         pa.array([[0.25, 0.75], [0.5, 0.5]], pa.list_(pa.float32(), 2)), label_kind="multiclass", label_classes=["a", "b"]
     )
     assert (sample.predictions, sample.output) == ([[0.25, 0.75], [0.5, 0.5]], "probabilities")
+
+
+SERIALIZED = dataclasses.asdict(
+    Interface(raw=(), examples_signature="serving_default", examples_input="rows", transform_input="", output="y", logits=True)
+)
+
+
+def test_a_model_that_takes_examples_gets_rows_without_what_is_missing(take):
+    sample = take(interface=SERIALIZED)
+    whole, empty = (base64.b64decode(row["b64"]) for row in sample.inputs["rows"])
+    assert whole == serialize_example({"hour": 7, "distance": 1.5, "carrier": "AA"})
+    assert empty == serialize_example({})
+    assert (sample.output, sample.logits, sample.kind) == ("y", True, "binary")
+
+
+def test_a_model_gets_the_raw_tensors_that_it_takes(take):
+    sample = take(interface=SERIALIZED | {"raw": ["hour"], "logits": False})
+    assert sample.inputs == {"hour": [7, -(2**63)]}
+
+
+def test_an_interface_that_cannot_be_read_is_an_error(take):
+    with pytest.raises(UserError, match=r"training\.json"):
+        take(interface={"raw": []})
 
 
 def test_differences_of_numbers_are_relative(take):

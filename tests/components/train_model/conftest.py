@@ -87,6 +87,7 @@ def settings(project, outputs):
         "patience": 2,
         "seed": 7,
         "hyperparameters": {"learning_rate": 0.01, "hidden_units": [8]},
+        "fn_args": {},
         "checkpoint_dir": "",
         **{name: str(outputs / name) for name in ("model", "metrics", "report")},
     }

@@ -5,8 +5,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import tensorflow as tf
+import tensorflow_transform as tft
 
 from components._data.examples import read_split
+from components._shared.digest import digest_code
 from components._shared.errors import UserError
 from components._tf.transform_graph import FeatureSpec, TransformGraph, read_feature_spec
 from components.transform_features.executor import transform_features
@@ -201,3 +203,31 @@ def test_a_corrupt_shard_is_named(inputs, tiny_project, tmp_path):
     (examples / "Split-eval" / "part-00000.parquet").write_bytes(b"PAR1 torn")
     with pytest.raises(UserError, match=r"Split-eval/part-00000\.parquet"):
         transform_features(**inputs(PASS_LABEL + "    return outputs\n", examples=str(examples)))
+
+
+MODULE = """
+def preprocessing_fn(inputs):
+    return {"hour_xf": inputs["hour"]}
+
+def run_fn(fn_args): ...
+"""
+
+
+def test_a_module_of_tfx_may_hold_all_and_leave_the_label_alone(inputs, tmp_path):
+    project = tmp_path / "module"
+    project.mkdir()
+    (project / "model.py").write_text(MODULE)
+    arguments = inputs() | {"project_dir": str(project), "features_hash": digest_code(project, "model.py")}
+    assert transform_features(**arguments).features == ("hour_xf",)
+    spec = tft.TFTransformOutput(arguments["transform_graph"]).raw_feature_spec()
+    assert sorted(spec) == ["hour", "origin", "seats"]
+    assert spec["hour"] == tf.io.FixedLenFeature([], tf.int64)
+    assert spec["seats"] == tf.io.VarLenFeature(tf.float32)
+
+
+def test_without_a_run_fn_the_label_is_passed_through(inputs, tmp_path):
+    project = tmp_path / "module"
+    project.mkdir()
+    (project / "model.py").write_text(MODULE.replace("def run_fn(fn_args)", "def build_model(spec, hyperparameters)"))
+    with pytest.raises(UserError, match="passes the label 'late' through"):
+        transform_features(**inputs() | {"project_dir": str(project), "features_hash": digest_code(project, "model.py")})

@@ -20,6 +20,7 @@ from components._data.examples import write_manifest, write_split
 from components._data.integrity import digest_split
 from components._shared.digest import digest_model
 from components._shared.gates import Evidence, GateReport, GateResult, Verdict
+from components._shared.interface import Interface, own_interface
 from components._shared.label import LabelKind, LabelSpec
 from components._shared.policy import BusinessRulesGate, ParityGate, Policy, ServingGate
 from components._shared.policy_documents import policy_to_json
@@ -45,6 +46,11 @@ RAW = {
     "seats": tf.TensorSpec([None], tf.float32, name="seats"),
 }
 SERIALIZED = {"examples": tf.TensorSpec([None], tf.string, name="examples")}
+
+
+def own(label: LabelSpec = LATE) -> Interface:
+    """Returns how a model is asked that train_model exports."""
+    return own_interface(list(RAW), label)
 
 
 def rows_table() -> pa.Table:

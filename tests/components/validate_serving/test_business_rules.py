@@ -26,7 +26,16 @@ def judge(kit, project, tmp_path):
     def run(rules, predict=by_hour, label=kit.LATE):
         schema, table = read_schema(project["schema"]), kit.rows_table().drop(["late"])
         model = kit.export(tmp_path / "model", predict, label=label, warmup=False)
-        task = Job(model="", schema=schema, label=label, batch_sizes=(), requests=1, timeout_seconds=1, rules=tuple(rules))
+        task = Job(
+            model="",
+            schema=schema,
+            label=label,
+            interface=kit.own(label),
+            batch_sizes=(),
+            requests=1,
+            timeout_seconds=1,
+            rules=tuple(rules),
+        )
         seen, answers = Measured(), {}
         with kit.served(model) as client:
             ask_rules(client, task, table, seen, answers)

@@ -22,6 +22,7 @@ def ask_all(kit, project):
             model=str(model / "Format-Serving"),
             schema=read_schema(project["schema"]),
             label=label or kit.LATE,
+            interface=kit.own(label or kit.LATE),
             batch_sizes=(1,),
             requests=3,
             timeout_seconds=60,

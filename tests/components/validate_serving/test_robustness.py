@@ -30,7 +30,16 @@ def judge(kit, project, tmp_path):
         gate, known = RobustnessGate(**bounds), read_schema(schema_file)
         model = kit.export(tmp_path / "model", predict, predict_examples, label=label)
         table = (kit.rows_table() if table is None else table).drop(["late"])
-        task = Job(model="", schema=known, label=label, batch_sizes=(), requests=1, timeout_seconds=1, robustness=gate)
+        task = Job(
+            model="",
+            schema=known,
+            label=label,
+            interface=kit.own(label),
+            batch_sizes=(),
+            requests=1,
+            timeout_seconds=1,
+            robustness=gate,
+        )
         seen, answers = Measured(), {}
         with kit.served(model) as client:
             ask_probes(client, task, table, seen, answers)
