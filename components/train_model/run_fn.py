@@ -210,6 +210,10 @@ def _request_features(inputs: Inputs) -> list[str]:
 
 def _check_export(inputs: Inputs, path: Path, label: LabelSpec) -> Interface:
     schema = read_schema(inputs.schema)
+    # What a link leads to is in no digest: it may be gone later, or another one than was judged.
+    if links := [item.relative_to(path.parent).as_posix() for item in (path, *path.rglob("*")) if item.is_symlink()]:
+        remedy = "Copy what they lead to into fn_args.serving_model_dir."
+        raise UserError("run_fn exports files and folders, and no links.", received=links, remedy=remedy)
     if not (path / SAVED_MODEL_FILE).is_file():
         found = sorted(item.name for item in path.iterdir()) if path.is_dir() else "nothing"
         raise UserError(

@@ -65,6 +65,18 @@ def run_fn(fn_args):
         return {{"outputs": tf.fill([tf.size({name}), {width}], 0.25)}}
     tf.saved_model.save(tf.Module(), fn_args.serving_model_dir, signatures={{"serving_default": serve}})
 """
+LINKED = """
+import os
+import tensorflow as tf
+
+def run_fn(fn_args):
+    tf.saved_model.save(tf.Module(), fn_args.working_dir)
+    {link}
+"""
+LINKS = {
+    "folder": "os.symlink(fn_args.working_dir, fn_args.serving_model_dir)",
+    "in it": "os.mkdir(fn_args.serving_model_dir); os.symlink(fn_args.working_dir, fn_args.serving_model_dir + '/variables')",
+}
 LOOK = """
 import dataclasses, json
 import tensorflow as tf
@@ -175,13 +187,15 @@ def test_a_training_gets_the_same_folder_for_its_checkpoints_again(inputs, tmp_p
     ("code", "message"),
     [
         ("def run_fn(fn_args):\n    raise KeyError('no such')\n", r"run_fn trains and exports a model\. .*model\.py, line 2"),
+        (LINKED.format(link=LINKS["folder"]), r"no links.*'Format-Serving'"),
+        (LINKED.format(link=LINKS["in it"]), r"no links.*'Format-Serving/variables'"),
         (CONSTANT.format(dtype="float32", name="hour_z", width=1), r"features of the schema.*hour_z"),
         (CONSTANT.format(dtype="string", name="examples", width=3), r"has the shape \[120\] for 120 rows.*\[120, 3\]"),
         ("def run_fn(fn_args): ...\ndef build_model(spec, hyperparameters): ...\n", "one of the functions"),
         ("from os import *\ndef other(): ...\n", "defines the function build_model or run_fn"),
         (MODULE.replace('spec.pop("late")', "pass"), r"answers raw rows without the label.*late"),
     ],
-    ids=["raises", "transformed inputs", "shape", "both functions", "neither", "needs the label"],
+    ids=["raises", "is a link", "holds a link", "transformed inputs", "shape", "both functions", "neither", "needs the label"],
 )
 def test_a_module_that_cannot_be_used_is_refused(inputs, tmp_path, code, message):
     arguments = inputs(code, epochs=1, hyperparameters={"learning_rate": 1.0})
