@@ -88,7 +88,7 @@ def train_by_run_fn(inputs: Inputs, *, model: str, metrics: str, report: str, ch
         model: Folder to write the SavedModel and `training.json` to.
         metrics: File for metrics, of which a run_fn tells none.
         report: File to write the page to.
-        checkpoint_dir: Folder for folders of checkpoints, each of one training, that outlive the stage; empty for none.
+        checkpoint_dir: Folder for folders of checkpoints, each of one training, that stay until it is over; empty for none.
 
     Raises:
         UserError: If a setting or the data is not as it should be, if run_fn fails, or exports nothing, or a model that cannot
@@ -100,9 +100,11 @@ def train_by_run_fn(inputs: Inputs, *, model: str, metrics: str, report: str, ch
         label, origin = read_label_spec(manifest), read_origin(inputs.transform_graph, manifest["data_version"])
         path, rows = folder / SERVING_MODEL_DIR, {split: manifest["splits"][split]["rows"] for split in (TRAIN, EVAL)}
         fn_args = _make_fn_args(inputs, settings, rows, path, Path(scratch))
+        checkpoint = None
         if checkpoint_dir:
             key = _training_key(inputs, label, {"data_version": manifest["data_version"], **origin})
-            fn_args.model_run_dir = str(CheckpointFile(checkpoint_dir, key).folder.absolute())
+            checkpoint = CheckpointFile(checkpoint_dir, key)
+            fn_args.model_run_dir = str(checkpoint.folder.absolute())
         seconds = _call(inputs, fn_args)
         interface = _check_export(inputs, path, label)
         training = {
@@ -116,6 +118,8 @@ def train_by_run_fn(inputs: Inputs, *, model: str, metrics: str, report: str, ch
         write_json(folder / TRAINING_FILE, training)
         write_json(metrics, {})
         write_text(report, render(training, rows))
+    if checkpoint:  # a module that went on from it once more would train longer than this one says
+        checkpoint.remove()
     return TrainingResult(metrics={}, model_digest=training["model_digest"], data_version=manifest["data_version"])
 
 

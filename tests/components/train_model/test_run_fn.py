@@ -183,6 +183,13 @@ def test_a_training_gets_the_same_folder_for_its_checkpoints_again(inputs, tmp_p
     assert {folder.parent for folder in folders} == {tmp_path / "kept"}
 
 
+def test_a_training_that_is_over_leaves_no_checkpoints_to_go_on_from(inputs, tmp_path):
+    code = CONSTANT.format(dtype="string", name="examples", width=1)
+    kept = "    tf.io.gfile.makedirs(fn_args.model_run_dir)\n"
+    train_model(**inputs(code.replace("    @tf", f"{kept}    @tf"), checkpoint_dir=str(tmp_path / "kept")))
+    assert not any((tmp_path / "kept").iterdir())
+
+
 @pytest.mark.parametrize(
     ("code", "message"),
     [
