@@ -17,7 +17,7 @@ from typing import Any
 
 from components._shared.artifacts import COURSE, MODEL_SERVER
 from components._shared.digest import digest_file, digest_files, digest_parts
-from components._shared.surroundings import ARITHMETIC
+from components._shared.surroundings import ARITHMETIC, read_keras_settings
 from pipelines.launchers import CODE_DIR
 
 _LIBRARIES = ("CUDA_", "KMP_", "LD_", "MKL_", "NPY_", "OMP_", "OPENBLAS_", *ARITHMETIC)
@@ -150,9 +150,10 @@ def _digest_folder(folder: Path, files: Sequence[Path]) -> str:
 
 @functools.cache
 def _surroundings() -> str:
-    """Returns the digest of Python, machine, variables and installed libraries, each with the digests of its files."""
+    """Returns the digest of Python, machine, settings and installed libraries, each with the digests of its files."""
     variables = {name: value for name, value in os.environ.items() if name.startswith(_VARIABLES)}
-    machine = [sys.version, sys.executable, platform.machine(), platform.node(), json.dumps(variables, sort_keys=True)]
+    settings = (json.dumps(found, sort_keys=True) for found in (variables, read_keras_settings()))
+    machine = [sys.version, sys.executable, platform.machine(), platform.node(), *settings]
     return digest_parts([*machine, digest_libraries([place for place in sys.path if place.endswith("-packages")])])
 
 

@@ -282,6 +282,16 @@ def test_other_arithmetic_is_other_code(code, variable, monkeypatch):
     assert stage_key.digest_stage(argv, started_with=stage_key.code_state()) != before
 
 
+@pytest.mark.usefixtures("libraries")
+def test_keras_settings_of_the_user_are_other_code(code, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    argv = ["python", "-m", "fake_stages.first"]
+    before = stage_key.digest_stage(argv, started_with=stage_key.code_state())
+    stage_key._surroundings.cache_clear()
+    (tmp_path / "keras.json").write_text('{"floatx": "float64"}')
+    assert stage_key.digest_stage(argv, started_with=stage_key.code_state()) != before
+
+
 def test_validate_serving_rests_on_the_server_that_it_starts(tmp_path, monkeypatch):
     for name in ("components/validate_serving", "components/evaluate_model", "serving"):
         (tmp_path / name).mkdir(parents=True)
