@@ -24,6 +24,8 @@ from components._shared.artifacts import (
     SAVED_MODEL_FILE,
     SCHEMA_FILE,
     SERVING_MODEL_DIR,
+    SIGNATURE_RAW,
+    SIGNATURE_TRANSFORM,
     TRAIN,
     TRAINING_FILE,
     split_dir,
@@ -37,7 +39,7 @@ from components._shared.outputs import write_json, write_text
 from components._shared.project_code import BUILD_MODEL, RUN_FN
 from components._shared.user_code import last_words, load_one, user_errors
 from components._tf.export import WARMUP_BATCHES, write_warmup
-from components._tf.interface import predict_rows, read_interface
+from components._tf.interface import predict_rows, read_interface, read_signatures
 from components._tf.saved_model import load_model
 from components._tf.transform_graph import read_feature_spec
 from components.train_model.checkpoints import CheckpointFile
@@ -237,8 +239,15 @@ def _check_export(inputs: Inputs, path: Path, label: LabelSpec) -> Interface:
             received=f"{predictions.dtype} of shape {[*predictions.shape]}",
             remedy="Mend what the signature serving_default returns in model.py.",
         )
+    _tell_of_others(path, interface)
     write_warmup(path, next(iterate_split(inputs.examples, TRAIN, batch_rows=max(WARMUP_BATCHES))), schema, interface)
     return interface
+
+
+def _tell_of_others(path: Path, interface: Interface) -> None:
+    asked = {SIGNATURE_RAW, interface.examples_signature, SIGNATURE_TRANSFORM if interface.transform_input else ""}
+    if others := sorted(read_signatures(path).keys() - asked):
+        logger.warning("No gate asks the signatures %s; they are served as they are", ", ".join(others))
 
 
 @contextlib.contextmanager

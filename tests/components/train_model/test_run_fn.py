@@ -183,6 +183,15 @@ def test_a_training_gets_the_same_folder_for_its_checkpoints_again(inputs, tmp_p
     assert {folder.parent for folder in folders} == {tmp_path / "kept"}
 
 
+def test_signatures_that_no_gate_asks_are_named(inputs, caplog):
+    code = CONSTANT.format(dtype="string", name="examples", width=1)
+    signatures = '{"serving_default": serve, "examples": other}'
+    other = '    other = tf.function(lambda rows: {"score": 1.0}, input_signature=[tf.TensorSpec([None], tf.string)])\n'
+    code = code.replace('{"serving_default": serve}', signatures).replace("    tf.saved", f"{other}    tf.saved")
+    train_model(**inputs(code))
+    assert "No gate asks the signatures examples;" in caplog.text
+
+
 def test_a_training_that_is_over_leaves_no_checkpoints_to_go_on_from(inputs, tmp_path):
     code = CONSTANT.format(dtype="string", name="examples", width=1)
     kept = "    tf.io.gfile.makedirs(fn_args.model_run_dir)\n"
