@@ -9,19 +9,24 @@ import importlib.metadata
 import json
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from components._shared.artifacts import COURSE
+from components._shared.artifacts import COURSE, MODEL_SERVER
 from components._shared.digest import digest_file, digest_files, digest_parts
+from components._shared.surroundings import ARITHMETIC, read_keras_settings
 from pipelines.launchers import CODE_DIR
 
-_VARIABLES = ("CUDA_", "KERAS_", "KMP_", "MKL_", "OMP_", "PYTHONHASHSEED", "PYTHONOPTIMIZE", "PYTHONPATH", "TF_", "XLA_")
-"""How variables begin that change what TensorFlow or Python compute."""
+_LIBRARIES = ("CUDA_", "KMP_", "LD_", "MKL_", "NPY_", "OMP_", "OPENBLAS_", *ARITHMETIC)
+_VARIABLES = (*_LIBRARIES, "PYTHONHASHSEED", "PYTHONOPTIMIZE", "PYTHONPATH")
+"""How variables begin that change what libraries or Python compute."""
 _PLACES = ("checkpoint_dir",)
 """Parameters that no result rests on: what lies there is used only where it leads to the same result."""
+_ASKS_A_SERVER = "validate_serving"
+"""The stage that starts a model server: TF Serving's program where it is on the PATH, else `python -m serving`."""
 _RUN_PLACEHOLDER = "{{$.pipeline_"
 """How placeholders begin that are another text in every run."""
 
@@ -84,7 +89,7 @@ def _by_content(artifact: Mapping[str, Any], contents: Contents) -> dict[str, An
 
 def code_state() -> tuple[Any, ...]:
     """Returns what shows that a file of the stages was edited: processes that start early hold the code as it was then."""
-    files = sorted(file for file in (CODE_DIR / "components").rglob("*") if _is_code(file))
+    files = sorted(file for name in ("components", "serving") for file in (CODE_DIR / name).rglob("*") if _is_code(file))
     return tuple((str(file), *_touched(file)) for file in files)
 
 
@@ -92,7 +97,7 @@ def digest_stage(argv: Sequence[str], *, started_with: tuple[Any, ...]) -> str:
     """Returns the digest of the code of `python -m package.stage`, and of the Python and libraries that it runs with.
 
     The code is the stage's folder, and the folders beside it whose names begin with an underscore, which every stage may
-    import; a stage imports no other stage.
+    import; a stage imports no other stage. Where a stage starts a model server, the server counts, too.
 
     Args:
         argv: The command.
@@ -109,8 +114,20 @@ def digest_stage(argv: Sequence[str], *, started_with: tuple[Any, ...]) -> str:
     if root is None:
         return ""
     return digest_parts(
-        [_digest_code(root / stage), _shared_code(root), _shared_code(CODE_DIR / "components"), _surroundings()]
+        [
+            _digest_code(root / stage),
+            _shared_code(root),
+            _shared_code(CODE_DIR / "components"),
+            _surroundings(),
+            *(_model_server() if stage == _ASKS_A_SERVER else ()),
+        ]
     )
+
+
+def _model_server() -> tuple[str, str]:
+    """Returns what stands for the code of the local server, and for TF Serving's program, which is too large to be read."""
+    program = shutil.which(MODEL_SERVER)
+    return _digest_code(CODE_DIR / "serving"), json.dumps([program, *_touched(Path(program))] if program else [])
 
 
 def _shared_code(root: Path) -> str:
@@ -133,9 +150,10 @@ def _digest_folder(folder: Path, files: Sequence[Path]) -> str:
 
 @functools.cache
 def _surroundings() -> str:
-    """Returns the digest of Python, machine, variables and installed libraries, each with the digests of its files."""
+    """Returns the digest of Python, machine, settings and installed libraries, each with the digests of its files."""
     variables = {name: value for name, value in os.environ.items() if name.startswith(_VARIABLES)}
-    machine = [sys.version, sys.executable, platform.machine(), platform.node(), json.dumps(variables, sort_keys=True)]
+    settings = (json.dumps(found, sort_keys=True) for found in (variables, read_keras_settings()))
+    machine = [sys.version, sys.executable, platform.machine(), platform.node(), *settings]
     return digest_parts([*machine, digest_libraries([place for place in sys.path if place.endswith("-packages")])])
 
 

@@ -88,6 +88,9 @@ ROWS_PER_SECOND, RESUMED_AT_EPOCH = "rows_per_second", "resumed_at_epoch"
 COURSE = (ROWS_PER_SECOND, RESUMED_AT_EPOCH)
 """Metadata that says how a stage came by what it wrote. It may be another one for the same result, and no stage reads it."""
 
+MODEL_SERVER = "tensorflow_model_server"
+"""TF Serving's program."""
+
 SIGNATURE_RAW = "serving_default"
 """Raw named tensors in, one per feature of the SERVING environment."""
 SIGNATURE_EXAMPLES = "examples"

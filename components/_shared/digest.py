@@ -72,8 +72,8 @@ def digest_contents(digests: Iterable[str]) -> str:
 def digest_code(project_dir: str | Path, file: str) -> str:
     """Returns `sha256:<hex>` of one of a project's Python files and of all it may import from the project.
 
-    That is every Python file of the folder and of the packages in it. `features.py` does not see `model.py`, so that a
-    change of the model does not ask for a new transform graph.
+    That is every Python file of the folder, and every file of the packages in it: code may read what lies beside it there.
+    `features.py` does not see `model.py`, so that a change of the model does not ask for a new transform graph.
     """
     folder = Path(project_dir)
     return digest_parts(
@@ -82,11 +82,17 @@ def digest_code(project_dir: str | Path, file: str) -> str:
 
 
 def code_files(project_dir: str | Path, file: str) -> list[Path]:
-    """Returns a project's Python file and those that it may import from the project, sorted."""
+    """Returns a project's Python file, those that it may import from the project, and what lies in their packages, sorted."""
     folder = Path(project_dir)
     packages = [path.parent for path in folder.glob("*/__init__.py")]
-    found = [*folder.glob("*.py"), *(path for package in packages for path in package.rglob("*.py"))]
+    found = [*folder.glob("*.py"), *(path for package in packages for path in package.rglob("*") if _is_kept(path, folder))]
     return sorted(path for path in found if not (file == FEATURES_FILE and path == folder / MODEL_FILE))
+
+
+def _is_kept(path: Path, folder: Path) -> bool:
+    """Says whether a path is a file that the image of a project holds, too: not bytecode, and not hidden."""
+    names = path.relative_to(folder).parts
+    return path.is_file() and not any(name.startswith(".") or name == "__pycache__" or name.endswith(".pyc") for name in names)
 
 
 def check_hash(path: str | Path, expected: str, what: str) -> None:

@@ -50,7 +50,7 @@ def choose_bound(quick: Quick, kind: LabelKind) -> Bound:
     beyond_chance = sign * min(sign * (quick.guess + sign * _ONE_SIDED * quick.error), sign * most)
     value = sign * max(sign * beyond_chance, min(sign * halfway, sign * careful))
     has_skill = sign * (quick.linear - quick.guess) > 2 * quick.error
-    reached = f"There a linear model reaches {quick.metric} {quick.linear:.3g}, and guessing {quick.guess:.3g};"
+    reached = f"On the eval split a linear model reaches {quick.metric} {quick.linear:.3g}, and guessing {quick.guess:.3g};"
     why = f"{reached} the bound lies between, with room for chance."
     if not has_skill:
         why = f"{reached} that is no better, beyond chance. The bound asks for what guessing would hardly reach."

@@ -22,7 +22,7 @@ from components._shared.errors import UserError
 logger = logging.getLogger("sluice.train_model")
 
 FILE = "checkpoint"
-_FORMAT = "sluice/checkpoint/1"
+_FORMAT = "sluice/checkpoint/2"
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
@@ -36,6 +36,7 @@ class Checkpoint:
         history: Loss and metrics by Keras' names, one value per epoch.
         rows_per_second: Training speed of each epoch.
         stopper: The plain attributes of the callback that stops it early.
+        names: The variables' names, by which a model whose code orders its layers by chance is known.
         variables: The values of the model's and the optimizer's variables, random states among them, in Keras' order.
         best_weights: The model's weights after the best epoch; None before there is one.
     """
@@ -45,6 +46,7 @@ class Checkpoint:
     history: dict[str, list[float]]
     rows_per_second: list[float]
     stopper: dict[str, Any]
+    names: list[str]
     variables: list[np.ndarray]
     best_weights: list[np.ndarray] | None
 

@@ -81,7 +81,7 @@ class FnArgs:
         data_accessor: Reads the files.
         serving_model_dir: Folder to export the SavedModel to.
         eval_model_dir: A folder that is removed afterwards; TFMA needs no model of its own.
-        model_run_dir: Folder for logs and checkpoints; it stays where the project names one for checkpoints.
+        model_run_dir: Folder for logs and checkpoints; a training that was killed finds its own again.
         base_model: None: training starts from scratch.
         hyperparameters: A keras_tuner.HyperParameters config; None if the project sets none.
         custom_config: What the project sets.

@@ -31,8 +31,9 @@ def restore(model: keras.Model, file: CheckpointFile | None) -> Checkpoint | Non
     if found is None:
         return None
     model.optimizer.build(model.trainable_variables)
-    variables = model.variables + model.optimizer.variables
-    values = _as_typed(found.variables, variables)
+    variables = _variables(model)
+    is_same = found.names == [variable.path for variable in variables]
+    values = _as_typed(found.variables, variables) if is_same else None
     best = None if found.best_weights is None else _as_typed(found.best_weights, model.weights)
     if values is None or (best is None) != (found.best_weights is None):
         logger.warning("The checkpoint does not suit the model: build_model built another. Training begins anew")
@@ -40,6 +41,10 @@ def restore(model: keras.Model, file: CheckpointFile | None) -> Checkpoint | Non
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
     return dataclasses.replace(found, variables=values, best_weights=best)
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    return [*model.variables, *model.optimizer.variables]
 
 
 def _as_typed(arrays: list[np.ndarray], variables: list[Any]) -> list[np.ndarray] | None:
@@ -93,6 +98,7 @@ class Keeper(keras.callbacks.Callback):
             history=self.history,
             rows_per_second=self._speeds,
             stopper={name: getattr(self._stopper, name) for name in _STOPPER},
-            variables=[variable.numpy() for variable in self.model.variables + self.model.optimizer.variables],
+            names=[variable.path for variable in _variables(self.model)],
+            variables=[variable.numpy() for variable in _variables(self.model)],
             best_weights=self._stopper.best_weights,
         )

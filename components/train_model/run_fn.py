@@ -24,6 +24,8 @@ from components._shared.artifacts import (
     SAVED_MODEL_FILE,
     SCHEMA_FILE,
     SERVING_MODEL_DIR,
+    SIGNATURE_RAW,
+    SIGNATURE_TRANSFORM,
     TRAIN,
     TRAINING_FILE,
     split_dir,
@@ -37,7 +39,7 @@ from components._shared.outputs import write_json, write_text
 from components._shared.project_code import BUILD_MODEL, RUN_FN
 from components._shared.user_code import last_words, load_one, user_errors
 from components._tf.export import WARMUP_BATCHES, write_warmup
-from components._tf.interface import predict_rows, read_interface
+from components._tf.interface import predict_rows, read_interface, read_signatures
 from components._tf.saved_model import load_model
 from components._tf.transform_graph import read_feature_spec
 from components.train_model.checkpoints import CheckpointFile
@@ -88,7 +90,7 @@ def train_by_run_fn(inputs: Inputs, *, model: str, metrics: str, report: str, ch
         model: Folder to write the SavedModel and `training.json` to.
         metrics: File for metrics, of which a run_fn tells none.
         report: File to write the page to.
-        checkpoint_dir: Folder for folders of checkpoints, each of one training, that outlive the stage; empty for none.
+        checkpoint_dir: Folder for folders of checkpoints, each of one training, that stay until it is over; empty for none.
 
     Raises:
         UserError: If a setting or the data is not as it should be, if run_fn fails, or exports nothing, or a model that cannot
@@ -100,9 +102,11 @@ def train_by_run_fn(inputs: Inputs, *, model: str, metrics: str, report: str, ch
         label, origin = read_label_spec(manifest), read_origin(inputs.transform_graph, manifest["data_version"])
         path, rows = folder / SERVING_MODEL_DIR, {split: manifest["splits"][split]["rows"] for split in (TRAIN, EVAL)}
         fn_args = _make_fn_args(inputs, settings, rows, path, Path(scratch))
+        checkpoint = None
         if checkpoint_dir:
             key = _training_key(inputs, label, {"data_version": manifest["data_version"], **origin})
-            fn_args.model_run_dir = str(CheckpointFile(checkpoint_dir, key).folder.absolute())
+            checkpoint = CheckpointFile(checkpoint_dir, key)
+            fn_args.model_run_dir = str(checkpoint.folder.absolute())
         seconds = _call(inputs, fn_args)
         interface = _check_export(inputs, path, label)
         training = {
@@ -116,6 +120,8 @@ def train_by_run_fn(inputs: Inputs, *, model: str, metrics: str, report: str, ch
         write_json(folder / TRAINING_FILE, training)
         write_json(metrics, {})
         write_text(report, render(training, rows))
+    if checkpoint:  # a module that went on from it once more would train longer than this one says
+        checkpoint.remove()
     return TrainingResult(metrics={}, model_digest=training["model_digest"], data_version=manifest["data_version"])
 
 
@@ -210,6 +216,10 @@ def _request_features(inputs: Inputs) -> list[str]:
 
 def _check_export(inputs: Inputs, path: Path, label: LabelSpec) -> Interface:
     schema = read_schema(inputs.schema)
+    # What a link leads to is in no digest: it may be gone later, or another one than was judged.
+    if links := [item.relative_to(path.parent).as_posix() for item in (path, *path.rglob("*")) if item.is_symlink()]:
+        remedy = "Copy what they lead to into fn_args.serving_model_dir."
+        raise UserError("run_fn exports files and folders, and no links.", received=links, remedy=remedy)
     if not (path / SAVED_MODEL_FILE).is_file():
         found = sorted(item.name for item in path.iterdir()) if path.is_dir() else "nothing"
         raise UserError(
@@ -229,8 +239,15 @@ def _check_export(inputs: Inputs, path: Path, label: LabelSpec) -> Interface:
             received=f"{predictions.dtype} of shape {[*predictions.shape]}",
             remedy="Mend what the signature serving_default returns in model.py.",
         )
+    _tell_of_others(path, interface)
     write_warmup(path, next(iterate_split(inputs.examples, TRAIN, batch_rows=max(WARMUP_BATCHES))), schema, interface)
     return interface
+
+
+def _tell_of_others(path: Path, interface: Interface) -> None:
+    asked = {SIGNATURE_RAW, interface.examples_signature, SIGNATURE_TRANSFORM if interface.transform_input else ""}
+    if others := sorted(read_signatures(path).keys() - asked):
+        logger.warning("No gate asks the signatures %s; they are served as they are", ", ".join(others))
 
 
 @contextlib.contextmanager

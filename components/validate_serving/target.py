@@ -22,9 +22,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from components._shared.artifacts import MODEL_SERVER
 from components.validate_serving.memory import peak_mb
 
-BINARY = "tensorflow_model_server"
 MODEL_NAME = "candidate"
 
 _PACKAGE_ROOT = Path(__file__).parents[2]
@@ -89,7 +89,7 @@ class Server:
 
 def find_binary() -> str:
     """Returns the path of `tensorflow_model_server`; empty when it is not on the PATH."""
-    return shutil.which(BINARY) or ""
+    return shutil.which(MODEL_SERVER) or ""
 
 
 @contextlib.contextmanager
@@ -163,7 +163,7 @@ def wait_until_available(server: Server) -> dict[str, float]:
 def describe(binary: str) -> str:
     """Returns which server answers, with its version, as the report names it."""
     if not binary:
-        return f"the local server on TensorFlow {tf.__version__} (no {BINARY} on the PATH)"
+        return f"the local server on TensorFlow {tf.__version__} (no {MODEL_SERVER} on the PATH)"
     try:
         done = subprocess.run(
             [binary, "--version"], capture_output=True, text=True, errors="replace", timeout=_VERSION_SECONDS, check=False
@@ -171,7 +171,7 @@ def describe(binary: str) -> str:
         told = done.stdout.strip().splitlines()
     except (OSError, subprocess.TimeoutExpired):
         told = []
-    return f"{BINARY} {told[0].rpartition(': ')[2]}" if told else f"{BINARY}, which does not tell its version"
+    return f"{MODEL_SERVER} {told[0].rpartition(': ')[2]}" if told else f"{MODEL_SERVER}, which does not tell its version"
 
 
 def _cold_start(server: Server, available: float) -> dict[str, float]:

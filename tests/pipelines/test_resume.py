@@ -272,6 +272,46 @@ def test_code_edited_since_the_run_began_is_no_code_to_rely_on(code):
     assert not stage_key.digest_stage(argv, started_with=())
 
 
+@pytest.mark.usefixtures("libraries")
+@pytest.mark.parametrize("variable", ["OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "LD_LIBRARY_PATH", "TF_DETERMINISTIC_OPS"])
+def test_other_arithmetic_is_other_code(code, variable, monkeypatch):
+    argv = ["python", "-m", "fake_stages.first"]
+    before = stage_key.digest_stage(argv, started_with=stage_key.code_state())
+    stage_key._surroundings.cache_clear()
+    monkeypatch.setenv(variable, "other")
+    assert stage_key.digest_stage(argv, started_with=stage_key.code_state()) != before
+
+
+@pytest.mark.usefixtures("libraries")
+def test_keras_settings_of_the_user_are_other_code(code, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    argv = ["python", "-m", "fake_stages.first"]
+    before = stage_key.digest_stage(argv, started_with=stage_key.code_state())
+    stage_key._surroundings.cache_clear()
+    (tmp_path / "keras.json").write_text('{"floatx": "float64"}')
+    assert stage_key.digest_stage(argv, started_with=stage_key.code_state()) != before
+
+
+def test_validate_serving_rests_on_the_server_that_it_starts(tmp_path, monkeypatch):
+    for name in ("components/validate_serving", "components/evaluate_model", "serving"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "__main__.py").write_text("")
+    monkeypatch.setattr(stage_key, "CODE_DIR", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    def digests():
+        commands = (["python", "-m", f"components.{name}"] for name in ("validate_serving", "evaluate_model"))
+        return [stage_key.digest_stage(command, started_with=stage_key.code_state()) for command in commands]
+
+    seen = [digests()]
+    for file in ("serving/__main__.py", "tensorflow_model_server"):
+        (tmp_path / file).write_text("exit")
+        (tmp_path / file).chmod(0o755)
+        seen.append(digests())
+    assert len({validated for validated, _ in seen}) == 3
+    assert len({evaluated for _, evaluated in seen}) == 1
+
+
 @pytest.mark.parametrize("argv", [["sh", "-c", "true"], ["python", "-m", "no_such.stage"], ["python", "-m", "stage"], []])
 def test_command_of_unknown_code_has_no_digest(argv):
     assert not stage_key.digest_stage(argv, started_with=stage_key.code_state())

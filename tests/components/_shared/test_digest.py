@@ -42,3 +42,15 @@ def test_code_covers_what_a_file_may_import(tmp_path):
     assert seen["start"][0] == seen["model.py"][0]
     assert len({features for features, _ in seen.values()}) == 3
     assert len({model for _, model in seen.values()}) == 4
+
+
+def test_code_covers_what_lies_in_its_packages(tmp_path):
+    (tmp_path / "words" / "lists").mkdir(parents=True)
+    (tmp_path / "features.py").write_text("")
+    (tmp_path / "words" / "__init__.py").write_text("")
+    before = digest_code(tmp_path, "features.py")
+    for litter in ("words/lists/.hidden", "words/old.pyc", "README.md"):
+        (tmp_path / litter).write_text("some text")
+    assert digest_code(tmp_path, "features.py") == before
+    (tmp_path / "words" / "lists" / "stop.txt").write_text("and")
+    assert digest_code(tmp_path, "features.py") != before

@@ -16,6 +16,7 @@ CHECKPOINT = Checkpoint(
     history={"loss": [0.1, math.inf], "val_loss": [0.3, 1 / 3]},
     rows_per_second=[5.5, 7.0],
     stopper={"best": 1 / 3, "wait": 1},
+    names=["dense/kernel", "adam/iteration", "none"],
     variables=[np.arange(6, dtype=np.float32).reshape(2, 3), np.array(7, np.int64), np.zeros(0, np.float32)],
     best_weights=[np.full(3, np.nan, np.float32)],
 )

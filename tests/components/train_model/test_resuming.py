@@ -56,8 +56,10 @@ def test_a_training_that_was_killed_twice_ends_as_one_that_was_not(start, tmp_pa
     assert file.read().stopped
 
 
-def make_model(units=2, policy=None):
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(units, dtype=policy), keras.layers.Dropout(0.5)])
+def make_model(units=2, policy=None, name="wide"):
+    keras.utils.clear_session()  # the names of layers are counted in a process, and a training has one of its own
+    layers = [keras.layers.Dense(units, dtype=policy, name=name), keras.layers.Dropout(0.5)]
+    model = keras.Sequential([keras.Input((3,)), *layers])
     model.compile("adam", "mse")
     return model
 
@@ -86,10 +88,11 @@ def test_every_variable_comes_back(tmp_path, policy):
     assert [value.dtype for value in found.best_weights] == [value.dtype for value in model.get_weights()]
 
 
-def test_a_model_that_is_another_one_begins_anew(tmp_path, caplog):
+@pytest.mark.parametrize("change", [{"units": 5}, {"name": "deep"}])
+def test_a_model_that_is_another_one_begins_anew(tmp_path, caplog, change):
     file = CheckpointFile(str(tmp_path), "sha256:key")
     keep(make_model(), file)
-    other = make_model(units=5)
+    other = make_model(**change)
     before = other.get_weights()
     with caplog.at_level(logging.WARNING):
         assert restore(other, file) is None

@@ -65,6 +65,18 @@ def run_fn(fn_args):
         return {{"outputs": tf.fill([tf.size({name}), {width}], 0.25)}}
     tf.saved_model.save(tf.Module(), fn_args.serving_model_dir, signatures={{"serving_default": serve}})
 """
+LINKED = """
+import os
+import tensorflow as tf
+
+def run_fn(fn_args):
+    tf.saved_model.save(tf.Module(), fn_args.working_dir)
+    {link}
+"""
+LINKS = {
+    "folder": "os.symlink(fn_args.working_dir, fn_args.serving_model_dir)",
+    "in it": "os.mkdir(fn_args.serving_model_dir); os.symlink(fn_args.working_dir, fn_args.serving_model_dir + '/variables')",
+}
 LOOK = """
 import dataclasses, json
 import tensorflow as tf
@@ -171,17 +183,35 @@ def test_a_training_gets_the_same_folder_for_its_checkpoints_again(inputs, tmp_p
     assert {folder.parent for folder in folders} == {tmp_path / "kept"}
 
 
+def test_signatures_that_no_gate_asks_are_named(inputs, caplog):
+    code = CONSTANT.format(dtype="string", name="examples", width=1)
+    signatures = '{"serving_default": serve, "examples": other}'
+    other = '    other = tf.function(lambda rows: {"score": 1.0}, input_signature=[tf.TensorSpec([None], tf.string)])\n'
+    code = code.replace('{"serving_default": serve}', signatures).replace("    tf.saved", f"{other}    tf.saved")
+    train_model(**inputs(code))
+    assert "No gate asks the signatures examples;" in caplog.text
+
+
+def test_a_training_that_is_over_leaves_no_checkpoints_to_go_on_from(inputs, tmp_path):
+    code = CONSTANT.format(dtype="string", name="examples", width=1)
+    kept = "    tf.io.gfile.makedirs(fn_args.model_run_dir)\n"
+    train_model(**inputs(code.replace("    @tf", f"{kept}    @tf"), checkpoint_dir=str(tmp_path / "kept")))
+    assert not any((tmp_path / "kept").iterdir())
+
+
 @pytest.mark.parametrize(
     ("code", "message"),
     [
         ("def run_fn(fn_args):\n    raise KeyError('no such')\n", r"run_fn trains and exports a model\. .*model\.py, line 2"),
+        (LINKED.format(link=LINKS["folder"]), r"no links.*'Format-Serving'"),
+        (LINKED.format(link=LINKS["in it"]), r"no links.*'Format-Serving/variables'"),
         (CONSTANT.format(dtype="float32", name="hour_z", width=1), r"features of the schema.*hour_z"),
         (CONSTANT.format(dtype="string", name="examples", width=3), r"has the shape \[120\] for 120 rows.*\[120, 3\]"),
         ("def run_fn(fn_args): ...\ndef build_model(spec, hyperparameters): ...\n", "one of the functions"),
         ("from os import *\ndef other(): ...\n", "defines the function build_model or run_fn"),
         (MODULE.replace('spec.pop("late")', "pass"), r"answers raw rows without the label.*late"),
     ],
-    ids=["raises", "transformed inputs", "shape", "both functions", "neither", "needs the label"],
+    ids=["raises", "is a link", "holds a link", "transformed inputs", "shape", "both functions", "neither", "needs the label"],
 )
 def test_a_module_that_cannot_be_used_is_refused(inputs, tmp_path, code, message):
     arguments = inputs(code, epochs=1, hyperparameters={"learning_rate": 1.0})

@@ -56,7 +56,7 @@ def test_other_rows_are_another_training(training, tmp_path):
     assert training_key(**training) != before
 
 
-@pytest.mark.parametrize("variable", ["TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS", "KERAS_BACKEND"])
+@pytest.mark.parametrize("variable", ["TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "XLA_FLAGS", "KERAS_BACKEND"])
 def test_other_arithmetic_is_another_training(training, variable, monkeypatch):
     before = training_key(**training)
     monkeypatch.setenv(variable, "other")
