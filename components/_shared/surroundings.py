@@ -2,8 +2,7 @@
 
 import os
 import platform
-from collections.abc import Sequence
-from importlib.metadata import version
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,12 @@ ARITHMETIC = ("DNNL_", "KERAS_", "ONEDNN_", "TF_", "XLA_")
 _KERAS_DEFAULTS = {"backend": "tensorflow", "epsilon": 1e-07, "floatx": "float32", "image_data_format": "channels_last"}
 
 
-def describe_surroundings(libraries: Sequence[str]) -> dict[str, Any]:
-    """Returns the versions of Python and of libraries, the kind of machine, and the settings of what computes."""
+def describe_surroundings(libraries: Mapping[str, str]) -> dict[str, Any]:
+    """Returns the versions of Python and of the given libraries, the kind of machine, and the settings of what computes."""
     return {
         "python": platform.python_version(),
         "machine": platform.machine(),
-        "libraries": {name: version(name) for name in libraries},
+        "libraries": dict(libraries),
         "keras": read_keras_settings(),
         "variables": {name: value for name, value in os.environ.items() if name.startswith(ARITHMETIC)},
     }

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import keras
+import numpy as np
 import tensorflow as tf
 
 from components._shared.digest import digest_file, digest_files, digest_parts, digest_tree
@@ -14,7 +16,8 @@ from components._shared.surroundings import describe_surroundings
 from components._tf.transform_graph import FeatureSpec
 from components.train_model.fit import Settings
 
-_LIBRARIES = ("keras", "numpy", "tensorflow")
+_LIBRARIES = {"keras": keras.__version__, "numpy": np.__version__, "tensorflow": tf.__version__}
+"""By import name: TensorFlow comes in several packages."""
 
 
 def training_key(

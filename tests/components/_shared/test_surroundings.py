@@ -18,4 +18,4 @@ def test_keras_settings_count_where_they_are_not_its_own(tmp_path, monkeypatch, 
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     if text is not None:
         (tmp_path / "keras.json").write_text(text)
-    assert read_keras_settings() == describe_surroundings(())["keras"] == expected
+    assert read_keras_settings() == describe_surroundings({})["keras"] == expected

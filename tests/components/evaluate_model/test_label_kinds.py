@@ -114,9 +114,9 @@ def test_the_live_version_is_measured_on_the_same_rows(request, fixture, model, 
     assert shown in (world.root / "report").read_text()
 
 
-def test_a_model_without_the_kinds_output_is_refused(multiclass):
+def test_a_model_with_the_output_of_another_kind_is_refused(multiclass):
     multiclass.write_model("signal", **CLASSES)
-    with pytest.raises(UserError, match="output is named 'probabilities'"):
+    with pytest.raises(UserError, match=r"multiclass label gives predictions of shape \[400, 2\]"):
         multiclass.run()
 
 

@@ -5,7 +5,6 @@ import shutil
 import pytest
 import tensorflow as tf
 
-from components._shared import surroundings
 from components._shared.label import LabelKind, LabelSpec
 from components._tf.transform_graph import FeatureSpec
 from components.train_model import training_key as module
@@ -65,7 +64,7 @@ def test_other_arithmetic_is_another_training(training, variable, monkeypatch):
 
 def test_another_library_is_another_training(training, monkeypatch):
     before = training_key(**training)
-    monkeypatch.setattr(surroundings, "version", lambda name: "0")
+    monkeypatch.setitem(module._LIBRARIES, "keras", "0")
     assert training_key(**training) != before
 
 
