@@ -25,11 +25,14 @@ reference_of() {
     fi
 }
 
+# The digest of the programs, by which pipelines/images_lock.py tells an image that was built from other code.
+code=$(find components serving -type f \( -name '*.py' -o -name '*.j2' \) -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c -64)
+
 for target in runtime serving; do
     name=sluice$([ "$target" = runtime ] || echo "-$target")
     "$ENGINE" build "${BUILD_OPTIONS[@]}" --target "$target" --tag "$name:$VERSION" --tag "$name:latest" .
     reference=$(reference_of "$name")
-    echo "$name $reference" >> "$scratch/lock"
+    echo "$name $reference code:$code" >> "$scratch/lock"
 done
 # Images of projects that were locked before stand on another base now.
 mv "$scratch/lock" containers/images.lock

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from components._shared.errors import SluiceError
 from pipelines import kubeflow_commands, release_commands
-from pipelines.command_options import ProjectPath, ServingDir, make_console
+from pipelines.command_options import ProjectPath, ServingDir, make_console, warn_of_other_code
 
 _RUN = "Build and run"
 _SERVE = "Serve, for development and tests"
@@ -110,6 +110,9 @@ def run(  # noqa: PLR0913, PLR0917  # its options
     loaded = load_project(folder)
     settings = [*(set_ or []), *([f"spans={spans}"] if spans is not None else [])]
     settings = settings_with_overrides(settings, tighten or [])
+    reference = image or image_of(loaded.name)
+    if containers:
+        warn_of_other_code(reference, make_console(stderr=True))
     done = run_project(
         loaded,
         runs_dir=runs_dir,
@@ -118,7 +121,7 @@ def run(  # noqa: PLR0913, PLR0917  # its options
         isolation=choose_isolation(isolation, containers=containers, engine=engine, image=image),
         standby=standby,
         engine=engine,
-        image=image or image_of(loaded.name),
+        image=reference,
         resume=earlier,
         cache=cache,
     )
@@ -169,6 +172,7 @@ def compile_(
     else:
         compile_training_pipeline(loaded, output, image)
     make_console(stderr=True).print(f"Wrote {output} for the image {image}", markup=False, highlight=False, soft_wrap=True)
+    warn_of_other_code(image, make_console(stderr=True))
     if image.startswith("sha256:"):
         text = "Warning: that image is on this machine only. For a cluster push it (REGISTRY=… make images) or name another."
         make_console(stderr=True).print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)

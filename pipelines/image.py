@@ -11,7 +11,7 @@ from components._shared.errors import UserError
 from components._shared.images import IMAGE, PROJECT_DIR
 from pipelines.config import PROJECT_FILE, Project, load_project
 from pipelines.container_engine import find_engine
-from pipelines.images_lock import BASE_NAME, IMAGES_LOCK, lock_image, project_image_name, read_images_lock
+from pipelines.images_lock import BASE_NAME, IMAGES_LOCK, code_of, lock_image, project_image_name, read_images_lock
 
 LEFT_OUT = ("data", "served", "runs")
 """Folders of a project that no image holds, besides those that project.yaml names: data and models live elsewhere."""
@@ -44,7 +44,7 @@ def build_project_image(
         options = ["--format", "docker"] if engine == "podman" else []  # as the base, whose health check it keeps
         _run([engine, "build", *options, "--tag", tag, folder])
         reference = _push(engine, tag, Path(folder)) if push else _local_digest(engine, tag)
-    lock_image(project_image_name(project.name), reference, lock)
+    lock_image(project_image_name(project.name), reference, lock, code="" if base else code_of(BASE_NAME, lock))
     return reference
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.live import Live
 
 from components._shared.errors import UserError
+from pipelines.command_options import warn_of_other_code
 from pipelines.compiler import compile_training_pipeline, read_pipeline_spec
 from pipelines.config import Project
 from pipelines.kubeflow import Kubeflow, silent
@@ -62,6 +63,7 @@ def compiled(project: Project, image: str, settings: Sequence[str], console: Con
                 "and takes what it did under this name before for what it does now."
             )
             console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        warn_of_other_code(image, console)
         yield file, arguments
 
 

@@ -24,6 +24,14 @@ def digest_bytes(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
+def digest_documents(*files: Path) -> dict[str, str]:
+    """Returns `sha256:<hex>` of files by their name, for a report that is about them; those that are not there are left out.
+
+    Called before the files are read, so that a change in between shows.
+    """
+    return {file.name: digest_file(file) for file in files if file.is_file()}
+
+
 def digest_parts(parts: Iterable[str]) -> str:
     """Returns `sha256:<hex>` of a sequence of strings, each with its length, so that no two sequences collide by joining."""
     hasher = hashlib.sha256()

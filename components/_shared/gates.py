@@ -6,10 +6,12 @@ judged is never "passed": the stage leaves it out, and the decision says no beca
 
 import dataclasses
 import enum
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from components._shared.artifacts import GATES_FILE
+from components._shared.digest import digest_file
 from components._shared.documents import read_object
 from components._shared.outputs import write_json
 
@@ -95,15 +97,29 @@ class Evidence:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GateReport:
-    """All that one stage found, and the evidence it rests on."""
+    """All that one stage found, and the evidence it rests on.
+
+    Attributes:
+        stage: Who found it.
+        evidence: What it is about.
+        gates: What each gate says.
+        documents: `sha256:<hex>` of files by their name: those that the stage read, and those that it wrote beside the report.
+    """
 
     stage: str
     evidence: Evidence
     gates: tuple[GateResult, ...]
+    documents: dict[str, str] = dataclasses.field(default_factory=dict)
 
-    def write(self, folder: str | Path) -> None:
-        """Writes the report as `gates.json` into an artifact's folder."""
-        write_json(Path(folder) / GATES_FILE, {"format": FORMAT, **dataclasses.asdict(self)})
+    def write(self, folder: str | Path, *, beside: Sequence[str] = ()) -> None:
+        """Writes the report as `gates.json` into an artifact's folder.
+
+        Args:
+            folder: The folder.
+            beside: Names of files in it that belong to the report, which names their digests.
+        """
+        documents = self.documents | {name: digest_file(Path(folder) / name) for name in beside}
+        write_json(Path(folder) / GATES_FILE, {"format": FORMAT, **dataclasses.asdict(self), "documents": documents})
 
 
 def read_gate_report(folder: str | Path) -> GateReport:
@@ -118,7 +134,8 @@ def read_gate_report(folder: str | Path) -> GateReport:
         raise ValueError(f"{GATES_FILE} must have the format {FORMAT!r}.")
     try:
         gates = tuple(_gate_result(gate) for gate in document["gates"])
-        return GateReport(stage=document["stage"], evidence=Evidence(**document["evidence"]), gates=gates)
+        evidence, documents = Evidence(**document["evidence"]), dict(document.get("documents", {}))
+        return GateReport(stage=document["stage"], evidence=evidence, gates=gates, documents=documents)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{GATES_FILE} does not have the fields of {FORMAT!r}: {error!r}.") from error
 

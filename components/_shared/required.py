@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from components._shared.artifacts import DETAILS_FILE, EVALUATION_FILE, MANIFEST_FILE, PREDICTIONS_FILE, TRAINING_FILE
 from components._shared.policy import Policy
 
 
@@ -33,6 +34,13 @@ REQUIRED = (
     RequiredGate(gate="robustness", stage="validate_serving", artifact="serving_report"),
     RequiredGate(gate="business_rules", stage="validate_serving", artifact="serving_report"),
 )
+
+DOCUMENTS = {
+    "anomalies": (MANIFEST_FILE,),
+    "evaluation": (MANIFEST_FILE, TRAINING_FILE, EVALUATION_FILE, PREDICTIONS_FILE, DETAILS_FILE),
+    "serving_report": (MANIFEST_FILE, TRAINING_FILE, DETAILS_FILE),
+}
+"""Files whose digests the report in each artifact names: a decision shows them, or a release carries them."""
 
 
 def why_not_applicable(gate: str, policy: Policy, baseline_version: str) -> str:

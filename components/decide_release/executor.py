@@ -80,7 +80,7 @@ def decide_release(
     )
     reports = reports_of(anomalies=anomalies, evaluation=evaluation, serving_report=serving_report)
     own = Judged(stage="decide_release", result=judge_facts(facts))
-    gates = (*judge_gates(reports, facts.evidence, bounds.policy), own)
+    gates = (*judge_gates(reports, facts.evidence, facts.documents, bounds.policy), own)
     approval = _judge_approval(gates, bounds.policy, now or datetime.datetime.now(datetime.UTC))
     gates = (*gates, Judged(stage="decide_release", result=approval.result))
     document = {**_document(gates, facts, bounds), "deadline": approval.deadline}

@@ -2,13 +2,14 @@
 
 import dataclasses
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from components._shared.artifacts import GATES_FILE
 from components._shared.digest import digest_file
 from components._shared.gates import Evidence, GateReport, GateResult, Measurement, Verdict, read_gate_report
 from components._shared.policy import Policy
-from components._shared.required import REQUIRED, RequiredGate, why_not_applicable
+from components._shared.required import DOCUMENTS, REQUIRED, RequiredGate, why_not_applicable
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,18 +46,22 @@ def reports_of(*, anomalies: str, evaluation: str, serving_report: str) -> dict[
     return {"anomalies": Path(anomalies), "evaluation": Path(evaluation), "serving_report": Path(serving_report)}
 
 
-def judge_gates(reports: dict[str, Path], expected: Evidence, policy: Policy) -> tuple[Judged, ...]:
+def judge_gates(
+    reports: dict[str, Path], expected: Evidence, documents: Mapping[str, str], policy: Policy
+) -> tuple[Judged, ...]:
     """Returns every required gate as it counts.
 
     Args:
         reports: Folder of each artifact that holds a report, by the artifact's name.
         expected: What the reports must be about, found out by this stage itself.
+        documents: `sha256:<hex>` of the run's documents by their name, as this stage read them.
         policy: The gates' bounds.
     """
+    present = {artifact: {**_digest_beside(artifact, folder), **documents} for artifact, folder in reports.items()}
     return tuple(
         Judged(
             stage=required.stage,
-            result=_judge(required, reports[required.artifact], expected, policy),
+            result=_judge(required, reports[required.artifact], expected, present[required.artifact], policy),
             evidence_file=f"{required.artifact}/{GATES_FILE}",
             evidence_digest=_digest(reports[required.artifact] / GATES_FILE),
         )
@@ -69,10 +74,12 @@ def may_pass(judged: Judged) -> bool:
     return judged.result.verdict not in (Verdict.FAILED, Verdict.PENDING)
 
 
-def _judge(required: RequiredGate, folder: Path, expected: Evidence, policy: Policy) -> GateResult:
+def _judge(
+    required: RequiredGate, folder: Path, expected: Evidence, documents: Mapping[str, str], policy: Policy
+) -> GateResult:
     off = getattr(policy, required.gate).off
     try:
-        result = _read(required, folder, expected)
+        result = _read(required, folder, expected, documents)
         _check_verdict(result, policy, expected.baseline_version)
     except _Untrustworthy as error:
         # A gate that the project switched off by name needs no report; why there is none is still told.
@@ -88,7 +95,11 @@ def _digest(file: Path) -> str:
         return ""  # the gate says why
 
 
-def _read(required: RequiredGate, folder: Path, expected: Evidence) -> GateResult:
+def _digest_beside(artifact: str, folder: Path) -> dict[str, str]:
+    return {name: digest for name in DOCUMENTS[artifact] if (digest := _digest(folder / name))}
+
+
+def _read(required: RequiredGate, folder: Path, expected: Evidence, documents: Mapping[str, str]) -> GateResult:
     try:
         report = read_gate_report(folder)
     except FileNotFoundError as error:
@@ -98,6 +109,7 @@ def _read(required: RequiredGate, folder: Path, expected: Evidence) -> GateResul
     if report.stage != required.stage:
         raise _Untrustworthy(f"The report was written by {report.stage!r} instead of {required.stage!r}.")
     _check_evidence(required, report, expected)
+    _check_documents(required, report, documents)
     results = [result for result in report.gates if result.gate == required.gate]
     if len(results) != 1:
         how_often = "does not mention this gate" if not results else f"mentions this gate {len(results)} times"
@@ -116,6 +128,15 @@ def _check_evidence(required: RequiredGate, report: GateReport, expected: Eviden
         if found != right:
             received = f"{found or 'none'} instead of {right or 'none'}"
             raise _Untrustworthy(f"The report of {required.stage} is about another {what}: {received}.")
+
+
+def _check_documents(required: RequiredGate, report: GateReport, documents: Mapping[str, str]) -> None:
+    """Checks that the files which the report rests on, or came along with, are those that are at hand now."""
+    for name in DOCUMENTS[required.artifact]:
+        said, actual = report.documents.get(name), documents.get(name)
+        if not said or said != actual:
+            received = f"{said or 'none'} instead of {actual or 'none'}"
+            raise _Untrustworthy(f"The report of {required.stage} is about another {name}: {received}.")
 
 
 def _check_verdict(result: GateResult, policy: Policy, baseline_version: str) -> None:

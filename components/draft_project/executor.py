@@ -129,7 +129,9 @@ def _features(columns: list[dict[str, Any]], label: str) -> dict[str, Any]:
             {"name": item["name"], "constant": constants[item["name"]], "parts": item["date"]["parts"]} for item in dates
         ],
         "timed": [item["name"] for item in dates if item["date"]["has_time"]],
-        "optional": [item["name"] for item in columns if item["role"] in ("number", "date") and item["missing"]],
+        # A flag that training never sees raised would be given a weight by chance.
+        "flagged": [item["name"] for item in dates if item["missing"] or not item["date"]["all_read"]],
+        "optional": [item["name"] for item in columns if item["role"] == "number" and item["missing"]],
     }
 
 

@@ -22,12 +22,14 @@ class DateForm:
         pattern: Regular expression (RE2) of the whole text; groups 1 to 3 are the parts of the date, 4 is the hour.
         parts: Numbers of the groups year, month and day.
         has_time: Whether the time of day differs among the values.
+        all_read: Whether every value is a date.
     """
 
     order: str
     pattern: str
     parts: tuple[int, int, int]
     has_time: bool
+    all_read: bool
 
 
 def find_date_form(distinct: pa.Array) -> DateForm | None:
@@ -43,11 +45,13 @@ def find_date_form(distinct: pa.Array) -> DateForm | None:
         found = pc.extract_regex(distinct, pattern)
         month, day = (_whole(found.field(name)) for name in ("month", "day"))
         is_date = pc.and_(pc.and_(pc.greater(month, 0), pc.less(month, 13)), pc.and_(pc.greater(day, 0), pc.less(day, 32)))
-        if len(distinct) and (pc.sum(is_date).as_py() or 0) >= _LEAST_SHARE * len(distinct):
+        dates = pc.sum(is_date).as_py() or 0
+        if len(distinct) and dates >= _LEAST_SHARE * len(distinct):
             hours = pc.unique(pc.drop_null(_whole(found.field("hour"))))
             parts = (groups.index(_YEAR) + 1, groups.index(_MONTH) + 1, groups.index(_DAY) + 1)
             plain = re.sub(r"\?P<\w+>", "", pattern)
-            return DateForm(order=order, pattern=plain, parts=parts, has_time=len(hours) > 1)
+            all_read = dates == len(distinct)
+            return DateForm(order=order, pattern=plain, parts=parts, has_time=len(hours) > 1, all_read=all_read)
     return None
 
 

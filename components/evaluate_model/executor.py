@@ -13,7 +13,18 @@ from tensorflow_model_analysis.proto import config_pb2
 from components._data.examples import read_manifest
 from components._data.schema import read_schema
 from components._data.vectors import to_column
-from components._shared.artifacts import BASELINE, CANDIDATE, DETAILS_FILE, EVALUATION_FILE, GATES_FILE, PREDICTIONS_FILE, TEST
+from components._shared.artifacts import (
+    BASELINE,
+    CANDIDATE,
+    DETAILS_FILE,
+    EVALUATION_FILE,
+    GATES_FILE,
+    MANIFEST_FILE,
+    PREDICTIONS_FILE,
+    TEST,
+    TRAINING_FILE,
+)
+from components._shared.digest import digest_documents
 from components._shared.errors import UserError
 from components._shared.gates import Evidence, GateReport
 from components._shared.label import LabelKind, LabelSpec, read_label_spec
@@ -93,7 +104,9 @@ def evaluate_model(
     Raises:
         UserError: If the configuration or an input cannot be used at all.
     """
-    judged_by, manifest = read_bounds(policy, eval_config, policy_hash, overrides), read_manifest(examples)
+    judged_by = read_bounds(policy, eval_config, policy_hash, overrides)
+    documents = digest_documents(Path(examples) / MANIFEST_FILE, Path(model) / TRAINING_FILE)
+    manifest = read_manifest(examples)
     label, bounds = read_label_spec(manifest), judged_by.policy
     config = tfma_config.parse_eval_config(judged_by.eval_config, label.name, label.kind)
     candidate, live = inputs.read_candidate(model), read_live_version(baseline)
@@ -118,7 +131,7 @@ def evaluate_model(
         baseline_version=live.version,
     )
     finished = finish(gates, bounds, mismatch=inputs.find_mismatch(candidate, manifest), note=run.note)
-    gate_report = GateReport(stage="evaluate_model", evidence=evidence, gates=finished)
+    gate_report = GateReport(stage="evaluate_model", evidence=evidence, gates=finished, documents=documents)
     # The configuration goes along with a release: it says what the policy's hash stands for, years later.
     known = {"baseline_model_digest": live.model_digest, "eval_config": judged_by.eval_config}
     document = {**known, "policy_hash": judged_by.policy_hash, **_summarise(gate_report, rows, measured, run, manifest)}
@@ -217,7 +230,7 @@ def _write(
     details = page.render_details(content)
     write_text(folder / DETAILS_FILE, details)
     write_text(page_file, page.render(content, details))
-    report.write(folder)
+    report.write(folder, beside=(EVALUATION_FILE, PREDICTIONS_FILE, DETAILS_FILE))
     classification = summary.describe_classification(curves.get(CANDIDATE), results[0] if results else None, label)
     return EvaluationResult(report, summary.flatten(document["metrics"]), classification)
 

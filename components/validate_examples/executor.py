@@ -12,7 +12,16 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 from components._data.examples import read_manifest
 from components._data.schema import TRAINING, read_schema
 from components._data.statistics import check_origin, read_statistics
-from components._shared.artifacts import ANOMALIES_FILE, ANOMALIES_TEXT_FILE, INPUT_CHANGES_FILE, SPLITS, TRAIN, split_dir
+from components._shared.artifacts import (
+    ANOMALIES_FILE,
+    ANOMALIES_TEXT_FILE,
+    INPUT_CHANGES_FILE,
+    MANIFEST_FILE,
+    SPLITS,
+    TRAIN,
+    split_dir,
+)
+from components._shared.digest import digest_documents
 from components._shared.errors import UserError
 from components._shared.folders import whole_folder
 from components._shared.gates import Evidence, GateReport, GateResult, Measurement, Verdict
@@ -84,6 +93,7 @@ def validate_examples(
     """
     with whole_folder(anomalies) as folder:
         judged_by = read_bounds(policy, eval_config, policy_hash, overrides)
+        documents = digest_documents(Path(examples) / MANIFEST_FILE)
         manifest, curated, bounds = read_manifest(examples), _read_schema(schema), _check_splits(judged_by.policy.data)
         check_origin(statistics, manifest["data_version"])
         live = drift.read_baseline(baseline)
@@ -106,7 +116,7 @@ def validate_examples(
         write_text(report, render(gate=gate, findings=findings, distances=distances, inputs=inputs, evidence=evidence))
         write_json(folder / INPUT_CHANGES_FILE, inputs.to_json())
         _write_anomalies(folder, protos, findings)
-        GateReport(stage="validate_examples", evidence=evidence, gates=(gate,)).write(folder)
+        GateReport(stage="validate_examples", evidence=evidence, gates=(gate,), documents=documents).write(folder)
     logger.info("Data gate: %s. %s", gate.verdict, gate.reason)
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     return ValidationResult(

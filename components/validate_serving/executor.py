@@ -10,8 +10,16 @@ import pyarrow as pa
 from components._data.examples import read_manifest
 from components._data.integrity import check_splits
 from components._data.schema import read_schema
-from components._shared.artifacts import EVAL, GATES_FILE, SERVING_MODEL_DIR, SIGNATURE_TRANSFORM, TEST, TRAINING_FILE
-from components._shared.digest import digest_model
+from components._shared.artifacts import (
+    EVAL,
+    GATES_FILE,
+    MANIFEST_FILE,
+    SERVING_MODEL_DIR,
+    SIGNATURE_TRANSFORM,
+    TEST,
+    TRAINING_FILE,
+)
+from components._shared.digest import digest_documents, digest_model
 from components._shared.documents import read_object
 from components._shared.gates import Evidence, GateReport, GateResult, Verdict
 from components._shared.label import LabelKind, LabelSpec, read_label_spec
@@ -80,6 +88,7 @@ def validate_serving(
     """
     (Path(serving_report) / GATES_FILE).unlink(missing_ok=True)  # an older report must not outlive an error
     judged_by = read_bounds(policy, eval_config, policy_hash, overrides)
+    documents = digest_documents(Path(examples) / MANIFEST_FILE, Path(model) / TRAINING_FILE)
     bounds, manifest, model_dir = judged_by.policy, read_manifest(examples), Path(model) / SERVING_MODEL_DIR
     check_splits(examples, manifest, (EVAL, TEST))
     known = read_schema(schema)
@@ -109,7 +118,7 @@ def validate_serving(
     robustness, rules = _judge_stress(bounds, task, outcome, samples, labels)
     results = (serving, parity.result, robustness.result, rules.result)
     gates = tuple(_unless_off(result, getattr(bounds, result.gate).off) for result in results)
-    found = GateReport(stage="validate_serving", evidence=evidence, gates=gates)
+    found = GateReport(stage="validate_serving", evidence=evidence, gates=gates, documents=documents)
     rows_shown = {"worst_rows": parity.worst, "differing_features": parity.differing}
     rows_shown |= {"broken_probes": robustness.broken, "broken_rules": rules.broken}
     shown = {"outcome": outcome, "latencies": latencies, "size_mb": size_mb, **rows_shown}

@@ -68,4 +68,4 @@ def write_report(
         "gates": [dataclasses.asdict(gate) for gate in found.gates],
     }
     write_json(Path(serving_report) / SERVING_REPORT_FILE, document)
-    found.write(serving_report)
+    found.write(serving_report, beside=(DETAILS_FILE,))

@@ -292,6 +292,30 @@ def test_a_file_without_keys_is_refused(project_dir, text):
     assert "a mapping of keys to values" in message_of(project_dir)
 
 
+LAUGHS = "".join(f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 12))
+
+
+@pytest.mark.parametrize("text", [f"a0: &a0 ha\n{LAUGHS}", "a: &a [*a]\n"])
+def test_aliases_that_grow_without_end_are_refused(project_dir, text):
+    edit(project_dir, "source:", f"{text}source:")
+    message = message_of(project_dir)
+    assert "at most 100000 keys and values" in message
+    assert "Remove aliases" in message
+
+
+def test_an_alias_stands_for_what_it_names(project_dir):
+    edit(project_dir, "epochs: 3", "epochs: &few 4")
+    edit(project_dir, "seed: 17", "seed: *few")
+    training = load_project(project_dir).training
+    assert (training.epochs, training.seed) == (4, 4)
+
+
+@pytest.mark.parametrize("text", [f"a: {'[' * 1_000}", "a: 2013-13-45"])
+def test_yaml_that_python_cannot_hold_is_refused(project_dir, text):
+    edit(project_dir, "source:", f"{text}\nsource:")
+    assert "Received:" in message_of(project_dir)
+
+
 def test_a_folder_without_project_is_refused(tmp_path):
     assert "A project is a folder with a project.yaml" in message_of(tmp_path)
 

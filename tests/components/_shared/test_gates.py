@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from components._shared.digest import digest_bytes
 from components._shared.gates import Evidence, GateReport, GateResult, Measurement, Verdict, read_gate_report
 
 EVIDENCE = Evidence(model_digest="sha256:m", data_version="sha256:d", policy_hash="sha256:p", baseline_version="")
@@ -19,6 +20,15 @@ def test_a_report_reads_back_as_written(tmp_path):
     assert read_gate_report(tmp_path) == report
 
 
+def test_a_report_names_the_digests_of_what_was_read_and_of_what_lies_beside_it(tmp_path):
+    (tmp_path / "details.html").write_text("shown")
+    report = GateReport(stage="evaluate_model", evidence=EVIDENCE, gates=(GATE,), documents={"manifest.json": "sha256:m"})
+
+    report.write(tmp_path, beside=("details.html",))
+
+    assert read_gate_report(tmp_path).documents == {"manifest.json": "sha256:m", "details.html": digest_bytes(b"shown")}
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -28,6 +38,7 @@ def test_a_report_reads_back_as_written(tmp_path):
         lambda document: document["gates"][0].pop("reason"),
         lambda document: document["evidence"].update(extra=1),
         lambda document: document.update(gates=["passed"]),
+        lambda document: document.update(documents=None),
     ],
 )
 def test_a_damaged_report_is_an_error(damage, tmp_path):

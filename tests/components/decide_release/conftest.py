@@ -1,5 +1,6 @@
 """A run in which every stage says yes, and the means to change one thing in it."""
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +10,12 @@ import pytest
 
 from components._data.integrity import digest_split
 from components._shared.artifacts import SPLITS
-from components._shared.digest import digest_model
+from components._shared.digest import digest_file, digest_model
 from components._shared.gates import Evidence, GateReport, GateResult, Measurement, Verdict
 from components._shared.overrides import tighten
 from components._shared.policy import FairnessGate, Policy
 from components._shared.policy_documents import hash_policy, policy_to_json
+from components._shared.required import DOCUMENTS
 
 GATES = {
     "anomalies": ("validate_examples", ("data",)),
@@ -70,6 +72,9 @@ class Run:
                 for name in names
             )
             GateReport(stage=stage, evidence=Evidence(**evidence), gates=gates).write(root / artifact)
+        for file in ("evaluation/predictions.parquet", "evaluation/details.html", "serving_report/details.html"):
+            (root / file).write_text("")
+        self.renew_digests()
 
     @property
     def evidence(self) -> dict[str, str]:
@@ -107,7 +112,17 @@ class Run:
         self.policy[gate].update(settings)
         self._renew_reports()
 
+    def renew_digests(self) -> None:
+        """Makes every report name the documents as they are now, as if they had been so when it was written."""
+        for artifact in GATES:
+            folders = {"manifest.json": "examples", "training.json": "model"}
+            files = [self.root / folders.get(name, artifact) / name for name in DOCUMENTS[artifact]]
+            documents = {file.name: digest_file(file) for file in files if file.is_file()}
+            with contextlib.suppress(OSError, ValueError):
+                self.change(f"{artifact}/gates.json", lambda report, found=documents: report.update(documents=found))
+
     def _renew_reports(self) -> None:
+        self.renew_digests()
         for artifact in GATES:
             if (self.root / artifact / "gates.json").exists():
                 self.change(
@@ -126,10 +141,12 @@ class Run:
         }
 
     def change(self, file: str, edit: Callable[[Any], None]) -> None:
-        """Edits one JSON file of the run."""
+        """Edits one JSON file of the run; what it holds then is what the reports are about."""
         document = json.loads((self.root / file).read_text())
         edit(document)
         (self.root / file).write_text(json.dumps(document))
+        if not file.endswith("gates.json"):
+            self.renew_digests()
 
     def change_gate(self, artifact: str, gate: str, **values: Any) -> None:
         """Edits one gate in a report."""

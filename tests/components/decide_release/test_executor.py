@@ -7,6 +7,7 @@ from components._shared.digest import digest_file
 from components._shared.errors import UserError
 from components._shared.gates import Verdict
 from components._shared.policy_documents import hash_policy
+from components._shared.required import DOCUMENTS as NAMED
 from components.decide_release.executor import decide_release
 
 LIVE_REPORTS = ("anomalies", "evaluation", "serving_report")
@@ -501,19 +502,52 @@ def test_the_reason_names_every_gate_that_failed(run):
 
 def test_the_page_shows_what_the_stages_show(run):
     (run.root / "evaluation" / "details.html").write_text("<h2>Slices by auc</h2>")
+    run.renew_digests()
 
     decide(run)
 
     assert "<h2>Slices by auc</h2>" in (run.root / "report").read_text()
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
-def test_missing_details_change_nothing_in_the_decision(run, content):
-    if content is not None:
-        (run.root / "evaluation" / "details.html").write_bytes(content)
+def test_details_that_cannot_be_read_change_nothing_in_the_decision(run):
+    (run.root / "evaluation" / "details.html").write_bytes(b"\xff\xfe")
+    run.renew_digests()
 
     assert decide(run)[0]["approved"]
     assert "The candidate on the test split" in (run.root / "report").read_text()
+
+
+CHANGED_LATER = {
+    "examples/manifest.json": GATES,
+    "model/training.json": GATES[1:],
+    "evaluation/evaluation.json": GATES[1:5],
+    "evaluation/predictions.parquet": GATES[1:5],
+    "evaluation/details.html": GATES[1:5],
+    "serving_report/details.html": GATES[5:],
+}
+
+
+@pytest.mark.parametrize(("file", "gates"), CHANGED_LATER.items())
+def test_a_document_that_changed_after_it_was_judged_refuses(run, file, gates):
+    with (run.root / file).open("a") as document:
+        document.write(" ")  # what was JSON still is, and says the same
+
+    assert failures(run, f"is about another {file.partition('/')[2]}: sha256:") == set(gates)
+
+
+@pytest.mark.parametrize("artifact", NAMED)
+def test_a_report_that_names_no_digest_of_a_document_refuses(run, artifact):
+    name = NAMED[artifact][-1]
+    run.change(f"{artifact}/gates.json", lambda report: report["documents"].pop(name))
+
+    gates = {gate for gate, place in ARTIFACT.items() if place == artifact}
+    assert failures(run, f"is about another {name}: none instead of sha256:") == gates
+
+
+def test_a_document_that_is_missing_refuses(run):
+    (run.root / "serving_report" / "details.html").unlink()
+
+    assert failures(run, "is about another details.html: sha256:") == set(GATES[5:])
 
 
 @pytest.mark.parametrize("split", ["train", "eval", "test"])

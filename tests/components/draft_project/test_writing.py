@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from components.draft_project.writing import render, to_comment, to_line, to_plain, to_python, to_yaml
 
-KINDS = {"numbers": ["a", "b"], "categories": ["c"], "texts": ["d"], "optional": ["a"], "timed": ["e"]}
+KINDS = {"numbers": ["a", "b"], "categories": ["c"], "texts": ["d"], "optional": ["a"], "timed": ["e"], "flagged": ["e"]}
 DATES = {"patterns": {"YEAR_MONTH_DAY": r"^(\d{4})-(\d\d?)-(\d\d?)$"}}
 DATES["dates"] = [{"name": "e", "constant": "YEAR_MONTH_DAY", "parts": [1, 2, 3]}]
 NOTHING = {"patterns": {}, "dates": [], **{name: [] for name in KINDS}}
@@ -52,6 +52,7 @@ def test_code_has_the_values_it_was_given():
         NOTHING | {"categories": ["c"]},
         NOTHING | {"texts": ["d"]},
         NOTHING | DATES,
+        NOTHING | DATES | {"flagged": ["e"]},
         NOTHING | DATES | {"numbers": ["a"], "optional": LONG},
     ],
 )

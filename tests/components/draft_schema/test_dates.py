@@ -27,3 +27,9 @@ def test_the_order_of_a_date_is_the_one_that_fits_all(texts, order, has_time):
 @pytest.mark.parametrize("texts", [["2024-13-01", "2024-02-30x"], ["10-12", "11-13"], ["yesterday", "2024-01-01"], []])
 def test_other_texts_are_no_dates(texts):
     assert find_date_form(pa.array(texts, pa.string())) is None
+
+
+@pytest.mark.parametrize(("last", "all_read"), [("2024-03-01", True), ("never", False), ("0000-00-00", False)])
+def test_a_value_that_is_no_date_is_noticed(last, all_read):
+    texts = [f"2024-02-{day:02d}" for day in range(1, 29)]
+    assert find_date_form(pa.array([*texts, last])).all_read is all_read

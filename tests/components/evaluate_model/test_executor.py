@@ -8,8 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from components._data.examples import write_split
+from components._shared.digest import digest_file
 from components._shared.errors import UserError
 from components._shared.gates import Verdict, read_gate_report
+from components._shared.required import DOCUMENTS
 
 
 def auc(world):
@@ -24,7 +26,11 @@ def test_good_candidate_passes_and_artifact_is_whole(first):
         Verdict.NOT_APPLICABLE,
         Verdict.PASSED,
     ]
-    assert read_gate_report(world.root / "evaluation") == result.report
+    report, folder = read_gate_report(world.root / "evaluation"), world.root / "evaluation"
+    assert (report.evidence, report.gates) == (result.report.evidence, result.report.gates)
+    assert set(report.documents) == set(DOCUMENTS["evaluation"])
+    assert report.documents["evaluation.json"] == digest_file(folder / "evaluation.json")
+    assert report.documents["manifest.json"] == digest_file(world.root / "examples" / "manifest.json")
 
 
 def test_summary_predictions_and_page_tell_the_same(first, rows):

@@ -6,6 +6,7 @@ import pytest
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from components._data.statistics import write_origin
+from components._shared.digest import digest_file
 from components._shared.errors import UserError
 from components._shared.gates import Verdict, read_gate_report
 from components._shared.policy_documents import hash_policy
@@ -44,6 +45,7 @@ def test_the_evidence_is_bound_to_data_policy_and_baseline(case, table):
     assert report.stage == "validate_examples"
     assert (report.evidence.data_version, report.evidence.policy_hash) == ("sha256:d1", hash_policy({}, {}))
     assert (report.evidence.baseline_version, report.evidence.model_digest) == ("7", "")
+    assert report.documents == {"manifest.json": digest_file(Path(case.paths["examples"], "manifest.json"))}
 
 
 @pytest.mark.parametrize("split", SPLITS)

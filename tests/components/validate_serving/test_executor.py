@@ -9,11 +9,13 @@ import pytest
 import tensorflow as tf
 
 from components._data.examples import write_split
+from components._shared.digest import digest_file
 from components._shared.errors import UserError
 from components._shared.gates import Verdict, read_gate_report
 from components._shared.overrides import tighten
 from components._shared.policy import ParityGate
 from components._shared.policy_documents import hash_policy
+from components._shared.required import DOCUMENTS
 from components.validate_serving.executor import validate_serving
 
 RISES = {"column": "hour", "direction": "increasing", "over": [0, 23]}
@@ -52,7 +54,11 @@ def run(project, policy, **more):
         document["evidence"]["policy_hash"] = tighten(policy, {}, more.get("overrides")).policy_hash
     file.write_text(json.dumps(document))
     found = validate_serving(**project, eval_config={}, policy=policy, policy_hash=hash_policy(policy, {}), **more)
-    assert read_gate_report(project["serving_report"]) == found
+    report = read_gate_report(project["serving_report"])
+    assert (report.evidence, report.gates) == (found.evidence, found.gates)
+    record = {"training.json"} - {file.name for file in Path(project["model"]).iterdir()}
+    assert set(report.documents) == set(DOCUMENTS["serving_report"]) - record
+    assert report.documents["manifest.json"] == digest_file(Path(project["examples"], "manifest.json"))
     return {gate.gate: gate for gate in found.gates}
 
 
