@@ -97,6 +97,7 @@ def train_model(
         feature_spec = _read_features(transform_graph, label.name)
         splits = {split: read_rows(transformed_examples, split, feature_spec, label) for split in (TRAIN, EVAL)}
         _check_rows(manifest, splits)
+        keras.utils.clear_session()  # the names of layers are counted: a checkpoint knows its variables by them
         keras.utils.set_random_seed(seed)
         tf.config.experimental.enable_op_determinism()
         build_model = _load_build_model(project_dir, model_hash)
