@@ -107,7 +107,9 @@ def iterate_epoch(
         if rows:
             yield {name: values[mixed[:rows]] for name, values in features.items()}, label[mixed[:rows]]
         left -= rows
-        over = [table.take(pa.array(np.sort(mixed[rows:])))] if left else []
+        if not left:
+            return
+        over = [table.take(pa.array(np.sort(mixed[rows:])))]
 
 
 def stream_training(stream: Stream, batch_size: int, steps: int, seed: int, first_epoch: int = 0) -> tf.data.Dataset:

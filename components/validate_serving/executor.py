@@ -109,7 +109,7 @@ def validate_serving(
     serving = judge_serving(bounds.serving, task.label, outcome, latencies, size_mb)
     parity = _parity(bounds, task, outcome, evaluation, evidence, manifest, rows, samples)
     features = trained.get("features") if by_run_fn else None
-    if reason := bounds.parity.transform_off:
+    if by_run_fn and (reason := bounds.parity.transform_off):
         parity = without_transform(parity, reason)
     else:
         transform = _transform(bounds, task.label, outcome, transformed_examples, manifest, samples, features)
