@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from components._shared.artifacts import COURSE, MODEL_SERVER
+from components._shared.artifacts import COURSE, MODEL_SERVER, PROJECT_FILE
 from components._shared.digest import digest_file, digest_files, digest_parts
 from components._shared.surroundings import ARITHMETIC, read_keras_settings
 from pipelines.launchers import CODE_DIR
@@ -25,6 +25,8 @@ _VARIABLES = (*_LIBRARIES, "PYTHONHASHSEED", "PYTHONOPTIMIZE", "PYTHONPATH")
 """How variables begin that change what libraries or Python compute."""
 _PLACES = ("checkpoint_dir",)
 """Parameters that no result rests on: what lies there is used only where it leads to the same result."""
+_CODE_DIGESTS = ("features_hash", "model_hash")
+"""Parameters of the stages that run a project's own code."""
 _ASKS_A_SERVER = "validate_serving"
 """The stage that starts a model server: TF Serving's program where it is on the PATH, else `python -m serving`."""
 _RUN_PLACEHOLDER = "{{$.pipeline_"
@@ -74,11 +76,20 @@ def stage_key(
             name: [_by_content(item, contents) for item in given["artifacts"]]
             for name, given in inputs.get("artifacts", {}).items()
         }
+        parameters = {name: value for name, value in inputs.get("parameterValues", {}).items() if name not in _PLACES}
+        document = {"command": list(command), "env": dict(env), "parameters": parameters, "artifacts": artifacts, "code": code}
+        document["beside_code"] = _beside_code(parameters)
     except OSError:
         return ""
-    parameters = {name: value for name, value in inputs.get("parameterValues", {}).items() if name not in _PLACES}
-    document = {"command": list(command), "env": dict(env), "parameters": parameters, "artifacts": artifacts, "code": code}
     return digest_parts([json.dumps(document, sort_keys=True)])
+
+
+def _beside_code(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the digests of what a project's code may read beside itself: word lists and the like, in no package of it."""
+    if not any(name in parameters for name in _CODE_DIGESTS):
+        return {}
+    files = [file for file in Path(parameters["project_dir"]).iterdir() if file.is_file() and not file.name.startswith(".")]
+    return {file.name: digest_file(file) for file in files if file.name != PROJECT_FILE and file.suffix not in (".py", ".md")}
 
 
 def _by_content(artifact: Mapping[str, Any], contents: Contents) -> dict[str, Any]:

@@ -237,10 +237,11 @@ def test_new_run_does_again_what_has_changed_and_nothing_else(run, code, change,
 
 def test_what_rests_on_a_changed_output_runs_again(run, code):
     done = run()
-    (code / "_helper" / "__init__.py").write_text("def shout(text): return text.title()")
+    other = "def shout(text): return text.capitalize()"  # of another size: within a second Python knows changes by nothing else
+    (code / "_helper" / "__init__.py").write_text(other)
     again = resumed(run, done)
-    assert (again.folder / "artifacts" / "second" / "copy").read_text() == "Some Text"
-    assert (again.folder / "first.html").read_text() == "Some Text"
+    assert (again.folder / "artifacts" / "second" / "copy").read_text() == "Some text"
+    assert (again.folder / "first.html").read_text() == "Some text"
 
 
 def test_failed_run_is_resumed_where_it_failed(run, code):
@@ -408,3 +409,22 @@ def test_how_fast_an_input_was_made_does_not_count(tmp_path):
         return stage_key.stage_key(command=["a"], env={}, inputs=inputs, code="sha256:1", contents=stage_key.Contents())
 
     assert key(rows=1, rows_per_second=5) == key(rows=1, rows_per_second=6) != key(rows=2, rows_per_second=5)
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"), [("words.txt", True), ("project.yaml", False), ("README.md", False), ("data/words.txt", False)]
+)
+def test_what_lies_beside_a_projects_code_counts_where_the_code_runs(tmp_path, name, counts):
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+
+    def keys(text):
+        file.write_text(text)
+        given = {"project_dir": str(tmp_path)}
+        more = {"command": ["a"], "env": {}, "code": "sha256:1", "contents": stage_key.Contents()}
+        runs_code = stage_key.stage_key(inputs={"parameterValues": given | {"features_hash": "sha256:2"}}, **more)
+        return runs_code, stage_key.stage_key(inputs={"parameterValues": given}, **more)
+
+    (one, other), (one_later, other_later) = keys("a"), keys("b")
+    assert all((one, other, one_later, other_later))
+    assert (one != one_later, other != other_later) == (counts, False)
