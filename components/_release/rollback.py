@@ -66,7 +66,7 @@ def rollback(base: Base, *, to: str = "", by: str, reason: str, lock_seconds: fl
             return Change(before=str(target.version), live=str(target.version))
         newer = [item.version for item in releases if item.state == PUSHED and item.version > target.version]
         restores = [target.version] if target.state == WITHDRAWN else []
-        return _move(base, ROLLBACK_INTENT, withdraws=newer, restores=restores, by=by, reason=reason)
+        return _move(base, ROLLBACK_INTENT, decided_on=releases, withdraws=newer, restores=restores, by=by, reason=reason)
 
     return in_turn(base, roll_back, lock_seconds)
 
@@ -121,10 +121,11 @@ def undo(base: Base, change: Change, *, by: str, reason: str, lock_seconds: floa
     """
 
     def move_back(_: Entry | None) -> Change:
-        live = next((str(item.version) for item in list_releases(base) if item.live), "")
+        releases = list_releases(base)
+        live = next((str(item.version) for item in releases if item.live), "")
         if live != change.live:
             return Change(before=live, live=live)
-        moved = {"withdraws": list(change.restored), "restores": list(change.withdrawn)}
+        moved: dict[str, Any] = {"decided_on": releases, "withdraws": list(change.restored), "restores": list(change.withdrawn)}
         return _move(base, ROLLBACK_INTENT, **moved, by=by, reason=reason, automatic=True, undoes=_number(change))
 
     return in_turn(base, move_back, lock_seconds)
@@ -166,15 +167,17 @@ def withdraw(
         if not allow_none and not [item for item in releases if item.state == PUSHED and item is not target]:
             remedy = "Push another one first, or allow it with --allow-none."
             raise UserError("A version is left when one is withdrawn.", received=f"only version {version}", remedy=remedy)
-        moved: dict[str, list[int]] = {"withdraws": [target.version], "restores": []}
+        moved: dict[str, Any] = {"decided_on": releases, "withdraws": [target.version], "restores": []}
         return _move(base, WITHDRAW_INTENT, **moved, by=by, reason=reason, automatic=automatic)
 
     return in_turn(base, withdraw_one, lock_seconds)
 
 
-def _move(base: Base, kind: str, *, automatic: bool = False, **options: Any) -> Change:
-    if isinstance(base, BucketPath):
-        return _change(move_in_bucket(base, kind, **options, automatic=automatic))
+def _move(
+    base: Base, kind: str, *, automatic: bool = False, decided_on: Sequence[Release] | None = None, **options: Any
+) -> Change:
+    if isinstance(base, BucketPath):  # nothing changes meanwhile in a folder, under its lock
+        return _change(move_in_bucket(base, kind, decided_on=decided_on, **options, automatic=automatic))
     return _change(move_versions(base, kind, **options, automatic=automatic))
 
 

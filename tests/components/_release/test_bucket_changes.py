@@ -16,6 +16,7 @@ from components._release import (
     gcs,
     server_waits,
 )
+from components._release import rollback as rollback_module
 from components._release.answers import answer
 from components._release.bucket_retention import retire_in_bucket
 from components._release.keeping import keep_last
@@ -133,6 +134,19 @@ def test_claim_that_comes_with_the_intent_is_void_first(three, make_candidate, m
     meanwhile(bucket_ledger, "append_valid", claim)
     assert rollback(three, to="1", **WHO).live == "1"
     assert _kinds(three)[6:] == ["push_intent", "abandoned", "rollback_intent", "rolled_back"]
+
+
+def test_push_that_comes_after_the_versions_were_looked_at_is_rolled_back_too(three, make_candidate, meanwhile):
+    meanwhile(rollback_module, "move_in_bucket", lambda: push(three, make_candidate("v4", "3")))
+    assert (rollback(three, to="2", **WHO).withdrawn, live_version(three)) == ((3, 4), "2")
+
+
+def test_two_withdrawals_at_once_leave_a_version(three, meanwhile):
+    withdraw(three, version="3", **WHO)
+    meanwhile(rollback_module, "move_in_bucket", lambda: withdraw(three, version="2", **WHO))
+    with pytest.raises(UserError, match="A version is left when one is withdrawn"):
+        withdraw(three, version="1", **WHO)
+    assert live_version(three) == "1"
 
 
 @pytest.mark.parametrize("people", [2, 6])
